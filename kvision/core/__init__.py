@@ -1,0 +1,1 @@
+"""What every part stands on: recipes, errors, paths. No TensorFlow here."""

@@ -1,0 +1,134 @@
+"""The typed recipe: what each section may hold, its defaults and its units. No TensorFlow here.
+
+A system adds its own `model:` and `loss:` sections (`System.Options`, `System.Loss`), a source its own `data:` section
+(`Source.Options`, a subclass of `DataOptions`); `kvision.catalog` puts the three together.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Probability = Annotated[float, Field(ge=0.0, le=1.0)]
+Positive = Annotated[float, Field(gt=0.0, le=1e9, allow_inf_nan=False)]
+NonNegative = Annotated[float, Field(ge=0.0, le=1e9, allow_inf_nan=False)]
+Count = Annotated[int, Field(ge=1, le=10**9)]
+
+
+class Section(BaseModel):
+    """One section of a recipe: immutable, and no key that it does not know."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+
+
+class AugmentOptions(Section):
+    """Joint augmentation of image, masks and boxes; every transform has the probability that it is applied."""
+
+    flip_x: Probability = Field(0.0, description="Probability of a left-right flip.")
+    flip_y: Probability = Field(0.0, description="Probability of an up-down flip.")
+    rotate: Probability = Field(0.0, description="Probability of a rotation within +-rotate_deg.")
+    rotate_deg: float = Field(15.0, ge=0.0, le=180.0, description="Largest rotation, degrees.")
+    scale: Probability = Field(0.0, description="Probability of a zoom within scale_range, around a random centre (scale-crop).")
+    scale_range: tuple[Positive, Positive] = Field((0.8, 1.25), description="Smallest and largest zoom factor.")
+    shear: Probability = Field(0.0, description="Probability of a shear within +-shear_deg.")
+    shear_deg: float = Field(10.0, ge=0.0, le=60.0, description="Largest shear, degrees.")
+    elastic: Probability = Field(0.0, description="Probability of an elastic distortion (Simard 2003).")
+    elastic_px: NonNegative = Field(4.0, description="Largest displacement of the elastic distortion, pixels.")
+    lens: Probability = Field(0.0, description="Probability of a radial lens distortion within +-lens_strength.")
+    lens_strength: float = Field(0.15, ge=0.0, le=0.5, description="Largest radial coefficient k1.")
+    colour: Probability = Field(0.0, description="Probability of a change of brightness, contrast, saturation and hue.")
+    brightness: float = Field(0.2, ge=0.0, le=1.0, description="Largest additive change, as a fraction of full range.")
+    contrast: float = Field(0.2, ge=0.0, le=1.0, description="Largest relative change of contrast.")
+    saturation: float = Field(0.2, ge=0.0, le=1.0, description="Largest relative change of saturation.")
+    hue: float = Field(0.05, ge=0.0, le=0.5, description="Largest change of hue, as a fraction of the circle.")
+    blur: Probability = Field(0.0, description="Probability of a Gaussian blur.")
+    blur_px: NonNegative = Field(1.5, description="Largest standard deviation of the blur, pixels.")
+    noise: Probability = Field(0.0, description="Probability of additive Gaussian noise.")
+    noise_std: float = Field(0.05, ge=0.0, le=1.0, description="Largest standard deviation of the noise, fraction of full range.")
+    cutout: Probability = Field(0.0, description="Probability that one square is erased (DeVries 2017).")
+    cutout_size: float = Field(0.25, gt=0.0, le=1.0, description="Side of the erased square, as a fraction of the image's side.")
+
+
+class DataOptions(Section):
+    """What every source has in common; a source subclasses it with its own keys."""
+
+    source: str = Field(description="Where the examples come from: `scenes`, `image_masks` ...; see `kvision list`.")
+    size_px: int = Field(128, ge=8, le=8192, description="Side of the square that the network is trained on, pixels.")
+    batch: int = Field(16, ge=1, le=65536, description="Global batch size: examples a step, over all devices.")
+    fit: Literal["resize", "crop"] = Field(
+        "resize",
+        description="`resize`: scale the whole image into the square, keeping its aspect, and pad; "
+        "`crop`: keep the image's own resolution, train on random crops and predict whole images.",
+    )
+    cache: Literal["auto", "ram", "none"] = Field("auto", description="Keep decoded examples in memory; `auto`: when they fit in a quarter of it.")
+    on_error: Literal["stop", "skip"] = Field("stop", description="What to do with a file that can't be read: stop and name it, or leave it out and count it.")
+    augment: AugmentOptions = Field(default_factory=AugmentOptions, description="Random changes of training examples.")
+
+
+class GroupOptions(Section):
+    """Variables whose path matches a regular expression, with their own rate and decay."""
+
+    match: str = Field(description="Regular expression, searched in the variable's path, e.g. `encoder/.*` or `(bias|gamma|beta)$`.")
+    lr_scale: NonNegative = Field(1.0, description="Factor on the learning rate; 0 freezes the group.")
+    weight_decay: NonNegative | None = Field(None, description="Weight decay of the group; none: as `optim.weight_decay`.")
+
+
+class OptimOptions(Section):
+    """Optimizer, schedule and what is done to gradients and weights."""
+
+    name: Literal[
+        "sgd", "rmsprop", "adam", "adamw", "adamax", "nadam", "adagrad", "adadelta", "adafactor", "ftrl", "lion", "lamb", "muon"
+    ] = Field("adamw", description="A Keras optimizer.")
+    lr: Positive = Field(1e-3, description="Peak learning rate, for `lr_batch` examples a step when `scale_lr` is on.")
+    momentum: float | None = Field(None, ge=0.0, lt=1.0, description="Momentum of sgd and rmsprop; none: 0.9 for sgd, 0 for rmsprop.")
+    nesterov: bool = Field(False, description="Nesterov momentum, for sgd.")
+    weight_decay: NonNegative | None = Field(None, description="Decoupled weight decay; none: the optimizer's own default.")
+    schedule: Literal["constant", "step", "exponential", "cosine", "linear", "inverse_sqrt", "inverse_time", "plateau"] = Field(
+        "cosine", description="How the learning rate goes on after the warm-up."
+    )
+    warmup_steps: int = Field(0, ge=0, le=10**9, description="Steps of linear warm-up from 0 to `lr`.")
+    final_lr_scale: NonNegative = Field(0.0, description="Learning rate at the end, as a fraction of `lr` (cosine, linear).")
+    step_at: tuple[Probability, ...] = Field((0.5, 0.75), description="Fractions of the run at which `step` multiplies by `decay`.")
+    decay: float = Field(0.1, gt=0.0, le=1.0, description="Factor of `step` and `plateau`; of `exponential` over the whole run.")
+    patience_epochs: Count = Field(3, description="`plateau`: epochs without improvement before the rate is multiplied by `decay`.")
+    scale_lr: bool = Field(False, description="Linear scaling rule (Goyal 2017): multiply `lr` by batch / lr_batch.")
+    lr_batch: Count = Field(256, description="The batch that `lr` was chosen for, when `scale_lr` is on.")
+    clip_norm: Positive | None = Field(None, description="Global-norm clipping of the gradients; none: no clipping.")
+    ema: float | None = Field(None, gt=0.0, lt=1.0, description="Decay of an exponential moving average of the weights; none: no average.")
+    accumulate: Count = Field(1, description="Micro-batches that each global batch is computed in; the mathematics stays that of the whole batch.")
+    groups: tuple[GroupOptions, ...] = Field((), description="Parameter groups; the first match wins.")
+
+
+class TrainOptions(Section):
+    """How long, from which seed, and how often things are written."""
+
+    epochs: Count = Field(10, description="Passes over the training examples.")
+    steps: Count | None = Field(None, description="End after this many steps, if that is sooner than `epochs`.")
+    seed: int = Field(0, ge=0, lt=2**31, description="Seed of weights, order and augmentation.")
+    steps_per_call: Count | None = Field(None, description="Steps in one graph call; none: chosen from the time of a step.")
+    checkpoint_every_steps: Count | None = Field(None, description="Steps between checkpoints; none: at each epoch's end and about every 60 s.")
+    keep_every_epochs: Count | None = Field(None, description="Keep each k-th epoch's checkpoint for good, beside best and last.")
+    early_stop_epochs: Count | None = Field(None, description="Stop after this many epochs without improvement; none: never.")
+
+
+class Expect(Section):
+    """The result that the recipe promises, and how it is known."""
+
+    metric: str = Field(description="A column of metrics.csv, such as `val/miou`.")
+    at_least: float | None = Field(None, allow_inf_nan=False, description="Smallest value that is right.")
+    at_most: float | None = Field(None, allow_inf_nan=False, description="Largest value that is right.")
+    evidence: Literal["paper", "measured", "none"] = Field("none", description="Where the figure comes from.")
+
+
+class Recipe(Section):
+    """A whole recipe. `model`, `loss` and `data` are narrowed to the system's and the source's own sections."""
+
+    system: str = Field(description="`family/name`, such as `segmentation/unet`; see `kvision list`.")
+    model: Section = Field(description="The system's options.")
+    loss: Section = Field(description="The system's loss.")
+    data: DataOptions
+    optim: OptimOptions = Field(default_factory=OptimOptions)
+    train: TrainOptions = Field(default_factory=TrainOptions)
+    smoke: dict[str, Any] = Field(default_factory=dict, description="Dotted overrides that make the recipe run in seconds; used by --smoke.")
+    expect: Expect | None = None

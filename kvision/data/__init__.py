@@ -1,0 +1,1 @@
+"""Sources, pipeline and augmentation."""

@@ -1,0 +1,85 @@
+"""The seam between data sets and the pipeline: a source has splits, a split reads any one example in the graph.
+
+A new source is one file in `kvision/data/sources/`; its name is the recipe's `data.source`. Importing it must not import TensorFlow.
+"""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
+
+from kvision.core.schema import DataOptions
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+SplitName = Literal["train", "val"]
+IGNORE_LABEL = 255
+"""Mask value that no loss and no metric counts: padding, and what the annotators left out."""
+
+
+@dataclass(frozen=True)
+class DataInfo:
+    """What a data set is about.
+
+    Attributes:
+        class_names: Names of the K classes; in segmentation the first is the background.
+        palette: K colours `(r, g, b)`, 0-255.
+        fields: The example fields that the source can give, such as `image`, `mask`, `boxes`.
+    """
+
+    class_names: tuple[str, ...]
+    palette: tuple[tuple[int, int, int], ...]
+    fields: frozenset[str]
+
+    @property
+    def num_classes(self) -> int:
+        """K."""
+        return len(self.class_names)
+
+
+class Split(Protocol):
+    """A numbered list of examples, each of which can be read on its own.
+
+    `read` is called inside `tf.data.Dataset.map`, so it is traced once and must be built of TensorFlow ops. The fields, all optional but
+    `image`: `image` uint8 `[H, W, 3]` RGB; `mask` uint8 `[H, W]`, 255 ignored; `instances` uint8 `[H, W]`, 0 none, 1..N; `boxes` float32
+    `[N, 4]` as ymin, xmin, ymax, xmax in pixels, rows of padding all -1; `labels` int32 `[N]`, padding -1; `order` int32 `[N]`, 0 the
+    farthest, padding -1; `captions` string `[5]`.
+    """
+
+    names: Sequence[str]
+    """A name for each example that a person can find it by: its file, or `scenes/val/17`."""
+
+    def __len__(self) -> int: ...
+
+    def read(self, index: tf.Tensor, fields: frozenset[str]) -> dict[str, tf.Tensor]:
+        """Example number `index` (scalar int64) with the fields asked for."""
+        ...
+
+
+class Source(abc.ABC):
+    """A data set. Making one must be quick: heavy work belongs into `split`."""
+
+    Options: ClassVar[type[DataOptions]]
+
+    def __init__(self, options: Any, *, seed: int, base: Path) -> None:
+        """Keeps the options; `base` is the folder that the recipe's relative paths start from, `seed` is `train.seed`."""
+        self.options = options
+        self.seed = seed
+        self.base = base
+
+    @property
+    @abc.abstractmethod
+    def info(self) -> DataInfo:
+        """What the data set is about; may read folders, not pixels."""
+
+    @abc.abstractmethod
+    def split(self, name: SplitName) -> Split:
+        """The training or validation examples; raises `DataError` that names the file and the fix."""
+
+    def report(self) -> dict[str, Any]:
+        """What the run folder should keep of this data set: counts, files of each split, files left out."""
+        return {}

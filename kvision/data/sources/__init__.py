@@ -1,0 +1,1 @@
+"""Where examples come from: the file's name is the recipe's `data.source`."""

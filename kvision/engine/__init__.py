@@ -1,0 +1,1 @@
+"""The outer loop: strategy, order, precision, optimisation, checkpoints, journal."""

@@ -1,0 +1,108 @@
+"""The seam between the engine and a system: the outer loop is the engine's, the inner step is the system's.
+
+A leaf gives `Options` and `build()`; its family's base gives the rest. Importing a system must not import TensorFlow, so Keras is imported
+inside the methods.
+"""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from kvision.core.schema import Recipe, Section
+
+if TYPE_CHECKING:
+    import keras
+    import numpy as np
+    import tensorflow as tf
+    from PIL import Image
+
+    from kvision.data.source import DataInfo
+    from kvision.engine.optim import Update
+
+Batch = Mapping[str, "tf.Tensor"]
+
+
+@dataclass(frozen=True)
+class Monitor:
+    """The metric that says which checkpoint is the best one: a name as `metrics` returns it, without `val/`."""
+
+    metric: str
+    mode: Literal["max", "min"]
+
+
+class System(abc.ABC):
+    """One trainable system.
+
+    The engine makes it inside the strategy's scope, calls `build` once, then `train_step` and `eval_step` in replica context.
+    A step is replaced whole, never half by `super()`.
+    """
+
+    Options: ClassVar[type[Section]]
+    Loss: ClassVar[type[Section]]
+    fields: ClassVar[frozenset[str]]
+    """Example fields that the system trains on."""
+    monitor: ClassVar[Monitor]
+    exempt: ClassVar[Mapping[str, str]] = {}
+    """Conformance property -> reason why it can't hold for this system."""
+
+    def __init__(self, recipe: Recipe, info: DataInfo) -> None:
+        self.recipe = recipe
+        self.info = info
+        self.networks: dict[str, keras.Model] = {}
+
+    @classmethod
+    def check(cls, recipe: Recipe) -> list[tuple[str, str]]:
+        """Faults that only show across sections, as `(dotted path, what came; what is accepted; what to do)`; no TensorFlow."""
+        return []
+
+    @abc.abstractmethod
+    def build(self) -> dict[str, keras.Model]:
+        """The networks by role, the one that predicts first; the engine keeps them in `self.networks` before any step."""
+
+    @property
+    def net(self) -> keras.Model:
+        """The network that predicts."""
+        return next(iter(self.networks.values()))
+
+    def trainables(self) -> dict[str, list[keras.Variable]]:
+        """The variables that each optimizer updates; one optimizer a network unless a system says otherwise."""
+        return {role: net.trainable_variables for role, net in self.networks.items()}
+
+    @abc.abstractmethod
+    def train_step(self, batch: Batch, updates: Mapping[str, Update]) -> dict[str, tf.Tensor]:
+        """One update on this replica's part of a global batch.
+
+        Args:
+            batch: The fields of `self.fields`, `image` float32 `[b, S, S, 3]` normalised; `index` int64 `[b]`; `weight` float32 `[b]`.
+            updates: One `Update` for each entry of `trainables()`; `Update.minimize` differentiates, reduces, clips and applies.
+
+        Returns:
+            Scalars whose sum over the replicas is the value for the global batch; `loss` is required.
+        """
+
+    @abc.abstractmethod
+    def eval_step(self, batch: Batch) -> dict[str, tf.Tensor]:
+        """Statistics of this replica's part of a batch that may be summed over replicas and batches; examples of weight 0 add nothing."""
+
+    @abc.abstractmethod
+    def metrics(self, sums: Mapping[str, np.ndarray]) -> dict[str, float]:
+        """Metrics by name from the summed statistics; `loss` and the monitored metric are among them."""
+
+    def tables(self, sums: Mapping[str, np.ndarray]) -> dict[str, Any]:
+        """What the report shows beside the metrics: `confusion` `[K, K]` (rows true), `per_class` {metric: [K]}."""
+        return {}
+
+    @abc.abstractmethod
+    def predict_step(self, image: tf.Tensor) -> dict[str, tf.Tensor]:
+        """What the network says of normalised images `[B, H, W, 3]`, after its postprocessing, e.g. `probabilities` `[B, H, W, K]`."""
+
+    @abc.abstractmethod
+    def score(self, batch: Batch) -> tf.Tensor:
+        """How well each example is solved `[b]`, greater is better; the report shows the worst."""
+
+    @abc.abstractmethod
+    def picture(self, image: np.ndarray, output: Mapping[str, np.ndarray], truth: Mapping[str, np.ndarray] | None) -> Image.Image:
+        """One example for a person to look at: the image uint8 `[H, W, 3]`, what `predict_step` said of it, and the truth if known."""

@@ -1,0 +1,1 @@
+"""Streaming metrics: sums on the device, names and formulas on the host."""

@@ -1,0 +1,1 @@
+"""A run folder as pictures, a page and a model card."""

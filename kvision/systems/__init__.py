@@ -1,0 +1,1 @@
+"""The rooms: one folder a family, one file a system."""
