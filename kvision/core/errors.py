@@ -29,6 +29,8 @@ class RunError(KvisionError):
 class DivergedError(KvisionError):
     """The loss became NaN or infinite."""
 
+    exit_code = 3
+
 
 @dataclass(frozen=True)
 class Problem:
