@@ -1,0 +1,24 @@
+# The short names of what a developer does all day; CONTRIBUTING.md says when.
+PYTHON ?= python
+
+.PHONY: check test slow format wheel
+
+check:  ## style, types, docstrings and the direction of imports
+	$(PYTHON) -m ruff check .
+	$(PYTHON) -m ruff format --check .
+	$(PYTHON) -m mypy
+	$(PYTHON) -m pydoclint.main kvision export
+	$(PYTHON) -c "from importlinter.cli import lint_imports_command; lint_imports_command()"
+
+test:  ## the default tests, under 12 minutes on 2 cores
+	$(PYTHON) -m pytest
+
+slow:  ## the evidence runs
+	$(PYTHON) -m pytest -m slow
+
+format:
+	$(PYTHON) -m ruff check --fix .
+	$(PYTHON) -m ruff format .
+
+wheel:  ## install the built wheel into a clean environment and train from another folder
+	tests/house/wheel.sh
