@@ -1,0 +1,52 @@
+"""What every test can rely on: a quiet TensorFlow, two logical CPUs, fixed seeds and the float32 policy; TensorFlow is imported by those who use it."""
+
+from __future__ import annotations
+
+import importlib.abc
+import importlib.machinery
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from types import ModuleType
+
+import pytest
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
+
+
+class _TwoCpus(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+    """Sets two logical CPUs as soon as TensorFlow is imported, by whomever: once the devices are in use it would be too late."""
+
+    def find_spec(self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None) -> importlib.machinery.ModuleSpec | None:
+        if fullname != "tensorflow":
+            return None
+        sys.meta_path.remove(self)
+        spec = importlib.machinery.PathFinder.find_spec(fullname, path)
+        if spec is not None and spec.loader is not None:
+            self._loader = spec.loader
+            spec.loader = self
+        return spec
+
+    def create_module(self, spec: importlib.machinery.ModuleSpec) -> ModuleType | None:
+        return self._loader.create_module(spec)
+
+    def exec_module(self, module: ModuleType) -> None:
+        self._loader.exec_module(module)
+        (cpu,) = module.config.list_physical_devices("CPU")
+        module.config.set_logical_device_configuration(cpu, [module.config.LogicalDeviceConfiguration()] * 2)
+
+
+sys.meta_path.insert(0, _TwoCpus())
+
+
+@pytest.fixture(autouse=True)
+def _fresh_keras() -> Iterator[None]:
+    """The same seeds and layer names for every test, and float32 after a test of mixed precision; nothing when Keras is not in use."""
+    if (keras := sys.modules.get("keras")) is not None:
+        keras.utils.clear_session(free_memory=False)
+        keras.utils.set_random_seed(0)
+    yield
+    if (keras := sys.modules.get("keras")) is not None:
+        keras.config.set_dtype_policy("float32")
