@@ -1,0 +1,76 @@
+"""Loss, metrics and learning rate over the epochs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from kvision.report import figures
+from kvision.report.folder import Row
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One pair of axes: a title and the columns of metrics.csv that share its scale."""
+
+    title: str
+    columns: tuple[str, ...]
+
+
+def panels(rows: Sequence[Row]) -> list[Panel]:
+    """Which columns are drawn together: losses; metrics within 0..1, at most eight a panel; each other column alone; the rate last."""
+    columns = [name for name in (rows[0] if rows else ()) if name not in ("epoch", "step", "lr")]
+    losses = tuple(name for name in columns if name.rpartition("/")[2] == "loss")
+    rest = [name for name in columns if name not in losses]
+    shares = [name for name in rest if name.startswith("val/") and all(0 <= row[name] <= 1 for row in rows if math.isfinite(row.get(name, math.nan)))]
+    size = len(figures.COLOURS)
+    groups = [("Loss", losses)] if losses else []
+    groups += [("Validation", tuple(shares[start : start + size])) for start in range(0, len(shares), size)]
+    groups += [(name, (name,)) for name in rest if name not in shares]
+    groups += [("Learning rate", ("lr",))] if rows and "lr" in rows[0] else []
+    return [Panel(title, names) for title, names in groups]
+
+
+def plot(axes: Any, panel: Panel, rows: Sequence[Row]) -> None:
+    """Draws one panel; values that are not finite leave a gap."""
+    for name, colour in zip(panel.columns, figures.COLOURS, strict=False):
+        label = name.removeprefix("val/") if panel.title == "Validation" else name
+        axes.plot([row["epoch"] for row in rows], [row.get(name, math.nan) for row in rows], color=colour, label=label, marker="o", markersize=3)
+    axes.set_title(panel.title)
+    axes.set_xlabel("epoch")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=8))
+    if len(panel.columns) > 1:
+        axes.legend(ncols=2 if len(panel.columns) > 4 else 1)
+
+
+def save(rows: Sequence[Row], path: Path) -> None:
+    """Writes all panels as one PNG, two in a row.
+
+    Args:
+        rows: metrics.csv; at least one row.
+        path: Where to write.
+    """
+    chosen = panels(rows)
+    height = math.ceil(len(chosen) / 2)
+    with figures.style():
+        figure = Figure(figsize=(10, 3.4 * height), layout="constrained")
+        for place, panel in enumerate(chosen, start=1):
+            plot(figure.add_subplot(height, 2, place), panel, rows)
+        figures.save_png(figure, path)
+
+
+def svgs(rows: Sequence[Row]) -> list[str]:
+    """Each panel as an `<svg>` of its own, small enough to be read on a phone; none without rows."""
+    found = []
+    for number, panel in enumerate(panels(rows)):
+        with figures.style():
+            figure = Figure(figsize=(4.6, 3.1), layout="constrained")
+            plot(figure.add_subplot(), panel, rows)
+            found.append(figures.to_svg(figure, f"curve{number}"))
+    return found

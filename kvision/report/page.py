@@ -1,0 +1,157 @@
+"""report.html: one file that needs no network, reads well on a phone, and follows the reader's light or dark."""
+
+from __future__ import annotations
+
+import math
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import jinja2
+import markupsafe
+import numpy as np
+
+from kvision.report import confusion, curves, embed, folder, words
+
+_PICTURE_BYTES = 2_600_000  # before base64; with figures and tables the page stays under 5 MB
+_MOST_LEAVES = 80
+_MOST_LETTERS = 300
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A cell of the per-class table: its text, and a share 0..1 for the bar behind it if the column is one of shares."""
+
+    text: str
+    share: float | None = None
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A prediction to look at."""
+
+    name: str
+    source: str
+    score: str
+
+
+def environment() -> jinja2.Environment:
+    """The templates of the report; everything that comes from a run is escaped."""
+    made = jinja2.Environment(loader=jinja2.PackageLoader("kvision.report"), autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined)
+    made.filters.update(number=words.number, duration=words.duration, percent=words.percent)
+    return made
+
+
+def render(run: folder.RunFolder) -> str:
+    """The page of one run.
+
+    Args:
+        run: The run's facts; whatever is empty is left out.
+
+    Returns:
+        HTML, under 5 MB.
+    """
+    tables = run.evaluation.get("tables") or {}
+    return environment().get_template("report.html.j2").render(
+        run=run,
+        headline=run.headline,
+        facts=_facts(run),
+        curves=[markupsafe.Markup(svg) for svg in curves.svgs(run.rows)],  # noqa: S704 - drawn by us; matplotlib escapes what it writes
+        confusion=_confusion(tables.get("confusion"), run.class_names),
+        per_class=per_class(tables.get("per_class") or {}, run.class_names),
+        pictures=_pictures(run),
+        legend=_legend(run),
+        recipe=[(path, _short(value), *_origin(run, path)) for path, value in run.leaves()],
+        data=_leaves({key: value for key, value in run.data.items() if key not in ("class_names", "palette")}),
+        environment=_leaves(run.environment),
+        commands=commands(run),
+    )
+
+
+def commands(run: folder.RunFolder) -> list[tuple[str, str]]:
+    """What to type next, as (purpose, command)."""
+    where = shlex.quote(str(run.path))
+    recipe = shlex.quote(str(run.path / "recipe.yaml"))
+    found = [("Train it again", f"kvision train {recipe} --run-dir {where}-again")]
+    if run.status != "finished":
+        found.insert(0, ("Go on where it stopped", f"kvision train {recipe} --run-dir {where} --resume"))
+    return [*found, ("Measure it again", f"kvision eval {where}"), ("Predict pictures of your own", f"kvision predict {where} photo.jpg folder/")]
+
+
+def per_class(columns: Mapping[str, Sequence[float]], names: Sequence[str]) -> tuple[list[str], list[tuple[str, list[Cell]]]]:
+    """The per-class table.
+
+    Args:
+        columns: Metric -> K values; a column within 0..1 gets bars.
+        names: K class names.
+
+    Returns:
+        Headings, and for each class its name and cells.
+    """
+    bars = {metric: all(value is None or math.isnan(value) or 0 <= value <= 1 for value in values) for metric, values in columns.items()}
+    rows = []
+    for place, name in enumerate(names):
+        cells = []
+        for metric, values in columns.items():
+            value = values[place] if place < len(values) and values[place] is not None else math.nan
+            text = f"{value:.3f}" if bars[metric] and not math.isnan(value) else words.number(value)
+            cells.append(Cell(text, value if bars[metric] and not math.isnan(value) else None))
+        rows.append((name, cells))
+    return [metric.replace("_", " ") for metric in columns], rows
+
+
+def _facts(run: folder.RunFolder) -> list[tuple[str, str]]:
+    last = run.rows[-1] if run.rows else {}
+    train = run.values.get("train") or {}
+    found = [
+        ("Epochs", f"{words.number(int(last.get('epoch', 0)))} of {words.number(train.get('epochs'))}"),
+        ("Steps", words.number(run.summary.get("steps", int(last.get("step", 0))))),
+        ("Time", words.duration(run.summary.get("seconds"))),
+        ("Images a second", words.number(run.summary.get("images_per_s"))),
+        ("Waiting for data", words.percent(run.summary.get("wait_share"))),
+        ("Parameters", words.number(run.started.get("parameters"))),
+        ("Precision", str(run.started.get("precision", "—"))),
+        ("Classes", words.number(len(run.class_names) or None)),
+    ]
+    return [(name, text) for name, text in found if text != "—"]
+
+
+def _confusion(matrix: Any, names: Sequence[str]) -> markupsafe.Markup | None:
+    if not matrix or len(matrix) != len(names):
+        return None
+    return markupsafe.Markup(confusion.svg(np.asarray(matrix), names))  # noqa: S704 - drawn by us; matplotlib escapes the class names
+
+
+def _pictures(run: folder.RunFolder) -> dict[str, list[Picture]]:
+    examples = [example for example in run.evaluation.get("examples") or () if isinstance(example, Mapping)]
+    found: dict[str, list[Picture]] = {"worst": [], "random": []}
+    for example in examples:
+        source = embed.data_uri(run.path / str(example.get("picture", "")), _PICTURE_BYTES // len(examples))
+        if source:
+            found.setdefault(str(example.get("kind")), []).append(Picture(str(example.get("name")), source, words.number(example.get("score"))))
+    return found
+
+
+def _legend(run: folder.RunFolder) -> list[tuple[str, str]]:
+    palette = run.data.get("palette") or ()
+    return [(name, "#{:02x}{:02x}{:02x}".format(*colour)) for name, colour in zip(run.class_names, palette, strict=False)]
+
+
+def _origin(run: folder.RunFolder, path: str) -> tuple[str, str]:
+    origin = run.origins.get(path) or {}
+    return str(origin.get("kind", "default")), str(origin.get("where", ""))
+
+
+def _leaves(values: Mapping[str, Any]) -> list[tuple[str, str]]:
+    found = [(path, _short(value)) for path, value in folder.leaves(values)]
+    more = len(found) - _MOST_LEAVES
+    return [*found[:_MOST_LEAVES], *([("…", f"{more} more in the run folder")] if more > 0 else [])]
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, list | tuple):
+        text = ", ".join(str(item) for item in value[:12]) + (f", … {len(value)} in all" if len(value) > 12 else "")
+        return f"[{text[:_MOST_LETTERS]}]"
+    text = {None: "none", True: "true", False: "false"}.get(value, str(value)) if value is None or isinstance(value, bool) else str(value)
+    return text if len(text) <= _MOST_LETTERS else f"{text[:_MOST_LETTERS]}…"
