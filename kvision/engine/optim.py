@@ -1,0 +1,254 @@
+"""One update of the weights: differentiate, accumulate, reduce over replicas, clip, apply. One `Update` for each optimizer of a system."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import tensorflow as tf
+
+from kvision.core.errors import RunError, UsageError
+from kvision.engine import groups, optimizers, randomness, replica
+from kvision.engine.guard import Guard
+from kvision.engine.precision import LossScale
+from kvision.engine.system import Batch
+from kvision.ops import schedules
+
+if TYPE_CHECKING:
+    import keras
+
+    from kvision.core.schema import OptimOptions
+    from kvision.engine.plateau import Plateau
+
+Loss = Callable[[Batch], tf.Tensor]
+
+
+@dataclass(frozen=True)
+class Shared:
+    """What all updates of a run have in common.
+
+    Attributes:
+        step: int64, the global step; the loop owns and raises it.
+        rate: The learning rate as a function of the step.
+        batch: Global batch size.
+        accumulate: Micro-batches in a step.
+        clip_norm: Largest global norm of an update's gradients; None: no clipping.
+        loss_scale: Of `precision.loss_scale`.
+        guard: Remembers steps that were not finite.
+        plateau: Factor on the rate, for that schedule.
+        seed: Seed of the random layers.
+        generators: Seed generators of the random layers.
+        buffers: Non-trainable variables, such as moving statistics, that a skipped step must leave as they were.
+    """
+
+    step: tf.Variable
+    rate: schedules.Schedule
+    batch: int
+    accumulate: int
+    clip_norm: float | None
+    loss_scale: LossScale
+    guard: Guard
+    plateau: Plateau | None
+    seed: int
+    generators: Sequence[keras.random.SeedGenerator]
+    buffers: Sequence[keras.Variable]
+
+
+class Update:
+    """One optimizer: its groups, its state, and the step that a system asks it for."""
+
+    def __init__(self, role: str, number: int, parts: Sequence[groups.Group], options: OptimOptions, shared: Shared) -> None:
+        self.role = role
+        self._number = number
+        self._shared = shared
+        self._parts = [(part, optimizers.create(options, f"{role}_{index}")) for index, part in enumerate(parts)]
+        for part, optimizer in self._parts:
+            optimizer.build(part.variables)
+        self._trained = [variable for part, _ in self._parts for variable in part.variables]
+
+    @property
+    def variables(self) -> dict[str, keras.Variable]:
+        """The optimizers' state by a name that is the same in every process."""
+        return {
+            f"{self.role}/{index}/{position:04d}": variable
+            for index, (_, optimizer) in enumerate(self._parts)
+            for position, variable in enumerate(optimizer.state)
+        }
+
+    def learning_rate(self) -> tf.Tensor:
+        """The rate of the step to come, float32, before the groups' factors."""
+        rate = self._shared.rate(tf.convert_to_tensor(self._shared.step))
+        return rate if self._shared.plateau is None else rate * tf.convert_to_tensor(self._shared.plateau.multiplier)
+
+    def minimize(self, loss: Loss, batch: Batch) -> tf.Tensor:
+        """One step down the gradient of the global batch's mean loss; in replica context.
+
+        The gradients are summed over micro-batches and replicas, unscaled, and clipped by their global norm over all groups. When loss or
+        gradients are not finite nothing changes but the guard (and float16's loss scale): weights, slots and moving statistics stay.
+
+        Args:
+            loss: From a (micro-)batch to the loss of each example `[b]`.
+            batch: This replica's part of the global batch; `weight` `[b]` weights the examples if it is there.
+
+        Returns:
+            This replica's part of the loss, scalar; the sum over replicas is the loss of the global batch.
+
+        Raises:
+            UsageError: The replica's part can't be cut into `accumulate` equal micro-batches.
+            RunError: A variable gets no gradient.
+        """
+        shared = self._shared
+        before = [tf.identity(variable.value) for variable in shared.buffers]
+        value, gradients = self._differentiate(loss, batch)
+        total, *gradients = _sum_over_replicas([value, *gradients])
+        step = tf.convert_to_tensor(shared.step)
+        norm = tf.linalg.global_norm(gradients) / shared.loss_scale.value
+        finite = tf.math.is_finite(norm) & tf.math.is_finite(total)
+        go = shared.guard.judge(step, finite=finite, hopeless=shared.loss_scale.exhausted | ~tf.math.is_finite(total))
+
+        def apply() -> tf.Tensor:
+            self._apply(gradients, norm)
+            return go
+
+        def keep() -> tf.Tensor:
+            for variable, old in zip(shared.buffers, before, strict=True):
+                replica.assign(variable, old)
+            return go
+
+        tf.cond(go, apply, keep)
+        shared.loss_scale.update(finite)
+        return value
+
+    def _differentiate(self, loss: Loss, batch: Batch) -> tuple[tf.Tensor, list[tf.Tensor]]:
+        """This replica's loss, and the gradients of the scaled loss, summed over the micro-batches one after the other."""
+        value, gradients = self._micro(loss, batch, 0, ())
+        for micro in range(1, self._shared.accumulate):
+            # The next micro-batch waits for the gradients of this one, so that only one set of activations is in memory.
+            more, parts = self._micro(loss, batch, micro, gradients)
+            value, gradients = value + more, [a + b for a, b in zip(gradients, parts, strict=True)]
+        return value, gradients
+
+    def _micro(self, loss: Loss, batch: Batch, micro: int, after: Sequence[tf.Tensor]) -> tuple[tf.Tensor, list[tf.Tensor]]:
+        """Loss and gradients of micro-batch number `micro`, begun after the tensors `after`."""
+        shared = self._shared
+        with tf.control_dependencies(list(after)):
+            part = {key: tf.identity(_slice(key, tensor, micro, shared.accumulate)) for key, tensor in batch.items()}
+        context = tf.distribute.get_replica_context()
+        number = 0 if context is None else context.replica_id_in_sync_group
+        randomness.reseed(shared.generators, shared.seed, tf.convert_to_tensor(shared.step), number, micro, self._number)
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch([variable.value for variable in self._trained])
+            examples = tf.cast(loss(part), tf.float32)
+            if "weight" in part:
+                examples *= part["weight"]
+            value = tf.reduce_sum(examples) / shared.batch
+            scaled = value * shared.loss_scale.value
+        gradients = tape.gradient(scaled, [variable.value for variable in self._trained])
+        return value, _complete(self.role, self._trained, gradients)
+
+    def _apply(self, gradients: Sequence[tf.Tensor], norm: tf.Tensor) -> None:
+        """Clips, decays and updates; in replica context."""
+        shared = self._shared
+        factor: tf.Tensor | float = 1.0 / shared.loss_scale.value
+        if shared.clip_norm is not None:
+            factor *= shared.clip_norm / tf.maximum(norm, shared.clip_norm)
+        if not isinstance(factor, float):
+            gradients = [gradient * factor for gradient in gradients]
+        rate, start = self.learning_rate(), 0
+        for part, optimizer in self._parts:
+            own_rate = rate * part.lr_scale if part.lr_scale != 1.0 else rate
+            for variable, decay in zip(part.variables, part.decay, strict=True):
+                if decay:
+                    replica.assign_sub(variable, variable.value * (own_rate * decay))
+            optimizer.update(gradients[start : start + len(part.variables)], part.variables, own_rate)
+            start += len(part.variables)
+
+
+def _slice(key: str, tensor: tf.Tensor, micro: int, accumulate: int) -> tf.Tensor:
+    """The examples of one micro-batch."""
+    if accumulate == 1:
+        return tensor
+    size = tensor.shape[0]
+    if size is None or size % accumulate:
+        raise UsageError(
+            f"optim.accumulate: a replica's {size} examples ({key}) can't be cut into {accumulate} equal micro-batches; "
+            f"use a data.batch that is a multiple of replicas x {accumulate}, or another optim.accumulate"
+        )
+    length = size // accumulate
+    return tensor[micro * length : (micro + 1) * length]
+
+
+def _complete(role: str, variables: Sequence[keras.Variable], gradients: Sequence[tf.Tensor | None]) -> list[tf.Tensor]:
+    """The gradients as dense tensors; complains of those that are missing."""
+    missing = [variable.path for variable, gradient in zip(variables, gradients, strict=True) if gradient is None]
+    if missing:
+        raise RunError(
+            f"the loss of update {role!r} does not depend on {', '.join(missing[:5])}{' ...' if len(missing) > 5 else ''}; "
+            f"leave them out of trainables(), or freeze them by a group in optim.groups with lr_scale: 0"
+        )
+    return [tf.convert_to_tensor(gradient) for gradient in gradients]
+
+
+def _sum_over_replicas(tensors: list[tf.Tensor]) -> list[tf.Tensor]:
+    """The sums over all replicas, in one reduction; nothing to do for a single replica."""
+    context = tf.distribute.get_replica_context()
+    if context is None or context.num_replicas_in_sync == 1:
+        return tensors
+    return list(context.all_reduce(tf.distribute.ReduceOp.SUM, tensors))
+
+
+def make(
+    options: OptimOptions,
+    trainables: Mapping[str, Sequence[keras.Variable]],
+    *,
+    total_steps: int,
+    batch: int,
+    step: tf.Variable,
+    loss_scale: LossScale | None = None,
+    guard: Guard | None = None,
+    plateau: Plateau | None = None,
+    seed: int = 0,
+    networks: Sequence[keras.Model] = (),
+) -> dict[str, Update]:
+    """The updates of a system, by the names of `System.trainables`; call it inside the strategy's scope.
+
+    Args:
+        options: The recipe's `optim` section.
+        trainables: Variables that each update trains.
+        total_steps: Steps of the whole run.
+        batch: Global batch size.
+        step: int64, the global step, owned by the loop: `replica.scalar(0, tf.int64, "step")`.
+        loss_scale: Of `precision.loss_scale`; none: no scaling.
+        guard: Remembers the first bad step; none: one of its own.
+        plateau: Of `plateau.of(options)`.
+        seed: Seed of the random layers.
+        networks: Their random layers are reseeded before every forward pass, and their moving statistics kept from bad steps.
+
+    Returns:
+        One `Update` for each entry of `trainables`.
+
+    Raises:
+        UsageError: A parameter group is wrong, or all variables of an update are frozen.
+    """
+    generators = randomness.seed_generators(networks)
+    states = {id(generator.state) for generator in generators}
+    buffers = [variable for network in networks for variable in network.non_trainable_variables if id(variable) not in states]
+    shared = Shared(
+        step=step,
+        rate=schedules.learning_rate(options, total_steps, batch),
+        batch=batch,
+        accumulate=options.accumulate,
+        clip_norm=options.clip_norm,
+        loss_scale=loss_scale or LossScale(),
+        guard=guard or Guard(),
+        plateau=plateau,
+        seed=seed,
+        generators=generators,
+        buffers=buffers,
+    )
+    parts = groups.split(options, trainables)
+    for role, own in parts.items():
+        if not own:
+            raise UsageError(f"optim.groups: every variable of {role!r} is frozen by lr_scale: 0; leave at least one to train")
+    return {role: Update(role, number, own, options, shared) for number, (role, own) in enumerate(parts.items())}

@@ -1,0 +1,115 @@
+"""From the command line's `--devices` to a `tf.distribute` strategy."""
+
+from __future__ import annotations
+
+import re
+
+import tensorflow as tf
+
+from kvision.core.errors import UsageError
+
+ACCEPTED = "auto (all GPUs, else the CPU), cpu, cpu:N (N logical CPU devices), gpu, gpu:I or gpu:I,J"
+
+
+def make(devices: str = "auto") -> tf.distribute.Strategy:
+    """The strategy for a choice of devices: OneDevice for one, Mirrored for several.
+
+    Args:
+        devices: `auto`, `cpu`, `cpu:N` (N replicas on the CPU), `gpu` (all of them) or `gpu:0,1` (those).
+
+    Returns:
+        A strategy; everything that owns variables must be built inside its scope.
+
+    Raises:
+        UsageError: `devices` is not one of these, names a device that is not here, or asks for logical CPUs after TensorFlow has started.
+    """
+    names = _names(devices)
+    if len(names) == 1:
+        return tf.distribute.OneDeviceStrategy(names[0])
+    if names[0].startswith("cpu"):
+        # NCCL is for GPUs; adding up on one device in the replicas' order gives the same bits every time.
+        return tf.distribute.MirroredStrategy(names, cross_device_ops=tf.distribute.ReductionToOneDevice())
+    return tf.distribute.MirroredStrategy(names)
+
+
+def _names(devices: str) -> list[str]:
+    """Device names such as `cpu:0`, the first replica's first."""
+    if devices == "auto":
+        return [f"gpu:{i}" for i in range(_num_gpus())] or ["cpu:0"]
+    match = re.fullmatch(r"(cpu)(?::([1-9]\d{0,2}))?|(gpu)(?::(\d{1,3}(?:,\d{1,3})*))?", devices)
+    if match is None:
+        raise UsageError(f"--devices {devices}: not a choice of devices; accepted are {ACCEPTED}; here there are {_here()}")
+    cpu, num_cpus, _, gpu_ids = match.groups()
+    if cpu:
+        return _cpus(int(num_cpus or 1))
+    return _gpus(devices, [int(i) for i in gpu_ids.split(",")] if gpu_ids else list(range(_num_gpus())))
+
+
+def _cpus(count: int) -> list[str]:
+    """The first `count` logical CPU devices, made if they are not there yet."""
+    physical = tf.config.list_physical_devices("CPU")[0]
+    configured = tf.config.get_logical_device_configuration(physical) or [None]
+    if len(configured) < count:
+        try:
+            tf.config.set_logical_device_configuration(physical, [tf.config.LogicalDeviceConfiguration()] * count)
+        except RuntimeError as error:
+            raise UsageError(
+                f"--devices cpu:{count}: TensorFlow has already started with {len(configured)} logical CPU device(s); "
+                f"call strategy.make before anything else uses TensorFlow, or use cpu" + (f":{len(configured)}" if len(configured) > 1 else "")
+            ) from error
+    return [f"cpu:{i}" for i in range(count)]
+
+
+def _gpus(devices: str, ids: list[int]) -> list[str]:
+    """The GPUs with these numbers."""
+    missing = [i for i in ids if i >= _num_gpus()]
+    if missing or not ids:
+        wanted = "a GPU" if not ids else f"GPU {missing[0]}"
+        raise UsageError(f"--devices {devices}: {wanted} is not here; here there are {_here()}; use auto or cpu, or see `kvision doctor`")
+    if len(set(ids)) != len(ids):
+        raise UsageError(f"--devices {devices}: a GPU is named twice; name each once")
+    return [f"gpu:{i}" for i in ids]
+
+
+def _num_gpus() -> int:
+    return len(tf.config.list_physical_devices("GPU"))
+
+
+def _here() -> str:
+    """The devices of this machine, for messages."""
+    gpus = _num_gpus()
+    return f"1 CPU and {gpus} GPU{'' if gpus == 1 else 's'}" + (f" (gpu:{','.join(map(str, range(gpus)))})" if gpus else "")
+
+
+def per_replica(strategy: tf.distribute.Strategy, batch: int, accumulate: int = 1) -> int:
+    """Examples of a global batch that each replica gets.
+
+    Args:
+        strategy: Of `make`.
+        batch: Global batch size.
+        accumulate: Micro-batches that each replica's part is computed in.
+
+    Returns:
+        `batch / replicas`.
+
+    Raises:
+        UsageError: `batch` is not a multiple of replicas times accumulate; the message has the nearest batches that are.
+    """
+    unit = strategy.num_replicas_in_sync * accumulate
+    if batch % unit:
+        lower, upper = batch // unit * unit, (batch // unit + 1) * unit
+        choice = f"{lower} or {upper}" if lower else f"{upper}"
+        raise UsageError(
+            f"data.batch: {batch} can't be shared by {strategy.num_replicas_in_sync} replica(s) x optim.accumulate={accumulate}; "
+            f"a multiple of {unit} is accepted; use data.batch={choice}"
+        )
+    return batch // strategy.num_replicas_in_sync
+
+
+def describe(strategy: tf.distribute.Strategy, batch: int | None = None) -> str:
+    """One line for people: devices, replicas and, if the global batch is given, each replica's share."""
+    names = [re.sub(r".*device:", "", name).lower() for name in strategy.extended.worker_devices]
+    line = f"{len(names)} replica{'' if len(names) == 1 else 's'} on {', '.join(names)}"
+    if strategy.num_replicas_in_sync != len(names):
+        line += f" of {strategy.num_replicas_in_sync} in sync"
+    return line if batch is None else f"{line}, {per_replica(strategy, batch)} examples each of a global batch of {batch}"
