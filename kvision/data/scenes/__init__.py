@@ -1,0 +1,1 @@
+"""Drawing of the embedded scenes: objects, ground, composition and captions."""

@@ -1,0 +1,200 @@
+"""One scene: ground, clutter, objects from back to front, light and grain; every label is exact because it is drawn with the picture."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PIL import Image
+
+from kvision.data.scenes import ground as grounds
+from kvision.data.scenes.objects import FIELD_PX, Item, Library
+
+if TYPE_CHECKING:
+    from kvision.data.sources.scenes import Options
+
+INKS: dict[str, tuple[float, float, float]] = {
+    "red": (0.85, 0.12, 0.12),
+    "orange": (0.95, 0.5, 0.08),
+    "yellow": (0.95, 0.88, 0.15),
+    "green": (0.12, 0.62, 0.2),
+    "turquoise": (0.1, 0.75, 0.72),
+    "blue": (0.12, 0.28, 0.85),
+    "purple": (0.52, 0.15, 0.7),
+    "pink": (0.96, 0.5, 0.72),
+    "brown": (0.45, 0.26, 0.1),
+    "white": (0.96, 0.96, 0.95),
+    "grey": (0.5, 0.5, 0.52),
+    "black": (0.05, 0.05, 0.06),
+}
+"""Colours of objects by the names that captions use."""
+
+_TRIES = 24
+_MIN_PX = 4
+
+
+@dataclass(frozen=True)
+class Thing:
+    """An object as it stands in a scene.
+
+    Attributes:
+        label: Class, 1..K-1.
+        noun: What it is called.
+        ink: Name of its colour; empty for a photograph.
+        box: ymin, xmin, ymax, xmax of its visible pixels.
+    """
+
+    label: int
+    noun: str
+    ink: str
+    box: tuple[int, int, int, int]
+
+
+@dataclass
+class Scene:
+    """A picture with everything that is known of it; `things` go from the farthest to the nearest.
+
+    Attributes:
+        image: uint8 `[S, S, 3]`.
+        mask: uint8 `[S, S]`, classes.
+        instances: uint8 `[S, S]`, 0 none, else 1 + position in `things`.
+        things: The objects.
+        texture: Kind of the ground.
+    """
+
+    image: np.ndarray
+    mask: np.ndarray
+    instances: np.ndarray
+    things: list[Thing]
+    texture: str
+
+
+@dataclass
+class _Canvas:
+    """A scene in the making."""
+
+    image: np.ndarray  # float32 [S, S, 3], 0..1
+    instances: np.ndarray  # uint8 [S, S]
+    areas: list[int] = field(default_factory=list)  # pixels of each object if nothing hid it
+
+    def hides_too_much(self, window: tuple[slice, slice], cover: np.ndarray, most: float) -> bool:
+        """Whether drawing `cover` at `window` would hide more than a share `most` of an object that is already there."""
+        if not self.areas:
+            return False
+        seen = np.bincount(self.instances.ravel(), minlength=len(self.areas) + 1)
+        lost = np.bincount(self.instances[window][cover], minlength=len(self.areas) + 1)
+        return any(seen[k] - lost[k] < (1 - most) * area for k, area in enumerate(self.areas, start=1) if lost[k])
+
+
+def draw(rng: np.random.Generator, options: Options, library: Library) -> Scene:
+    """Draws one scene; what it shows is a function of the generator's state, the options and the library."""
+    size = options.size_px
+    ground = grounds.ground(rng, size)
+    canvas = _Canvas(ground.image, np.zeros((size, size), np.uint8))
+    _strew(canvas, rng, options, front=False)
+    placed = []
+    for _ in range(rng.integers(options.min_objects, options.max_objects + 1)):
+        kinds = library.items[rng.integers(len(library.items))]
+        item = kinds[rng.integers(len(kinds))]
+        ink = _place(canvas, rng, options, item)
+        if ink is not None:
+            placed.append((item, ink))
+    _strew(canvas, rng, options, front=True)
+    image = canvas.image * grounds.light(rng, size, options.light)
+    image += np.float32(options.noise * rng.uniform(0.3, 1.0)) * grounds.grain(rng, size)
+    labels = np.array([0, *(item.label for item, _ in placed)], np.uint8)
+    things = [Thing(item.label, item.noun, ink, _box(canvas.instances == k)) for k, (item, ink) in enumerate(placed, start=1)]
+    return Scene(np.clip(image * 255 + 0.5, 0, 255).astype(np.uint8), labels[canvas.instances], canvas.instances, things, ground.kind)
+
+
+def _box(seen: np.ndarray) -> tuple[int, int, int, int]:
+    rows, columns = np.flatnonzero(seen.any(axis=1)), np.flatnonzero(seen.any(axis=0))
+    return int(rows[0]), int(columns[0]), int(rows[-1]) + 1, int(columns[-1]) + 1
+
+
+def _strew(canvas: _Canvas, rng: np.random.Generator, options: Options, *, front: bool) -> None:
+    """Clutter behind or in front of the objects; in front it is thin, and left out where it would hide too much."""
+    count = int(rng.integers(0, round(options.clutter * (4 if front else 16)) + 1))
+    layer = grounds.clutter(rng, options.size_px, count, width=0.012 if front else 0.03)
+    if layer is None:
+        return
+    cover = layer[..., 3] >= 0.5
+    everywhere = (slice(None), slice(None))
+    if canvas.hides_too_much(everywhere, cover, options.overlap):
+        return
+    canvas.image += layer[..., 3:] * (layer[..., :3] - canvas.image)
+    canvas.instances[cover] = 0
+
+
+def _place(canvas: _Canvas, rng: np.random.Generator, options: Options, item: Item) -> str | None:
+    """Draws an object where it hides and loses no more than `overlap` allows; returns its colour's name, or none if no place was found."""
+    size = options.size_px
+    low, high = options.object_scale
+    for attempt in range(_TRIES):
+        height = max(_MIN_PX, size * (low * (high / low) ** rng.random()) * 0.97**attempt)
+        patch = _turn(rng, options, item, height)
+        side = patch[0].shape[0]
+        margin = 0.4 * height
+        top, left = (np.rint(rng.uniform(margin, size - margin, 2) - side / 2)).astype(int).tolist()
+        window = (slice(max(0, top), min(size, top + side)), slice(max(0, left), min(size, left + side)))
+        inner = (slice(window[0].start - top, window[0].stop - top), slice(window[1].start - left, window[1].stop - left))
+        whole = int(np.count_nonzero(patch[0] >= 0.5))
+        alpha, shadow = patch[0][inner], patch[1][inner]
+        solid = alpha >= 0.5
+        if np.count_nonzero(solid) < max(1.0, (1 - options.overlap) * whole) or canvas.hides_too_much(window, solid, options.overlap):
+            continue
+        below = canvas.image[window]
+        if rng.random() < 0.4:
+            below *= 1 - np.float32(rng.uniform(0.15, 0.5)) * shadow[..., None]
+        ink, colour = _colour(rng, options, below[solid], alpha.shape, patch[2], inner)
+        below += alpha[..., None] * (colour - below)
+        canvas.areas.append(whole)
+        canvas.instances[window][solid] = len(canvas.areas)
+        return ink
+    return None
+
+
+def _turn(rng: np.random.Generator, options: Options, item: Item, height: float) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+    """An object scaled, turned and sheared: its cover and soft shadow `[h, h]`, 0..1, and a photograph's colours `[h, h, 3]`."""
+    zoom = height / (item.extent * FIELD_PX)  # pixels of the scene for each of the field's
+    turn = math.radians(rng.uniform(-options.rotate_deg, options.rotate_deg))
+    shear, stretch = rng.uniform(-0.15, 0.15), math.exp(rng.uniform(-0.12, 0.12))
+    side = math.ceil(zoom * FIELD_PX * (abs(math.cos(turn)) + abs(math.sin(turn))) * item.extent * 1.15) + 2
+    cos, sin = math.cos(turn) / zoom, math.sin(turn) / zoom
+    a, b, c, d = (cos + shear * sin) / stretch, (sin - shear * cos) / stretch, -sin * stretch, cos * stretch
+    middle, half = FIELD_PX / 2, side / 2
+    matrix = (a, b, middle - a * half - b * half, c, d, middle - c * half - d * half)
+    resample = Image.Resampling.BICUBIC
+    values = np.asarray(item.field.transform((side, side), Image.Transform.AFFINE, matrix, resample), np.float32)
+    if item.picture is not None:
+        picture = np.asarray(item.picture.transform((side, side), Image.Transform.AFFINE, matrix, resample), np.float32) / np.float32(255)
+        return values / np.float32(255), values / np.float32(510), picture
+    level = 128 + rng.uniform(-14, 12)  # the weight of the pen
+    steep = max(0.02, zoom / 24)  # one pixel from clear to solid: a digit's field climbs by about 24 a pixel
+    return np.clip((values - level) * steep + 0.5, 0, 1), np.clip((values - 40) / 170, 0, 1), None
+
+
+def _colour(
+    rng: np.random.Generator, options: Options, below: np.ndarray, shape: tuple[int, ...], picture: np.ndarray | None, inner: tuple[slice, slice]
+) -> tuple[str, np.ndarray]:
+    """The colours of an object, float32 `[h, w, 3]`, and their name; it differs from the ground below `[n, 3]` by at least `contrast`."""
+    if picture is not None:
+        return "", picture[inner]
+    mean = below.mean(axis=0)
+    names = list(INKS)
+    best, best_distance = "", -1.0
+    for number in rng.permutation(len(names)).tolist():
+        distance = float(np.abs(np.asarray(INKS[names[number]]) - mean).max())
+        if distance > best_distance:
+            best, best_distance = names[number], distance
+        if distance >= options.contrast:
+            break
+    base = np.clip(np.asarray(INKS[best], np.float32) + rng.uniform(-0.07, 0.07, 3), 0, 1).astype(np.float32)
+    x, y = grounds.plane(max(shape))
+    slope = rng.uniform(-0.5, 0.5, 2).astype(np.float32)
+    shade = 1 + slope[0] * x[: shape[0], : shape[1]] + slope[1] * y[: shape[0], : shape[1]]
+    if rng.random() < 0.3:  # a streaky pen
+        shade = shade * (1 + np.float32(0.15) * np.sin(np.float32(rng.uniform(20, 60)) * (x + y))[: shape[0], : shape[1]])
+    return best, base * shade[..., None]
