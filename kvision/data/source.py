@@ -11,14 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
+from kvision.core.labels import IGNORE_LABEL as IGNORE_LABEL
 from kvision.core.schema import DataOptions
 
 if TYPE_CHECKING:
     import tensorflow as tf
 
 SplitName = Literal["train", "val"]
-IGNORE_LABEL = 255
-"""Mask value that no loss and no metric counts: padding, and what the annotators left out."""
 
 
 @dataclass(frozen=True)

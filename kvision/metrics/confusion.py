@@ -1,0 +1,84 @@
+"""Metrics of semantic segmentation from one confusion matrix, which can be summed over batches, replicas and hosts.
+
+`count` runs in the graph; the formulas are numpy float64 on `[K, K]`, rows the truth, columns the prediction. A class *occurs* when it is in the
+truth or in the prediction; values of classes that don't are NaN, and macro means leave them out, as scikit-learn does.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import tensorflow as tf
+
+from kvision.core.labels import IGNORE_LABEL
+
+
+def count(mask: tf.Tensor, predicted: tf.Tensor, num_classes: int) -> tf.Tensor:
+    """Confusion matrix of each example: pixels by true class (rows) and predicted class (columns).
+
+    Args:
+        mask: True class numbers `[B, H, W]`, any integer dtype; 255 is not counted.
+        predicted: Predicted class numbers `[B, H, W]`, any integer dtype.
+        num_classes: K.
+
+    Returns:
+        int64 `[B, K, K]`.
+    """
+    cells, batch = num_classes**2, tf.shape(mask)[0]
+    mask = tf.cast(mask, tf.int32)
+    cell = mask * num_classes + tf.cast(predicted, tf.int32) + cells * tf.range(batch)[:, None, None]
+    nowhere = batch * cells
+    cell = tf.where(mask == IGNORE_LABEL, nowhere, cell)
+    # Without weights `bincount` counts in integers, exactly and in any order.
+    counts = tf.math.bincount(tf.reshape(cell, [-1]), minlength=nowhere + 1, maxlength=nowhere + 1, dtype=tf.int32)
+    return tf.cast(tf.reshape(counts[:-1], [batch, num_classes, num_classes]), tf.int64)
+
+
+def iou(matrix: np.ndarray) -> np.ndarray:
+    """Intersection over union of each class `[K]`, TP / (TP + FP + FN)."""
+    hits, true, predicted = _marginals(matrix)
+    return _divide(hits, true + predicted - hits)
+
+
+def dice(matrix: np.ndarray) -> np.ndarray:
+    """Dice coefficient (F1) of each class `[K]`, 2 TP / (2 TP + FP + FN)."""
+    hits, true, predicted = _marginals(matrix)
+    return _divide(2 * hits, true + predicted)
+
+
+def precision(matrix: np.ndarray) -> np.ndarray:
+    """Share of each class's predicted pixels that are right `[K]`; NaN for classes never predicted."""
+    hits, _, predicted = _marginals(matrix)
+    return _divide(hits, predicted)
+
+
+def recall(matrix: np.ndarray) -> np.ndarray:
+    """Share of each class's true pixels that are found `[K]`; NaN for classes not in the truth."""
+    hits, true, _ = _marginals(matrix)
+    return _divide(hits, true)
+
+
+def macro(values: np.ndarray) -> float:
+    """Plain mean over the classes that have a value; NaN when none has."""
+    return float(np.nanmean(values)) if np.any(np.isfinite(values)) else float("nan")
+
+
+def pixel_accuracy(matrix: np.ndarray) -> float:
+    """Share of all counted pixels that are right; NaN when none is counted."""
+    hits, true, _ = _marginals(matrix)
+    return float(_divide(hits.sum(), true.sum()))
+
+
+def frequency_weighted_iou(matrix: np.ndarray) -> float:
+    """IoU of each class weighted by its share of the true pixels (Long 2015, section 5)."""
+    _, true, _ = _marginals(matrix)
+    return float(_divide(np.nansum(true * iou(matrix)), true.sum()))
+
+
+def _marginals(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    matrix = np.asarray(matrix, np.float64)
+    return np.diag(matrix), matrix.sum(axis=1), matrix.sum(axis=0)
+
+
+def _divide(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
+    """Quotient, NaN where the denominator is 0."""
+    return np.divide(numerator, denominator, out=np.full(np.shape(denominator), np.nan), where=np.asarray(denominator) > 0)

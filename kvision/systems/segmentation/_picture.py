@@ -1,0 +1,86 @@
+"""Draws an image, its true and its predicted classes side by side, with a legend."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from kvision.core.labels import IGNORE_LABEL
+
+if TYPE_CHECKING:
+    from kvision.data.source import DataInfo
+
+GAP_PX, SWATCH_PX, OPACITY = 4, 12, 0.55
+BACKDROP, INK, IGNORED = (255, 255, 255), (32, 32, 32), (128, 128, 128)
+
+
+def overlay(image: np.ndarray, classes: np.ndarray, info: DataInfo) -> np.ndarray:
+    """The image with each class in its colour over it; the first class, the background, is left as it is.
+
+    Args:
+        image: uint8 `[H, W, 3]`.
+        classes: Class numbers `[H, W]`; 255 is drawn grey.
+        info: Names and colours of the classes.
+
+    Returns:
+        uint8 `[H, W, 3]`.
+    """
+    colours = np.full((256, 3), IGNORED, np.float32)
+    colours[: info.num_classes] = info.palette
+    opacity = np.where(classes == 0, 0.0, OPACITY)[..., None]
+    return np.rint(image * (1.0 - opacity) + colours[classes] * opacity).astype(np.uint8)
+
+
+def side_by_side(image: np.ndarray, truth: np.ndarray | None, predicted: np.ndarray, info: DataInfo) -> Image.Image:
+    """Image, truth if known, prediction; below them the classes that occur.
+
+    Args:
+        image: uint8 `[H, W, 3]`.
+        truth: True class numbers `[H, W]`, or none.
+        predicted: Predicted class numbers `[H, W]`.
+        info: Names and colours of the classes.
+
+    Returns:
+        An RGB picture, at least as wide as its panels.
+    """
+    panels = [("image", image)]
+    shown = set(np.unique(predicted).tolist())
+    if truth is not None:
+        panels.append(("truth", overlay(image, truth, info)))
+        shown |= set(np.unique(truth).tolist())
+    panels.append(("prediction", overlay(image, predicted, info)))
+    height, width = image.shape[:2]
+    font = ImageFont.load_default(11)
+    line_px = 16
+    total = len(panels) * (width + GAP_PX) - GAP_PX
+    legend = _legend(sorted(shown), info, font, max(total, 160))
+    rows = 1 + max((row for row, *_ in legend), default=-1)
+    canvas = Image.new("RGB", (max(total, 160), line_px + height + GAP_PX + rows * line_px), BACKDROP)
+    draw = ImageDraw.Draw(canvas)
+    for number, (title, pixels) in enumerate(panels):
+        left = number * (width + GAP_PX)
+        draw.text((left, 1), title, INK, font)
+        canvas.paste(Image.fromarray(pixels), (left, line_px))
+    for row, left, name, colour in legend:
+        top = line_px + height + GAP_PX + row * line_px
+        draw.rectangle((left, top, left + SWATCH_PX - 1, top + SWATCH_PX - 1), colour, INK)
+        draw.text((left + SWATCH_PX + 3, top - 1), name, INK, font)
+    return canvas
+
+
+def _legend(
+    shown: list[int], info: DataInfo, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: int
+) -> list[tuple[int, int, str, tuple[int, int, int]]]:
+    """Row, left edge, name and colour of each class's entry, wrapped to the width."""
+    entries, row, left = [], 0, 0
+    for number in shown:
+        name, colour = ("ignored", IGNORED) if number == IGNORE_LABEL else (info.class_names[number], info.palette[number])
+        needed = SWATCH_PX + 3 + math.ceil(font.getlength(name)) + 8
+        if left and left + needed > width:
+            row, left = row + 1, 0
+        entries.append((row, left, name, colour))
+        left += needed
+    return entries
