@@ -1,0 +1,227 @@
+"""Where a split's examples come from while training: decoded once into memory, or read anew each time."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import numpy as np
+import psutil
+import tensorflow as tf
+
+from kvision.core.errors import DataError
+from kvision.data.preprocess import Preprocess
+from kvision.data.source import IGNORE_LABEL, DataInfo, Split
+
+CHUNK = 64
+QUIET_S = 2.0
+SHARE_OF_MEMORY = 0.25
+
+
+class Reader:
+    """Reads one example of a split in the graph, into the square unless `fit="crop"`, and sees to it that its classes exist."""
+
+    def __init__(self, split: Split, fields: frozenset[str], preprocess: Preprocess, info: DataInfo) -> None:
+        self.split = split
+        self.num_classes = info.num_classes
+        self.crop = preprocess.fit == "crop"
+        self._fields = fields
+        self._preprocess = preprocess
+
+    def __call__(self, index: tf.Tensor) -> dict[str, tf.Tensor]:
+        """The example of this number (scalar int64); the graph stops on a mask or label value that no class has."""
+        example = self.split.read(index, self._fields)
+        checks = [tf.debugging.Assert(highest < self.num_classes, [field, highest]) for field, highest in _highest(example).items()]
+        with tf.control_dependencies([check for check in checks if check is not None]):
+            example = {name: tf.identity(value) for name, value in example.items()}
+        return example if self.crop else self._preprocess.place(example)
+
+    def blame(self, index: int) -> str | None:
+        """Why example `index` can't be read, or none; the message names it.
+
+        Raises:
+            DataError: If its mask or labels hold a value that no class has: that is never skipped.
+        """
+        name = self.split.names[index]
+        try:
+            example = self.split.read(tf.constant(index, tf.int64), self._fields)
+            self._preprocess.place(example)
+        except tf.errors.OpError as error:
+            return f"{name}: {reason(error)}"
+        for field, highest in _highest(example).items():
+            if highest >= self.num_classes:
+                ignored = f" and {IGNORE_LABEL} (ignored)" if field == "mask" else ""
+                raise DataError(
+                    f"{name}: its {field} holds the value {int(highest)}; the {self.num_classes} classes are 0..{self.num_classes - 1}{ignored}; "
+                    "`kvision data check` lists all such files"
+                )
+        return None
+
+
+def reason(error: tf.errors.OpError) -> str:
+    """The part of TensorFlow's message that says what is wrong, without the names of nodes."""
+    text = str(error.message)
+    return (text.partition("} }} ")[2] or text.partition("}} ")[2] or text).partition(" [Op:")[0].partition(" [[")[0]
+
+
+def _highest(example: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+    """The highest class in the mask and among the labels, int32 scalars, for those that the example has."""
+    found = {}
+    if "mask" in example:
+        mask = example["mask"]
+        found["mask"] = tf.cast(tf.reduce_max(tf.where(mask == IGNORE_LABEL, tf.zeros_like(mask), mask)), tf.int32)
+    if "labels" in example:
+        found["labels"] = tf.reduce_max(example["labels"])
+    return found
+
+
+class Store:
+    """The examples of one split, brought into the square where `fit="resize"`, to be fetched by number inside the graph.
+
+    Attributes:
+        names: A name for each example.
+        skipped: Names of the examples that could not be read and were left out.
+        vectorised: Whether `fetch` also takes a vector of numbers, which is much cheaper than one call for each.
+    """
+
+    vectorised = False
+
+    def __init__(self, reader: Reader, kept: Sequence[int] | None = None) -> None:
+        names = reader.split.names
+        self.reader = reader
+        self._kept = range(len(reader.split)) if kept is None else kept
+        self.names = [names[index] for index in self._kept]
+        left_out = set(range(len(reader.split))) - set(self._kept)
+        self.skipped = [names[index] for index in sorted(left_out)]
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def fetch(self, index: tf.Tensor) -> dict[str, tf.Tensor]:
+        """The example of this number (scalar int64), read from its split."""
+        return self.reader(tf.constant(self._kept, tf.int64)[index] if self.skipped else index)
+
+    def blame(self, index: int) -> str | None:
+        """Why the example of this number can't be read, or none; the message names it."""
+        return self.reader.blame(self._kept[index])
+
+
+class Cached(Store):
+    """All examples in memory, one tensor `[num, ...]` a field."""
+
+    vectorised = True
+
+    def __init__(self, reader: Reader, kept: Sequence[int], arrays: dict[str, np.ndarray]) -> None:
+        super().__init__(reader, kept)
+        with tf.device("CPU:0"):
+            self._tensors = {name: tf.convert_to_tensor(array[: len(kept)]) for name, array in arrays.items()}
+
+    def fetch(self, index: tf.Tensor) -> dict[str, tf.Tensor]:
+        """The example of this number (scalar int64), or the examples of these numbers (int64 `[b]`), from memory."""
+        return {name: tf.gather(tensor, index) for name, tensor in self._tensors.items()}
+
+
+def open_store(reader: Reader, mode: Literal["auto", "ram", "none"], on_error: Literal["stop", "skip"]) -> Store:
+    """Chooses how the examples of a split are kept, and reads them when they are kept in memory.
+
+    Args:
+        reader: Reads one example.
+        mode: `data.cache`.
+        on_error: What to do with an example that can't be read; `skip` reads the whole split once to find them.
+
+    Returns:
+        The store.
+
+    Raises:
+        DataError: If an example can't be read and `on_error` is `stop`; the message names it.
+    """
+    if getattr(reader.split, "in_memory", False):
+        return Store(reader)
+    if reader.crop and mode == "ram":
+        raise DataError("data.cache: ram does not go with data.fit: crop, because the pictures differ in size; use data.cache: auto")
+    num, crop = len(reader.split), reader.crop
+    in_ram = not crop and (mode == "ram" or (mode == "auto" and _bytes_each(reader) * num <= SHARE_OF_MEMORY * psutil.virtual_memory().available))
+    if not in_ram and on_error == "stop":
+        return Store(reader)
+    arrays: dict[str, np.ndarray] = {}
+    kept: list[int] = []
+    for index, example in _read_all(reader):
+        if isinstance(example, str):
+            if on_error == "stop":
+                raise DataError(f"{example}. Mend or remove the file, or set data.on_error: skip; `kvision data check` lists all faults")
+            continue
+        if in_ram:
+            for name, value in example.items():
+                arrays.setdefault(name, np.empty((num, *value.shape), value.dtype))[len(kept)] = value
+        kept.append(index)
+    if not kept:
+        raise DataError(f"none of the {num} examples can be read; the first is {reader.split.names[0]}; see `kvision data check`")
+    if not in_ram:
+        return Store(reader, kept)
+    return Cached(reader, kept, arrays)
+
+
+def _bytes_each(reader: Reader) -> int:
+    """Memory that an example takes, from the shapes of the graph; strings count as 64 bytes."""
+    specs = tf.data.Dataset.range(1).map(reader).element_spec
+    return sum(spec.shape.num_elements() * (64 if spec.dtype == tf.string else spec.dtype.size) for spec in specs.values())
+
+
+def _read_all(reader: Reader) -> Any:
+    """Yields `(number, example as numpy | why it can't be read)` for a whole split, in order."""
+    num, chunk_size = len(reader.split), 1 if reader.crop else CHUNK
+    progress = _Progress(num)
+    start = 0
+    while start < num:
+        chunks = tf.data.Dataset.range(start, num).map(reader, num_parallel_calls=tf.data.AUTOTUNE)
+        chunks = chunks.batch(chunk_size).prefetch(2)
+        try:
+            for chunk in chunks.as_numpy_iterator():
+                rows = len(next(iter(chunk.values())))
+                for row in range(rows):
+                    yield start + row, {name: values[row] for name, values in chunk.items()}
+                start += rows
+                progress(start)
+        except tf.errors.OpError:
+            end = min(start + chunk_size, num)
+            yield from _read_one_by_one(reader, range(start, end))
+            start = end
+    progress.close()
+
+
+def _read_one_by_one(reader: Reader, indices: range) -> Any:
+    """`_read_all` for a chunk of which at least one example can't be read."""
+    for index in indices:
+        reason = reader.blame(index)
+        if reason is not None:
+            yield index, reason
+        else:
+            yield index, {name: value.numpy() for name, value in reader(tf.constant(index, tf.int64)).items()}
+
+
+class _Progress:
+    """Says on stderr how far the reading is, once it takes more than two seconds; one plain line where that is no terminal."""
+
+    def __init__(self, num: int) -> None:
+        self._num = num
+        self._start = time.monotonic()
+        self._next = self._start + QUIET_S
+        self._shown = False
+
+    def __call__(self, done: int) -> None:
+        now = time.monotonic()
+        if now < self._next:
+            return
+        terminal = sys.stderr.isatty()
+        self._next = now + (0.2 if terminal else 10.0)
+        self._shown = True
+        left_s = (now - self._start) / done * (self._num - done)
+        text = f"reading examples into memory: {done} of {self._num}, {left_s:.0f} s to go"
+        sys.stderr.write(f"\r{text:<70}" if terminal else f"{text}\n")
+        sys.stderr.flush()
+
+    def close(self) -> None:
+        if self._shown and sys.stderr.isatty():
+            sys.stderr.write("\r" + " " * 70 + "\r")

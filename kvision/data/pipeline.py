@@ -1,0 +1,285 @@
+"""The input pipeline: which example stands where in which step, and batches of them, all in the graph.
+
+What global batch s holds is a pure function of (seed, s): global position p = s * batch + j lies in epoch p // (steps_per_epoch * batch), and
+the place within the epoch is permuted by `tf.random.experimental.index_shuffle` in constant memory. So training starts at any step without
+replaying those before it, and any number of replicas sees the same global batches.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from kvision.core.errors import DataError
+from kvision.core.schema import DataOptions
+from kvision.data.augment import augment, is_identity
+from kvision.data.cache import Reader, Store, open_store
+from kvision.data.preprocess import Preprocess
+from kvision.data.source import DataInfo, Source, Split, SplitName
+from kvision.data.statistics import channel_statistics
+
+
+
+@dataclass(frozen=True)
+class _Share:
+    """The part of each global batch that one input pipeline makes.
+
+    Attributes:
+        start: Its first position in the global batch.
+        mine: Number of its examples in a global batch.
+        each: Examples a replica.
+    """
+
+    start: int
+    mine: int
+    each: int
+
+    @classmethod
+    def of(cls, batch: int, context: tf.distribute.InputContext | None) -> _Share:
+        """This pipeline's share; raises `DataError` if the replicas can't have equal parts."""
+        replicas, pipelines, this = (
+            (1, 1, 0) if context is None else (context.num_replicas_in_sync, context.num_input_pipelines, context.input_pipeline_id)
+        )
+        if batch % replicas:
+            raise DataError(f"data.batch: {batch} can't be split evenly over {replicas} devices; use a multiple of {replicas}")
+        mine = batch // pipelines
+        return cls(this * mine, mine, batch // replicas)
+
+    def locate(self, count: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """`(step, place in the global batch)` of this pipeline's examples, counted from step 0."""
+        return count // self.mine, self.start + count % self.mine
+
+
+class Pipeline:
+    """Batches of one data set for training and validation.
+
+    Attributes:
+        info: What the data set is about.
+        options: The recipe's `data` section.
+        fields: The example fields that batches hold.
+        seed: Seed of order and augmentation.
+    """
+
+    def __init__(
+        self, source: Source, options: DataOptions, fields: frozenset[str], seed: int, *, preprocess: Preprocess | None = None
+    ) -> None:
+        """Nothing is read yet; a split is read when it is first needed.
+
+        Args:
+            source: The data set.
+            options: The recipe's `data` section.
+            fields: The example fields that batches shall hold; `image` always is one.
+            seed: Seed of order and augmentation, `train.seed`.
+            preprocess: The preprocessing of an earlier run; none: with statistics of the training split.
+
+        Raises:
+            DataError: If the source can't give one of the fields.
+        """
+        self.info: DataInfo = source.info
+        self.options = options
+        self.fields = fields | {"image"}
+        self.seed = seed
+        self._source = source
+        self._splits: dict[SplitName, Split] = {}
+        self._stores: dict[SplitName, Store] = {}
+        if preprocess is not None:
+            self.preprocess = preprocess
+        missing = sorted(self.fields - self.info.fields)
+        if missing:
+            raise DataError(
+                f"data.source: {options.source} has no {', '.join(missing)}; it gives {', '.join(sorted(self.info.fields))}; "
+                "use another source or another system"
+            )
+
+    @cached_property
+    def preprocess(self) -> Preprocess:
+        """How pictures are brought into the square and normalised, with mean and deviation of the training split."""
+        mean, std = channel_statistics(self._split("train"), self.options.on_error)
+        return Preprocess(self.options.size_px, self.options.fit, mean, std)
+
+    @cached_property
+    def num_train(self) -> int:
+        """Number of training examples."""
+        return len(self._store("train"))
+
+    @cached_property
+    def num_val(self) -> int:
+        """Number of validation examples."""
+        return len(self._store("val"))
+
+    @cached_property
+    def steps_per_epoch(self) -> int:
+        """Steps an epoch: whole batches only, so that each epoch leaves out fewer than `batch` examples, others each time.
+
+        Raises:
+            DataError: If there are fewer training examples than a batch takes.
+        """
+        steps = self.num_train // self.options.batch
+        if steps == 0:
+            raise DataError(f"data.batch: {self.options.batch} is more than the {self.num_train} training examples; use a batch of at most {self.num_train}")
+        return steps
+
+    @cached_property
+    def val_steps(self) -> int:
+        """Global batches that hold each validation example once."""
+        return -(-self.num_val // self.options.batch)
+
+    def train(self, start_step: int, context: tf.distribute.InputContext | None = None) -> tf.data.Dataset:
+        """Endless training batches from global step `start_step` on.
+
+        Args:
+            start_step: The first global batch.
+            context: Which input pipeline this is of how many, and for how many replicas; none: the only one, for one replica.
+
+        Returns:
+            Per-replica batches of `fields`, `index` int64 `[b]` and `weight` float32 `[b]` (ones); `image` is float32 `[b, S, S, 3]`, normalised.
+            Element r of each step holds positions `[r * b, (r + 1) * b)` of the global batch.
+
+        Raises:
+            DataError: If the batch can't be split evenly over the replicas.
+        """
+        share = _Share.of(self.options.batch, context)
+        steps = self.steps_per_epoch
+        positions = tf.data.Dataset.range(start_step * share.mine, np.iinfo(np.int64).max)
+
+        def locate(count: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            step, place = share.locate(count)
+            epoch = step // steps
+            return epoch, self._shuffle(epoch, step % steps * self.options.batch + place)
+
+        store = self._store("train")
+        plain = is_identity(self.options.augment) and self.options.fit == "resize"
+
+        def fetch(count: tf.Tensor) -> dict[str, tf.Tensor]:
+            epoch, index = locate(count)
+            example = store.fetch(index)
+            if not plain:
+                seed = tf.stack([(self.seed << 32) + epoch, index])
+                example = self.preprocess.place(example, seed) if self.options.fit == "crop" else example
+                example = augment(example, self.options.augment, seed)
+            return {**example, "index": index, "weight": tf.ones_like(index, tf.float32)}
+
+        if plain and store.vectorised:
+            batches = positions.batch(share.each, drop_remainder=True).map(fetch, tf.data.AUTOTUNE)
+        else:
+            batches = positions.map(fetch, tf.data.AUTOTUNE).batch(share.each, drop_remainder=True)
+        return self._finish(batches)
+
+    def val(self, context: tf.distribute.InputContext | None = None) -> tf.data.Dataset:
+        """All validation examples once, in order, as equally many full batches for each replica.
+
+        Args:
+            context: As for `train`.
+
+        Returns:
+            Per-replica batches as `train` gives them; those that fill up the last ones repeat an example with `weight` 0.
+        """
+        share = _Share.of(self.options.batch, context)
+        store = self._store("val")
+
+        def fetch(count: tf.Tensor) -> dict[str, tf.Tensor]:
+            step, place = share.locate(count)
+            position = step * self.options.batch + place
+            index = tf.minimum(position, self.num_val - 1)
+            example = self._placed(store.fetch(index))
+            return {**example, "index": index, "weight": tf.cast(position < self.num_val, tf.float32)}
+
+        positions = tf.data.Dataset.range(self.val_steps * share.mine)
+        if store.vectorised:
+            batches = positions.batch(share.each, drop_remainder=True).map(fetch, tf.data.AUTOTUNE)
+        else:
+            batches = positions.map(fetch, tf.data.AUTOTUNE).batch(share.each, drop_remainder=True)
+        return self._finish(batches)
+
+    def indices(self, step: int) -> np.ndarray:
+        """Numbers of the examples that global batch `step` holds, int64 `[batch]`."""
+        epoch, within = divmod(step, self.steps_per_epoch)
+        places = tf.range(within * self.options.batch, (within + 1) * self.options.batch, dtype=tf.int64)
+        return self._shuffle(tf.constant(epoch, tf.int64), places).numpy()
+
+    def names(self, step: int) -> list[str]:
+        """Names of the examples that global batch `step` holds."""
+        return [self._store("train").names[index] for index in self.indices(step)]
+
+    def raw(self, split: SplitName, index: int) -> dict[str, np.ndarray]:
+        """One example as it lies in the square, before augmentation and normalisation, for people to look at.
+
+        Args:
+            split: `train` or `val`.
+            index: Number of the example, as in a batch's `index`.
+
+        Returns:
+            `image` uint8 `[S, S, 3]` and the other fields.
+        """
+        example = self._placed(self._store(split).fetch(tf.constant(index, tf.int64)))
+        return {name: value.numpy() for name, value in example.items()}
+
+    def name(self, split: SplitName, index: int) -> str:
+        """Name of one example."""
+        return self._store(split).names[index]
+
+    def blame(self, first_step: int, last_step: int) -> str | None:
+        """Why a batch of these steps could not be read, naming the file; none if all of them can. For use after the graph failed."""
+        for step in range(first_step, last_step + 1):
+            for index in self.indices(step):
+                reason = self._store("train").blame(int(index))
+                if reason is not None:
+                    return reason
+        return None
+
+    def fingerprint(self) -> str:
+        """Hash of what the data set consists of and how it is prepared: a run must not go on with other data."""
+        options = self.options.model_dump(mode="json", exclude={"cache"})
+        content = [options, self.seed, self.info.class_names, self._store("train").names, self._store("val").names]
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+    def report(self) -> dict[str, Any]:
+        """What the run folder keeps of the data: counts, statistics, files left out, and the source's own report."""
+        return {
+            "source": self.options.source,
+            "num_train": self.num_train,
+            "num_val": self.num_val,
+            "steps_per_epoch": self.steps_per_epoch,
+            "class_names": list(self.info.class_names),
+            "palette": [list(colour) for colour in self.info.palette],
+            "preprocess": json.loads(self.preprocess.to_json()),
+            "skipped": {split: self._store(split).skipped for split in ("train", "val")},
+            "fingerprint": self.fingerprint(),
+            **self._source.report(),
+        }
+
+    def _split(self, name: SplitName) -> Split:
+        """The source's split, made once."""
+        if name not in self._splits:
+            self._splits[name] = self._source.split(name)
+        return self._splits[name]
+
+    def _store(self, name: SplitName) -> Store:
+        """The examples of a split, made ready once."""
+        if name not in self._stores:
+            reader = Reader(self._split(name), self.fields, self.preprocess, self.info)
+            self._stores[name] = open_store(reader, self.options.cache, self.options.on_error)
+        return self._stores[name]
+
+    def _placed(self, example: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """An example in the square: stores have done so already unless pictures keep their own size."""
+        return self.preprocess.place(example) if self.options.fit == "crop" else example
+
+    def _shuffle(self, epoch: tf.Tensor, place: tf.Tensor) -> tf.Tensor:
+        """The example (int64, scalar or `[b]`) at this place of this epoch; a batch never spans two epochs."""
+        seed = tf.stack([tf.constant(self.seed, tf.int64), tf.reduce_max(epoch)])
+        return tf.random.experimental.index_shuffle(place, seed, tf.constant(self.num_train - 1, tf.int64))
+
+    def _finish(self, batches: tf.data.Dataset) -> tf.data.Dataset:
+        """Normalises, and reads ahead in a fixed order."""
+        batches = batches.map(lambda batch: {**batch, "image": self.preprocess.normalise(batch["image"])}, tf.data.AUTOTUNE)
+        options = tf.data.Options()
+        options.deterministic = True
+        options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
+        return batches.prefetch(tf.data.AUTOTUNE).with_options(options)
