@@ -17,9 +17,9 @@ Count = Annotated[int, Field(ge=1, le=10**9)]
 
 
 class Section(BaseModel):
-    """One section of a recipe: immutable, and no key that it does not know."""
+    """One section of a recipe: immutable, no key that it does not know, no NaN and no infinity."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, allow_inf_nan=False)
 
 
 class AugmentOptions(Section):
@@ -62,7 +62,9 @@ class DataOptions(Section):
         "`crop`: keep the image's own resolution, train on random crops and predict whole images.",
     )
     cache: Literal["auto", "ram", "none"] = Field("auto", description="Keep decoded examples in memory; `auto`: when they fit in a quarter of it.")
-    on_error: Literal["stop", "skip"] = Field("stop", description="What to do with a file that can't be read: stop and name it, or leave it out and count it.")
+    on_error: Literal["stop", "skip"] = Field(
+        "stop", description="What to do with a file that can't be read: stop and name it, or leave it out and count it."
+    )
     augment: AugmentOptions = Field(default_factory=AugmentOptions, description="Random changes of training examples.")
 
 
@@ -77,20 +79,24 @@ class GroupOptions(Section):
 class OptimOptions(Section):
     """Optimizer, schedule and what is done to gradients and weights."""
 
-    name: Literal[
-        "sgd", "rmsprop", "adam", "adamw", "adamax", "nadam", "adagrad", "adadelta", "adafactor", "ftrl", "lion", "lamb", "muon"
-    ] = Field("adamw", description="A Keras optimizer.")
+    name: Literal["sgd", "rmsprop", "adam", "adamw", "adamax", "nadam", "adagrad", "adadelta", "adafactor", "ftrl", "lion", "lamb", "muon"] = Field(
+        "adamw", description="A Keras optimizer."
+    )
     lr: Positive = Field(1e-3, description="Peak learning rate, for `lr_batch` examples a step when `scale_lr` is on.")
     momentum: float | None = Field(None, ge=0.0, lt=1.0, description="Momentum of sgd and rmsprop; none: 0.9 for sgd, 0 for rmsprop.")
     nesterov: bool = Field(False, description="Nesterov momentum, for sgd.")
-    weight_decay: NonNegative | None = Field(None, description="Decoupled weight decay; none: the optimizer's own default.")
+    weight_decay: NonNegative | None = Field(
+        None,
+        description="Decoupled weight decay of kernels; none: Keras' default (adamw and muon 0.004, others 0). "
+        "Biases and normalisation parameters (rank 0 and 1) decay only where a group says so.",
+    )
     schedule: Literal["constant", "step", "exponential", "cosine", "linear", "inverse_sqrt", "inverse_time", "plateau"] = Field(
         "cosine", description="How the learning rate goes on after the warm-up."
     )
     warmup_steps: int = Field(0, ge=0, le=10**9, description="Steps of linear warm-up from 0 to `lr`.")
     final_lr_scale: NonNegative = Field(0.0, description="Learning rate at the end, as a fraction of `lr` (cosine, linear).")
     step_at: tuple[Probability, ...] = Field((0.5, 0.75), description="Fractions of the run at which `step` multiplies by `decay`.")
-    decay: float = Field(0.1, gt=0.0, le=1.0, description="Factor of `step` and `plateau`; of `exponential` over the whole run.")
+    decay: float = Field(0.1, gt=0.0, le=1.0, description="Factor of `step` and `plateau`; of `exponential` and `inverse_time` over the whole run.")
     patience_epochs: Count = Field(3, description="`plateau`: epochs without improvement before the rate is multiplied by `decay`.")
     scale_lr: bool = Field(False, description="Linear scaling rule (Goyal 2017): multiply `lr` by batch / lr_batch.")
     lr_batch: Count = Field(256, description="The batch that `lr` was chosen for, when `scale_lr` is on.")

@@ -69,7 +69,7 @@ def _compile(number: int, group: GroupOptions) -> re.Pattern[str]:
         return re.compile(group.match)
     except re.error as error:
         raise UsageError(
-            f"optim.groups[{number}].match: {group.match!r} is not a regular expression ({error}); e.g. 'encoder/.*' is accepted"
+            f"optim.groups[{number}].match: {group.match!r} is not a regular expression ({error}); 'encoder/.*' is one, for example"
         ) from error
 
 

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 class Plateau:
     """A factor on the learning rate, multiplied by `decay` after `patience` epochs without improvement. Make it inside the strategy's scope.
 
+    Args:
+        decay: The factor of one reduction.
+        patience: Epochs without improvement before it.
+
     Attributes:
         multiplier: float32, the factor.
     """

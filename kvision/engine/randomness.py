@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import tensorflow as tf
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     import keras
 
-Number = int | tf.Tensor
+Number: TypeAlias = "int | tf.Tensor"
 
 
 def seed_generators(networks: Iterable[keras.Model]) -> list[keras.random.SeedGenerator]:

@@ -6,12 +6,12 @@ and so works inside `tf.cond`, under OneDevice and every mirrored strategy alike
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeAlias
 
 import keras
 import tensorflow as tf
 
-AnyVariable = keras.Variable | tf.Variable
+AnyVariable: TypeAlias = "keras.Variable | tf.Variable"
 
 
 def native(variable: AnyVariable) -> Any:

@@ -9,14 +9,14 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import tensorflow as tf
 
 if TYPE_CHECKING:
     from kvision.core.schema import OptimOptions
 
-Step = int | float | tf.Tensor | tf.Variable
+Step: TypeAlias = "int | float | tf.Tensor | tf.Variable"
 Schedule = Callable[[Step], tf.Tensor]
 
 
