@@ -8,7 +8,8 @@ from typing import Any
 import jinja2
 
 import kvision
-from kvision.report import folder, page, words
+from kvision.core import words
+from kvision.report import folder, page
 
 _MOST_WEAK = 3
 
@@ -39,7 +40,7 @@ def render(run: folder.RunFolder) -> str:
         data=[(path, value) for path, value in folder.leaves(run.data) if isinstance(value, int | float | str) and len(str(value)) < 200][:30],
         weakest_metric=metric,
         weakest=weakest,
-        command=run.environment.get("command") or f"kvision train {run.path / 'recipe.yaml'}",
+        command=run.command,
         environment=[(path, value) for path, value in folder.leaves(run.environment) if path != "command"],
     )
 

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from kvision.report import figures
-from kvision.report.folder import Row
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from kvision.report.folder import Row
 
 
 @dataclass(frozen=True)
@@ -46,7 +49,7 @@ def plot(axes: Any, panel: Panel, rows: Sequence[Row]) -> None:
     axes.set_xlabel("epoch")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=8))
     if len(panel.columns) > 1:
-        axes.legend(ncols=2 if len(panel.columns) > 4 else 1)
+        axes.legend(loc="best", handlelength=1.2)
 
 
 def save(rows: Sequence[Row], path: Path) -> None:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import base64
 import io
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from PIL import Image
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 _QUALITIES = ((1600, 90), (1200, 85), (800, 80), (480, 70), (320, 50), (160, 40))
 

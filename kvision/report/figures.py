@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import matplotlib as mpl
-from matplotlib.figure import Figure
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from matplotlib.figure import Figure
 
 COLOURS = ("#3b82f6", "#f97316", "#10b981", "#a855f7", "#ef4444", "#eab308", "#06b6d4", "#ec4899")
 """One colour a line; readable on white and on near-black."""
@@ -25,7 +28,6 @@ _STYLE: Mapping[str, Any] = {
     "grid.alpha": 0.2,
     "legend.frameon": False,
     "legend.fontsize": 9,
-    "svg.fonttype": "none",
     **dict.fromkeys(("text.color", "axes.labelcolor", "axes.edgecolor", "axes.titlecolor", "xtick.color", "ytick.color", "grid.color"), _INK),
 }
 
@@ -52,11 +54,11 @@ def to_svg(figure: Figure, name: str) -> str:
         One `<svg>...</svg>` element.
     """
     buffer = io.StringIO()
-    with mpl.rc_context({"svg.hashsalt": name}):
+    with mpl.rc_context({"svg.hashsalt": name, "svg.fonttype": "none"}):
         figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None, "Creator": None, "Type": None, "Format": None})
     text = buffer.getvalue()
     text = text[text.index("<svg") :]
     text = re.sub(r"<metadata>.*?</metadata>\s*|<style.*?</style>", "", text, flags=re.DOTALL)
     text = re.sub(r'(<svg[^>]*?) width="[^"]*"| height="[^"]*"(?=[^>]*version=)', r"\1", text, count=2)
-    text = re.sub(r'id="(\w+?_\d+)"', rf'id="{name}-\1"', text)  # only names of groups; nothing refers to them
+    text = re.sub(r'id="([\w.]+_\d+)"', rf'id="{name}-\1"', text)  # only names of groups; nothing refers to them
     return text.replace(_INK, "currentColor")

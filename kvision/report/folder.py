@@ -5,12 +5,15 @@ from __future__ import annotations
 import csv
 import json
 import math
+import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kvision.core.errors import RunError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 Row = dict[str, float]
 
@@ -82,6 +85,12 @@ class RunFolder:
     def status(self) -> str:
         """How the run stands: `running`, `finished`, `interrupted`, `diverged`, `failed`; `running` also after a kill -9."""
         return str(self.summary.get("status", "running"))
+
+    @property
+    def command(self) -> str:
+        """The command line that started the run."""
+        words = self.environment.get("command") or ("kvision", "train", str(self.path / "recipe.yaml"))
+        return shlex.join(str(word) for word in words)
 
     @property
     def class_names(self) -> tuple[str, ...]:

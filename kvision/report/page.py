@@ -12,7 +12,8 @@ import jinja2
 import markupsafe
 import numpy as np
 
-from kvision.report import confusion, curves, embed, folder, words
+from kvision.core import words
+from kvision.report import confusion, curves, embed, folder
 
 _PICTURE_BYTES = 2_600_000  # before base64; with figures and tables the page stays under 5 MB
 _MOST_LEAVES = 80
@@ -38,7 +39,9 @@ class Picture:
 
 def environment() -> jinja2.Environment:
     """The templates of the report; everything that comes from a run is escaped."""
-    made = jinja2.Environment(loader=jinja2.PackageLoader("kvision.report"), autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined)
+    made = jinja2.Environment(
+        loader=jinja2.PackageLoader("kvision.report"), autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
+    )
     made.filters.update(number=words.number, duration=words.duration, percent=words.percent)
     return made
 
@@ -53,19 +56,23 @@ def render(run: folder.RunFolder) -> str:
         HTML, under 5 MB.
     """
     tables = run.evaluation.get("tables") or {}
-    return environment().get_template("report.html.j2").render(
-        run=run,
-        headline=run.headline,
-        facts=_facts(run),
-        curves=[markupsafe.Markup(svg) for svg in curves.svgs(run.rows)],  # noqa: S704 - drawn by us; matplotlib escapes what it writes
-        confusion=_confusion(tables.get("confusion"), run.class_names),
-        per_class=per_class(tables.get("per_class") or {}, run.class_names),
-        pictures=_pictures(run),
-        legend=_legend(run),
-        recipe=[(path, _short(value), *_origin(run, path)) for path, value in run.leaves()],
-        data=_leaves({key: value for key, value in run.data.items() if key not in ("class_names", "palette")}),
-        environment=_leaves(run.environment),
-        commands=commands(run),
+    return (
+        environment()
+        .get_template("report.html.j2")
+        .render(
+            run=run,
+            headline=run.headline,
+            facts=_facts(run),
+            curves=[markupsafe.Markup(svg) for svg in curves.svgs(run.rows)],  # noqa: S704 - drawn by us; matplotlib escapes what it writes
+            confusion=_confusion(tables.get("confusion"), run.class_names),
+            per_class=per_class(tables.get("per_class") or {}, run.class_names),
+            pictures=_pictures(run),
+            legend=_legend(run),
+            recipe=[(path, short(value), *_origin(run, path)) for path, value in run.leaves()],
+            data=_leaves({key: value for key, value in run.data.items() if key not in ("class_names", "palette")}),
+            environment=_leaves(run.environment),
+            commands=commands(run),
+        )
     )
 
 
@@ -99,6 +106,15 @@ def per_class(columns: Mapping[str, Sequence[float]], names: Sequence[str]) -> t
             cells.append(Cell(text, value if bars[metric] and not math.isnan(value) else None))
         rows.append((name, cells))
     return [metric.replace("_", " ") for metric in columns], rows
+
+
+def short(value: Any) -> str:
+    """A value of a recipe or a report as a person writes it, cut where it is long."""
+    if isinstance(value, list | tuple):
+        text = ", ".join(str(item) for item in value[:12]) + (f", … {len(value)} in all" if len(value) > 12 else "")
+        return f"[{text[:_MOST_LETTERS]}]"
+    text = "none" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+    return text if len(text) <= _MOST_LETTERS else f"{text[:_MOST_LETTERS]}…"
 
 
 def _facts(run: folder.RunFolder) -> list[tuple[str, str]]:
@@ -144,14 +160,6 @@ def _origin(run: folder.RunFolder, path: str) -> tuple[str, str]:
 
 
 def _leaves(values: Mapping[str, Any]) -> list[tuple[str, str]]:
-    found = [(path, _short(value)) for path, value in folder.leaves(values)]
+    found = [(path, short(value)) for path, value in folder.leaves(values)]
     more = len(found) - _MOST_LEAVES
     return [*found[:_MOST_LEAVES], *([("…", f"{more} more in the run folder")] if more > 0 else [])]
-
-
-def _short(value: Any) -> str:
-    if isinstance(value, list | tuple):
-        text = ", ".join(str(item) for item in value[:12]) + (f", … {len(value)} in all" if len(value) > 12 else "")
-        return f"[{text[:_MOST_LETTERS]}]"
-    text = {None: "none", True: "true", False: "false"}.get(value, str(value)) if value is None or isinstance(value, bool) else str(value)
-    return text if len(text) <= _MOST_LETTERS else f"{text[:_MOST_LETTERS]}…"

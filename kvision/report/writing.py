@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from kvision.core.errors import RunError
 from kvision.report import card, confusion, curves, folder, page
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def write(run_dir: Path) -> Path:

@@ -1,4 +1,4 @@
-"""How the report writes numbers, times and sizes."""
+"""How numbers, times and sizes are written for people."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from typing import Any
 
 
 def number(value: Any) -> str:
-    """A number as a person reads it: whole numbers with thin groups, others with four significant digits; other values as they are."""
+    """A number as a person reads it: whole numbers in groups of three, others with four significant digits; other values as they are."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return "—" if value is None else str(value)
     if math.isnan(value):
         return "—"
     if float(value).is_integer() and abs(value) < 1e15 and (isinstance(value, int) or abs(value) >= 1000):
-        return f"{int(value):,}".replace(",", "\u202f")
+        return f"{int(value):,}"
     return f"{value:.4g}"
 
 

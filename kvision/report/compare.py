@@ -1,0 +1,109 @@
+"""Several runs side by side: their metrics, the recipe values in which they differ, and their curves in one picture."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import markupsafe
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from kvision.core.errors import UsageError
+from kvision.report import figures, folder, page
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+_MISSING = "(not in it)"
+_MOST_PANELS = 12
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Runs side by side.
+
+    Attributes:
+        names: N names of runs, unique.
+        metrics: Column of metrics.csv -> N values, each at its run's best epoch; none where a run has no such column.
+        recipe: Dotted path -> N values, of the values that are not the same in all runs.
+        html: A page with both tables and the curves, self-contained.
+    """
+
+    names: tuple[str, ...]
+    metrics: dict[str, tuple[float | None, ...]]
+    recipe: dict[str, tuple[Any, ...]]
+    html: str
+
+
+def compare(runs: Sequence[Path]) -> Comparison:
+    """Puts runs side by side.
+
+    Args:
+        runs: At least two run folders, finished or not.
+
+    Returns:
+        The comparison.
+
+    Raises:
+        UsageError: If there are fewer than two.
+        RunError: If one is not a run folder.
+    """
+    if len(runs) < 2:
+        raise UsageError(f"{len(runs)} run given; a comparison takes two or more, e.g. `kvision runs compare runs/a runs/b`")
+    read = [folder.read(path) for path in runs]
+    names = _unique(read)
+    metrics, recipe = _metrics(read), _differences(read)
+    html = (
+        page.environment()
+        .get_template("compare.html.j2")
+        .render(
+            names=list(zip(names, figures.COLOURS * len(names), strict=False)),
+            metrics=metrics,
+            recipe={path: [page.short(value) for value in values] for path, values in recipe.items()},
+            curves=[markupsafe.Markup(svg) for svg in _svgs(read, names)],  # noqa: S704 - drawn by us; matplotlib escapes what it writes
+        )
+    )
+    return Comparison(names, metrics, recipe, html)
+
+
+def _unique(runs: Sequence[folder.RunFolder]) -> tuple[str, ...]:
+    names = [run.name for run in runs]
+    return tuple(name if names.count(name) == 1 else str(run.path) for run, name in zip(runs, names, strict=True))
+
+
+def _metrics(runs: Sequence[folder.RunFolder]) -> dict[str, tuple[float | None, ...]]:
+    """Each run's row of metrics.csv at the epoch of its headline, column by column."""
+    rows: list[folder.Row] = []
+    for run in runs:
+        epoch = run.headline.epoch if run.headline else None
+        rows.append(next((row for row in run.rows if row["epoch"] == epoch), {}))
+    columns = dict.fromkeys(name for row in rows for name in row if name not in ("lr", "step"))
+    finite = [{name: value for name, value in row.items() if math.isfinite(value)} for row in rows]
+    return {name: tuple(row.get(name) for row in finite) for name in columns}
+
+
+def _differences(runs: Sequence[folder.RunFolder]) -> dict[str, tuple[Any, ...]]:
+    found = [dict(run.leaves()) for run in runs]
+    paths = dict.fromkeys(path for values in found for path in values)
+    columns = {path: tuple(values.get(path, _MISSING) for values in found) for path in paths}
+    return {path: values for path, values in columns.items() if any(value != values[0] for value in values)}
+
+
+def _svgs(runs: Sequence[folder.RunFolder], names: Sequence[str]) -> list[str]:
+    columns = dict.fromkeys(name for run in runs for name in (run.rows[0] if run.rows else ()) if name not in ("epoch", "step"))
+    found = []
+    for place, column in enumerate(sorted(columns, key=lambda name: name == "lr")[:_MOST_PANELS]):
+        with figures.style():
+            figure = Figure(figsize=(4.6, 3.1), layout="constrained")
+            axes = figure.add_subplot()
+            for run, name, colour in zip(runs, names, figures.COLOURS * len(names), strict=False):
+                values = [row.get(column, math.nan) for row in run.rows]
+                axes.plot([row["epoch"] for row in run.rows], values, color=colour, label=name, marker="o", markersize=3)
+            axes.set_title(column)
+            axes.set_xlabel("epoch")
+            axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=8))
+            found.append(figures.to_svg(figure, f"compare{place}"))
+    return found
