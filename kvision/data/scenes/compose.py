@@ -30,6 +30,7 @@ INKS: dict[str, tuple[float, float, float]] = {
     "black": (0.05, 0.05, 0.06),
 }
 """Colours of objects by the names that captions use."""
+_INKS = np.array(list(INKS.values()), np.float32)
 
 _TRIES = 24
 _MIN_PX = 4
@@ -77,15 +78,19 @@ class _Canvas:
 
     image: np.ndarray  # float32 [S, S, 3], 0..1
     instances: np.ndarray  # uint8 [S, S]
-    areas: list[int] = field(default_factory=list)  # pixels of each object if nothing hid it
+    least: list[float] = field(default_factory=lambda: [0.0])  # pixels of each instance that must stay visible
+    seen: np.ndarray = field(default_factory=lambda: np.zeros(256, np.int64))  # visible pixels of each instance
 
-    def hides_too_much(self, window: tuple[slice, slice], cover: np.ndarray, most: float) -> bool:
-        """Whether drawing `cover` at `window` would hide more than a share `most` of an object that is already there."""
-        if not self.areas:
+    def put(self, window: tuple[slice, slice], cover: np.ndarray, instance: int) -> bool:
+        """Claims the pixels `cover` at `window` for an instance, unless that would hide too much of another; returns whether it did."""
+        region = self.instances[window]
+        lost = np.bincount(region[cover], minlength=len(self.least))
+        if any(lost[k] and self.seen[k] - lost[k] < self.least[k] for k in range(1, len(self.least))):
             return False
-        seen = np.bincount(self.instances.ravel(), minlength=len(self.areas) + 1)
-        lost = np.bincount(self.instances[window][cover], minlength=len(self.areas) + 1)
-        return any(seen[k] - lost[k] < (1 - most) * area for k, area in enumerate(self.areas, start=1) if lost[k])
+        region[cover] = instance
+        self.seen[: len(lost)] -= lost
+        self.seen[instance] += np.count_nonzero(cover)
+        return True
 
 
 def draw(rng: np.random.Generator, options: Options, library: Library) -> Scene:
@@ -120,12 +125,9 @@ def _strew(canvas: _Canvas, rng: np.random.Generator, options: Options, *, front
     layer = grounds.clutter(rng, options.size_px, count, width=0.012 if front else 0.03)
     if layer is None:
         return
-    cover = layer[..., 3] >= 0.5
-    everywhere = (slice(None), slice(None))
-    if canvas.hides_too_much(everywhere, cover, options.overlap):
-        return
-    canvas.image += layer[..., 3:] * (layer[..., :3] - canvas.image)
-    canvas.instances[cover] = 0
+    if canvas.put((slice(None), slice(None)), layer[..., 3] >= 0.5, 0):
+        canvas.image *= 1 - layer[..., 3:]
+        canvas.image += layer[..., :3]
 
 
 def _place(canvas: _Canvas, rng: np.random.Generator, options: Options, item: Item) -> str | None:
@@ -140,18 +142,17 @@ def _place(canvas: _Canvas, rng: np.random.Generator, options: Options, item: It
         top, left = (np.rint(rng.uniform(margin, size - margin, 2) - side / 2)).astype(int).tolist()
         window = (slice(max(0, top), min(size, top + side)), slice(max(0, left), min(size, left + side)))
         inner = (slice(window[0].start - top, window[0].stop - top), slice(window[1].start - left, window[1].stop - left))
-        whole = int(np.count_nonzero(patch[0] >= 0.5))
+        least = max(1.0, (1 - options.overlap) * np.count_nonzero(patch[0] >= 0.5))
         alpha, shadow = patch[0][inner], patch[1][inner]
         solid = alpha >= 0.5
-        if np.count_nonzero(solid) < max(1.0, (1 - options.overlap) * whole) or canvas.hides_too_much(window, solid, options.overlap):
+        if np.count_nonzero(solid) < least or not canvas.put(window, solid, len(canvas.least)):
             continue
+        canvas.least.append(least)
         below = canvas.image[window]
         if rng.random() < 0.4:
             below *= 1 - np.float32(rng.uniform(0.15, 0.5)) * shadow[..., None]
         ink, colour = _colour(rng, options, below[solid], alpha.shape, patch[2], inner)
         below += alpha[..., None] * (colour - below)
-        canvas.areas.append(whole)
-        canvas.instances[window][solid] = len(canvas.areas)
         return ink
     return None
 
@@ -183,18 +184,13 @@ def _colour(
     if picture is not None:
         return "", picture[inner]
     mean = below.mean(axis=0)
-    names = list(INKS)
-    best, best_distance = "", -1.0
-    for number in rng.permutation(len(names)).tolist():
-        distance = float(np.abs(np.asarray(INKS[names[number]]) - mean).max())
-        if distance > best_distance:
-            best, best_distance = names[number], distance
-        if distance >= options.contrast:
-            break
-    base = np.clip(np.asarray(INKS[best], np.float32) + rng.uniform(-0.07, 0.07, 3), 0, 1).astype(np.float32)
+    distance = np.abs(_INKS - mean).max(axis=1)
+    clear = np.flatnonzero(distance >= options.contrast)
+    best = int(clear[rng.integers(len(clear))]) if len(clear) else int(distance.argmax())
+    base = np.clip(_INKS[best] + rng.uniform(-0.07, 0.07, 3), 0, 1).astype(np.float32)
     x, y = grounds.plane(max(shape))
     slope = rng.uniform(-0.5, 0.5, 2).astype(np.float32)
     shade = 1 + slope[0] * x[: shape[0], : shape[1]] + slope[1] * y[: shape[0], : shape[1]]
     if rng.random() < 0.3:  # a streaky pen
         shade = shade * (1 + np.float32(0.15) * np.sin(np.float32(rng.uniform(20, 60)) * (x + y))[: shape[0], : shape[1]])
-    return best, base * shade[..., None]
+    return list(INKS)[best], base * shade[..., None]

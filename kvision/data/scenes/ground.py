@@ -126,16 +126,16 @@ def clutter(rng: np.random.Generator, size: int, count: int, *, width: float) ->
         width: Largest width of a stroke, as a fraction of S.
 
     Returns:
-        float32 `[S, S, 4]`, colour and cover, 0..1; none when there is nothing to draw.
+        float32 `[S, S, 4]`, colour times cover, and cover, 0..1; none when there is nothing to draw.
     """
     if count == 0:
         return None
     big = 2 * size  # drawn at twice the size, then averaged, so that edges are smooth
-    layer = Image.new("RGBA", (big, big))
+    layer = Image.new("CMYK", (big, big))  # any four channels: cover is the fourth, and opaque colours are already multiplied by it
     draw = ImageDraw.Draw(layer)
     for _ in range(count):
         _draw(draw, rng, big, width)
-    return np.asarray(layer.resize((size, size), Image.Resampling.BOX), np.float32) / np.float32(255)
+    return np.asarray(layer.reduce(2), np.float32) / np.float32(255)
 
 
 def _draw(draw: ImageDraw.ImageDraw, rng: np.random.Generator, side: int, width: float) -> None:
