@@ -76,9 +76,9 @@ class Update:
             for position, variable in enumerate(optimizer.state)
         }
 
-    def learning_rate(self) -> tf.Tensor:
-        """The rate of the step to come, float32, before the groups' factors."""
-        rate = self._shared.rate(tf.convert_to_tensor(self._shared.step))
+    def learning_rate(self, step: tf.Tensor | None = None) -> tf.Tensor:
+        """The rate of a step, by default of the one to come, float32, before the groups' factors."""
+        rate = self._shared.rate(tf.convert_to_tensor(self._shared.step) if step is None else step)
         return rate if self._shared.plateau is None else rate * tf.convert_to_tensor(self._shared.plateau.multiplier)
 
     def minimize(self, loss: Loss, batch: Batch) -> tf.Tensor:

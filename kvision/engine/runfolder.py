@@ -30,7 +30,7 @@ FREE = ("expect", "smoke", "data.cache", "train.steps_per_call", "train.checkpoi
 """Keys that change nothing that is computed; a run may be resumed with other values."""
 LENGTH = ("train.epochs", "train.steps", "train.early_stop_epochs")
 """Keys that only say when to end; they may change where the learning rate does not depend on the end."""
-ENDLESS = ("constant", "plateau", "inverse_sqrt", "inverse_time")
+ENDLESS = ("constant", "plateau", "inverse_sqrt")
 """Schedules whose rate at a step does not depend on how many steps are to come."""
 
 

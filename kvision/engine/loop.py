@@ -1,0 +1,159 @@
+"""The loop's graphs: several training steps in one call, one validation batch in one call.
+
+How many steps a call makes changes nothing but the time: a step is a function of the state and of the step's number. There is no Python, and no
+question from the host, between the steps of a call.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import tensorflow as tf
+
+from kvision.core.errors import DataError, RunError
+
+if TYPE_CHECKING:
+    from kvision.engine.session import Session
+    from kvision.engine.system import Batch
+
+
+@dataclass(frozen=True)
+class Call:
+    """What a training call says.
+
+    Attributes:
+        step: Steps done since the run began.
+        loss: Mean training loss of the epoch so far; NaN if no step was counted.
+        lr: Learning rate of the last step.
+        wait_s: Seconds that the call waited for data.
+        bad_step: The step whose loss or gradients were not finite, whose update was therefore left out; none if all is well.
+    """
+
+    step: int
+    loss: float
+    lr: float
+    wait_s: float
+    bad_step: int | None
+
+
+class Loop:
+    """Trains and evaluates one session.
+
+    Args:
+        session: With its training part, its state restored.
+    """
+
+    def __init__(self, session: Session) -> None:
+        if session.training is None:
+            raise ValueError("the session was opened without its training part; open it with training=True")
+        self._session = session
+        self._training = session.training
+        self._iterator: Any = None
+        self._validation: Any = None
+        self._train_graph = tf.function(self._train)
+        self._evaluate_graph = tf.function(self._evaluate_batch)
+
+    def train(self, end: int) -> Call:
+        """Goes on to step `end`, in one graph call; stops before it only when a step goes wrong.
+
+        Args:
+            end: The step to stop after, counted from the beginning of the run.
+
+        Returns:
+            What happened.
+
+        Raises:
+            DataError: If a batch could not be read; names the file.
+            RunError: If memory ran out.
+        """
+        start = int(self._training.step.numpy())
+        if self._iterator is None:
+            self._iterator = iter(self._distribute(lambda context: self._session.pipeline.train(start, context)))
+        try:
+            step, loss, lr, wait_s, bad_step = (value.numpy() for value in self._train_graph(self._iterator, tf.constant(end, tf.int64)))
+        except tf.errors.OpError as error:
+            self._iterator = None
+            raise self._explain(error, start, end) from error
+        return Call(int(step), float(loss), float(str(lr)), float(wait_s), int(bad_step) if bad_step >= 0 else None)
+
+    def begin_epoch(self) -> None:
+        """Starts the mean of the training loss anew."""
+        self._training.loss_sum.assign(0.0)
+        self._training.loss_count.assign(0)
+
+    def evaluate(self, stop: Callable[[], bool] = lambda: False) -> dict[str, np.ndarray] | None:
+        """Statistics of the whole validation split with the weights as they are.
+
+        Training is not disturbed: nothing random is drawn and its data iterator is another one.
+
+        Args:
+            stop: Asked after each batch whether to give up.
+
+        Returns:
+            The statistics of `System.eval_step`, summed in int64 or float64; none if it gave up.
+        """
+        if self._validation is None:
+            self._validation = self._distribute(self._session.pipeline.val)
+        sums: dict[str, np.ndarray] = {}
+        for batch in self._validation:
+            for name, value in self._evaluate_graph(batch).items():
+                array = value.numpy()
+                sums[name] = sums.get(name, 0) + array.astype(np.float64 if array.dtype.kind == "f" else np.int64)
+            if stop():
+                return None
+        return sums
+
+    def _distribute(self, make: Callable[[tf.distribute.InputContext], tf.data.Dataset]) -> Any:
+        return self._session.strategy.distribute_datasets_from_function(make)
+
+    def _train(self, iterator: Any, end: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        """Steps until `end`, or until one goes wrong; returns step, mean loss, rate, seconds waited, bad step."""
+        training, strategy = self._training, self._session.strategy
+        bad_step = training.guard.first_bad
+        wait_s = tf.zeros((), tf.float64)
+        step = tf.identity(training.step)
+        going = step < end
+        while going:
+            asked = tf.timestamp()
+            with tf.control_dependencies([asked]):
+                batch = next(iterator)
+            with tf.control_dependencies(tf.nest.flatten(strategy.experimental_local_results(batch))):
+                wait_s += tf.timestamp() - asked
+            loss = strategy.reduce(tf.distribute.ReduceOp.SUM, strategy.run(self._step, (batch,)), axis=None)
+            good = tf.identity(bad_step) < 0
+            training.loss_sum.assign_add(tf.where(good, tf.cast(loss, tf.float64), 0.0))
+            training.loss_count.assign_add(tf.cast(good, tf.int64))
+            # The next step asks for its batch when this one is over, else the waiting would be measured wrongly.
+            with tf.control_dependencies([loss]):
+                training.step.assign_add(1)
+            step = tf.identity(training.step)
+            going = tf.logical_and(step < end, good)
+        mean = tf.identity(training.loss_sum) / tf.cast(tf.identity(training.loss_count), tf.float64)
+        return step, mean, next(iter(training.updates.values())).learning_rate(step - 1), wait_s, tf.identity(bad_step)
+
+    def _step(self, batch: Batch) -> tf.Tensor:
+        """One step in replica context; this replica's part of the loss."""
+        training = self._training
+        outputs = self._session.system.train_step(batch, training.updates)
+        if training.ema is not None:
+            training.ema.update(training.guard.passed(tf.convert_to_tensor(training.step)))
+        return outputs["loss"]
+
+    def _evaluate_batch(self, batch: Any) -> dict[str, tf.Tensor]:
+        strategy = self._session.strategy
+        parts = strategy.run(self._session.system.eval_step, (batch,))
+        return {name: strategy.reduce(tf.distribute.ReduceOp.SUM, part, axis=None) for name, part in parts.items()}
+
+    def _explain(self, error: tf.errors.OpError, start: int, end: int) -> Exception:
+        """The error in the user's words, where it is theirs to mend."""
+        if isinstance(error, tf.errors.ResourceExhaustedError):
+            recipe = self._session.recipe
+            return RunError(
+                f"out of memory in step {start + 1} to {end} with data.batch={recipe.data.batch} and optim.accumulate={recipe.optim.accumulate}; "
+                "use a larger optim.accumulate (the same result in less memory), a smaller data.batch or a smaller data.size_px"
+            )
+        reason = self._session.pipeline.blame(start, end - 1)
+        return DataError(f"{reason}. Mend or remove the file, or set data.on_error: skip; `kvision data check` lists all faults") if reason else error

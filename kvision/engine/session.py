@@ -1,0 +1,223 @@
+"""A recipe brought to life: devices, data, networks and, for training, optimizers. Used by train, eval, predict and plan alike."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import keras
+import tensorflow as tf
+
+from kvision.core.errors import RunError
+from kvision.data.pipeline import Pipeline
+from kvision.data.preprocess import Preprocess
+from kvision.engine import checkpoint, optim, precision, replica, runfolder, state, strategy
+from kvision.engine.ema import EMA
+from kvision.engine.guard import Guard
+from kvision.engine.plateau import Plateau
+
+if TYPE_CHECKING:
+    from kvision.core.schema import Recipe
+    from kvision.data.source import Source
+    from kvision.engine.replica import AnyVariable
+    from kvision.engine.system import System
+
+
+@dataclass(frozen=True)
+class Training:
+    """What only training needs.
+
+    Attributes:
+        total: Steps of the whole run.
+        step: int64 variable, steps done.
+        updates: One for each optimizer of the system.
+        ema: Average of the weights; none if the recipe has none.
+        guard: Remembers steps that were not finite.
+        plateau: State of the plateau schedule; none for the other schedules.
+        loss_scale: float16's loss scale.
+        loss_sum: float64, sum of the losses of the epoch's steps so far.
+        loss_count: int64, their number.
+    """
+
+    total: int
+    step: tf.Variable
+    updates: dict[str, optim.Update]
+    ema: EMA | None
+    guard: Guard
+    plateau: Plateau | None
+    loss_scale: precision.LossScale
+    loss_sum: tf.Variable
+    loss_count: tf.Variable
+
+    def variables(self) -> dict[str, AnyVariable]:
+        """All state of the training but the weights, by stable name."""
+        parts: list[Any] = [*self.updates.values(), self.loss_scale, *filter(None, (self.ema, self.plateau))]
+        named: dict[str, AnyVariable] = {"step": self.step, "loss_sum": self.loss_sum, "loss_count": self.loss_count}
+        for part in parts:
+            named |= part.variables
+        return {f"train/{name}": variable for name, variable in named.items()}
+
+
+@dataclass(frozen=True)
+class Session:
+    """A system with its data on its devices.
+
+    Attributes:
+        recipe: The recipe, typed.
+        resolved: The recipe with origins (`kvision.core.resolve.Resolved`).
+        strategy: Where things run; anything that makes variables must be done in its scope.
+        precision: `fp32`, `bf16` or `fp16`.
+        deterministic: Whether op determinism is on.
+        pipeline: The data.
+        system: The system, its networks built.
+        training: Optimizers and the like; none for a session that only evaluates or predicts.
+    """
+
+    recipe: Recipe
+    resolved: Any
+    strategy: tf.distribute.Strategy
+    precision: str
+    deterministic: bool
+    pipeline: Pipeline
+    system: System
+    training: Training | None
+
+    @property
+    def devices(self) -> list[str]:
+        """Short names of the replicas' devices, such as `cpu:0`."""
+        return [":".join(device.split("/")[-1].split(":")[-2:]).lower() for device in self.strategy.extended.worker_devices]
+
+    def weights(self) -> dict[str, AnyVariable]:
+        """The networks' weights by the names that checkpoints use."""
+        return {f"net/{name}": variable for name, variable in state.weights(self.system.networks).items()}
+
+    def variables(self) -> dict[str, AnyVariable]:
+        """All state by the names that checkpoints use."""
+        return self.weights() | (self.training.variables() if self.training else {})
+
+
+def open_session(
+    resolved: Any,
+    system: type[System],
+    source: type[Source],
+    *,
+    devices: str = "auto",
+    precision_name: str = "fp32",
+    deterministic: bool = False,
+    training: bool = True,
+    preprocess: Preprocess | None = None,
+) -> Session:
+    """Builds everything that a recipe describes; weights and all else random come from `train.seed`.
+
+    Args:
+        resolved: The resolved recipe (`kvision.core.resolve.Resolved`).
+        system: The class that `recipe.system` names.
+        source: The class that `recipe.data.source` names.
+        devices: As `--devices`: `auto`, `cpu`, `cpu:2`, `gpu`, `gpu:0,1`.
+        precision_name: `fp32`, `bf16` or `fp16`.
+        deterministic: Whether to turn on op determinism, for this process.
+        training: Whether optimizers and the like are wanted.
+        preprocess: The preprocessing of an earlier run; none: statistics are taken from the training split.
+
+    Returns:
+        The session.
+
+    Raises:
+        UsageError: If devices, precision or batch do not fit this machine.
+        DataError: If the data can't be used.
+    """
+    recipe = resolved.recipe
+    where = strategy.make(devices)  # first: logical devices can't be made once TensorFlow has started
+    keras.utils.set_random_seed(recipe.train.seed)
+    if deterministic:
+        tf.config.experimental.enable_op_determinism()
+    precision.set_policy(precision_name)
+    strategy.per_replica(where, recipe.data.batch, recipe.optim.accumulate if training else 1)
+    data = source(recipe.data, seed=recipe.train.seed, base=Path(resolved.base))
+    with where.scope():
+        made = system(recipe, data.info)
+        pipeline = Pipeline(data, recipe.data, made.fields, recipe.train.seed, preprocess=preprocess)
+        made.networks = made.build()
+        part = _training(recipe, made, pipeline, precision_name) if training else None
+    return Session(recipe, resolved, where, precision_name, deterministic, pipeline, made, part)
+
+
+def restore(session: Session, run_dir: Path, weights: str = "best") -> checkpoint.Checkpoint:
+    """Puts a run's weights into the networks of a session.
+
+    Args:
+        session: Opened from the run's recipe; its training part, if it has one, is left alone.
+        run_dir: The run folder, or one of its checkpoints.
+        weights: `best` (the best epoch's, averaged where that epoch was evaluated with the average), `last` or `ema` (the last average).
+
+    Returns:
+        The checkpoint that the weights came from.
+
+    Raises:
+        RunError: If there is no such checkpoint, it is damaged, or it belongs to another model.
+    """
+    found, values = _find(run_dir, weights)
+    averaged = weights == "ema" or (weights == "best" and found.meta.get("evaluated") == "ema")
+    if weights == "ema" and not any(name.startswith("train/ema/") for name in values):
+        raise RunError(f"{found.path} has no averaged weights, for the recipe has no optim.ema; use best or last")
+    names = session.weights()
+    chosen = {name: value for name, value in values.items() if name.startswith("net/")}
+    state.write(names, chosen, str(found.path))
+    if averaged:  # the same order as the weights: see kvision.engine.ema
+        averages = {name: values[f"train/ema/{number:04d}"] for number, name in enumerate(names)}
+        state.write(names, averages, str(found.path))
+    return found
+
+
+def recorded_preprocess(run_dir: Path) -> Preprocess:
+    """The preprocessing that a run was trained with.
+
+    Raises:
+        RunError: If the run folder does not tell.
+    """
+    return Preprocess.from_json(json.dumps(runfolder.read_json(run_dir / runfolder.DATA)["preprocess"]))
+
+
+def total_steps(recipe: Recipe, steps_per_epoch: int) -> int:
+    """Steps of a whole run: `epochs` of them, or `train.steps` if that is sooner."""
+    whole = recipe.train.epochs * steps_per_epoch
+    return min(whole, recipe.train.steps or whole)
+
+
+def _training(recipe: Recipe, system: System, pipeline: Pipeline, precision_name: str) -> Training:
+    """Optimizers and the rest of the training's state; inside the strategy's scope."""
+    options, networks = recipe.optim, list(system.networks.values())
+    total = total_steps(recipe, pipeline.steps_per_epoch)
+    step, guard, loss_scale = replica.scalar(0, tf.int64, "step"), Guard(), precision.loss_scale(precision_name)
+    plateau = Plateau(options.decay, options.patience_epochs) if options.schedule == "plateau" else None
+    updates = optim.make(
+        options,
+        system.trainables(),
+        total_steps=total,
+        batch=recipe.data.batch,
+        step=step,
+        loss_scale=loss_scale,
+        guard=guard,
+        plateau=plateau,
+        seed=recipe.train.seed,
+        networks=networks,
+    )
+    ema = EMA(options.ema, networks) if options.ema is not None else None
+    sums = replica.scalar(0.0, tf.float64, "loss_sum"), replica.scalar(0, tf.int64, "loss_count")
+    return Training(total, step, updates, ema, guard, plateau, loss_scale, *sums)
+
+
+def _find(run_dir: Path, weights: str) -> tuple[checkpoint.Checkpoint, dict[str, Any]]:
+    """The checkpoint that holds the weights asked for, and its arrays."""
+    if checkpoint.FOLDER.fullmatch(run_dir.name):
+        return checkpoint.load(run_dir)
+    checkpoints = checkpoint.Checkpoints(run_dir / "checkpoints")
+    best = checkpoints.index()["best"]
+    if weights == "best" and best is not None:
+        return checkpoint.load(checkpoints.folder / best)
+    latest = checkpoints.latest_good(warn=lambda _: None)
+    if latest is None:
+        raise RunError(f"{run_dir} has no checkpoint; is it a run folder? train one first with kvision train RECIPE --run-dir {run_dir}")
+    return latest
