@@ -115,8 +115,10 @@ def _polygon(corners: int, *, inner: float = 1.0, power: float = 1.0) -> Callabl
 
 
 def _heart(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    u, v = 1.25 * x, -1.25 * y + 0.1
-    return -((u * u + v * v - 1) ** 3 - u * u * v**3) * 0.5
+    """A square on its corner with half discs on its upper sides."""
+    half = 0.74
+    lobes = half / math.sqrt(2) - np.hypot(np.abs(x) - half / 2, y + half / 2 - 0.1)
+    return np.maximum(lobes, (half - np.abs(x) - np.abs(y - 0.1)) / math.sqrt(2))
 
 
 _SHAPES: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
