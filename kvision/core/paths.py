@@ -1,0 +1,74 @@
+"""Where recipes lie, and how paths are shown to people."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from kvision.core.errors import Problem, RecipeError
+from kvision.core.names import did_you_mean
+
+PACKAGE = Path(__file__).resolve().parent.parent
+SUFFIXES = (".yaml", ".yml")
+
+
+def checkout() -> Path | None:
+    """The root of the source checkout that this package runs from, or None when it was installed from a wheel."""
+    root = PACKAGE.parent
+    return root if (root / "pyproject.toml").is_file() and (root / "recipes").is_dir() else None
+
+
+def shipped_folders() -> list[Path]:
+    """The folders that hold kvision's own recipes: inside the wheel, or `recipes/` of the checkout."""
+    root = checkout()
+    candidates = [PACKAGE / "_recipes", *([root / "recipes"] if root else [])]
+    return [folder for folder in candidates if folder.is_dir()]
+
+
+def shipped() -> dict[str, Path]:
+    """The recipes that kvision ships, by name: `unet`, or `segmentation/segnet` for those in a family's folder."""
+    found: dict[str, Path] = {}
+    for folder in shipped_folders():
+        for file in sorted(folder.rglob("*.yaml")):
+            found.setdefault(file.relative_to(folder).with_suffix("").as_posix(), file)
+    return found
+
+
+def find_recipe(name: str | Path) -> Path:
+    """The file that a recipe's name means: a path first, then one of kvision's own recipes.
+
+    Args:
+        name: A path such as `recipes/unet.yaml`, or a name such as `unet`.
+
+    Returns:
+        The file (not yet read).
+
+    Raises:
+        RecipeError: There is no such file and no such recipe.
+    """
+    path, text = Path(name).expanduser(), str(name)
+    if not text:
+        raise RecipeError([Problem("command line", "", "got an empty recipe name, expected a file or a name; `kvision list` names them")])
+    try:
+        if path.exists():
+            return path
+        beside = next((path.with_name(path.name + suffix) for suffix in SUFFIXES if path.with_name(path.name + suffix).is_file()), None)
+    except (OSError, ValueError) as error:
+        raise RecipeError([Problem("command line", "", f"{text[:60]!r} can't be a file's path: {error}")]) from error
+    own = shipped()
+    stem = text.removeprefix("recipes/")
+    for suffix in SUFFIXES:
+        stem = stem.removesuffix(suffix)
+    found = beside or own.get(stem)
+    if found is not None:
+        return found
+    hint = did_you_mean(path.stem, [*own, *(file.stem for file in path.parent.glob("*.y*ml"))])
+    message = f"no such file, and no recipe of that name; give a path, or one of: {', '.join(own) or '(none shipped)'}{hint}"
+    raise RecipeError([Problem(text, "", message)])
+
+
+def display(path: Path) -> str:
+    """A path as a person would write it here: relative when it lies under the current folder."""
+    try:
+        return path.resolve().relative_to(Path.cwd()).as_posix()
+    except (ValueError, OSError):
+        return path.as_posix()

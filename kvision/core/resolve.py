@@ -1,0 +1,180 @@
+"""From a recipe file and overrides to the values that a run uses, each with its origin.
+
+Later wins: defaults, the base that the recipe extends, the recipe, its `smoke` section (with --smoke), the command line. Whatever was written is
+validated, also when something later overrides it, and all problems are reported at once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel, ValidationError
+
+from kvision.core import faults
+from kvision.core.errors import Problem, RecipeError
+from kvision.core.layers import Assignment, Layer, command_line_layer, document_layers, early, nest, stack
+from kvision.core.resolved import Origin, Resolved, Sections, SectionsOf, dump, from_json, from_run, to_json, validate
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from kvision.core.schema import Recipe
+
+__all__ = ["Origin", "Resolved", "Sections", "SectionsOf", "dump", "from_json", "from_run", "resolve", "to_json"]
+KINDS = ("unknown", "missing", "value", "rule")
+
+
+def resolve(path: Path, overrides: Sequence[str] = (), *, smoke: bool = False, sections: SectionsOf) -> Resolved:
+    """Reads a recipe, applies what overrides it, and validates everything that was written.
+
+    Args:
+        path: The recipe's file.
+        overrides: `key=value` texts of the command line.
+        smoke: Whether the recipe's `smoke` section is applied.
+        sections: Gives the recipe's type for a system and a source.
+
+    Returns:
+        The typed recipe with the origin of each value.
+
+    Raises:
+        RecipeError: With every problem of the recipe, its base and the overrides.
+    """
+    files, problems = document_layers(path)
+    typed, more = command_line_layer(overrides)
+    rehearsal = Layer("smoke", _smoke_values(files))
+    written = [*files, *([rehearsal] if smoke else []), typed]
+    found = sections(early(written, ("system",)), early(written, ("data", "source")))
+    files, typed = [layer.flatten(found.recipe) for layer in files], typed.flatten(found.recipe)
+    rehearsal, wrong_keys = _smoke_layer(files, found.recipe)
+    used = [*files, *([rehearsal] if smoke else []), typed]
+    kinds = [kind for kind in KINDS if kind != "missing" or not problems]
+    problems += [*more, *wrong_keys, *_problems(used, found, kinds)]
+    if not smoke and rehearsal.assigned:
+        problems += _smoke_problems(files, rehearsal, found)
+    for count in range(1, len(files) + 1):
+        problems += _problems(files[:count], found, kinds=("unknown", "value"))
+    if problems:
+        raise RecipeError(_unique(problems))
+    assigned = stack(used)
+    recipe = validate(found.recipe, nest(assigned))
+    origins = {".".join(leaf): _origin(leaf, assigned) for leaf in _leaf_paths(recipe)}
+    return Resolved(recipe, origins, path, path.resolve().parent, sections)
+
+
+def _problems(layers: Sequence[Layer], found: Sections, kinds: Sequence[str] = KINDS) -> list[Problem]:
+    """What is wrong, of the kinds asked for, once these layers lie on each other."""
+    assigned = stack(layers)
+    return [_place(fault, assigned, layers) for fault in _faults(assigned, found) if fault.kind in kinds]
+
+
+def _smoke_problems(files: Sequence[Layer], rehearsal: Layer, found: Sections) -> list[Problem]:
+    """What --smoke would find: faults of the smoke section's own values, and rules that only they break."""
+    without = {fault.path for fault in _faults(stack(files), found)}
+    layers = [*files, rehearsal]
+    assigned = stack(layers)
+    problems = []
+    for fault in _faults(assigned, found):
+        owner = _owner(fault.path, assigned)
+        if fault.kind == "rule" and fault.path not in without:
+            problems.append(_place(replace(fault, message=f"{fault.message} (with --smoke)"), assigned, layers))
+        elif fault.kind != "rule" and owner is not None and owner.layer.kind == "smoke":
+            problems.append(_place(fault, assigned, layers))
+    return problems
+
+
+def _faults(assigned: Mapping[tuple[str, ...], Assignment], found: Sections) -> list[faults.Fault]:
+    """Everything wrong with a stack of assignments: names, values, what is missing, and rules between values."""
+    values = nest(assigned)
+    seen = [faults.Fault(tuple(where.split(".")), message, "value") for where, message in found.faults]
+    try:
+        recipe: Recipe | None = validate(found.recipe, values)
+    except ValidationError as error:
+        reported = {fault.path for fault in seen}
+        seen += [fault for fault in faults.translate(error.errors(), found.recipe, values) if fault.path not in reported]
+        recipe = _without(found.recipe, assigned, seen)
+    broken = {str(fault.path[-1]) for fault in seen}
+    for where, message in found.check(recipe) if recipe is not None else ():
+        fault = faults.Fault(tuple(where.split(".")), message, "rule")
+        if not any(name in message or name == fault.path[-1] for name in broken):
+            seen.append(fault)
+    return seen
+
+
+def _without(section: type[Recipe], assigned: Mapping[tuple[str, ...], Assignment], seen: Sequence[faults.Fault]) -> Recipe | None:
+    """The recipe without its faulty values, so that rules between the others can be checked; None when it does not stand without them."""
+    bad = {fault.path for fault in seen}
+    kept = {path: value for path, value in assigned.items() if not any(at[: len(path)] == path or path[: len(at)] == at for at in bad)}
+    try:
+        return validate(section, nest(kept))
+    except ValidationError:
+        return None
+
+
+def _place(fault: faults.Fault, assigned: Mapping[tuple[str, ...], Assignment], layers: Sequence[Layer]) -> Problem:
+    owner = _owner(fault.path, assigned)
+    if owner is None:
+        main = next((layer for layer in reversed(layers) if layer.kind == "recipe"), layers[-1])
+        where, excerpt = main.locate_missing(fault.path)
+    else:
+        where, excerpt = owner.locate(fault.path, key=fault.kind == "unknown")
+    in_smoke = owner is not None and owner.layer.kind == "smoke" and fault.kind != "rule"
+    return Problem(where, f"smoke.{fault.dotted}" if in_smoke else fault.dotted, fault.message, excerpt)
+
+
+def _owner(path: faults.Loc, assigned: Mapping[tuple[str, ...], Assignment]) -> Assignment | None:
+    """What was written at a path, around it (a list's item) or, last, below it."""
+    names = tuple(str(part) for part in path)
+    for end in range(len(names), 0, -1):
+        if names[:end] in assigned:
+            return assigned[names[:end]]
+    return next((assignment for target, assignment in assigned.items() if target[: len(names)] == names), None)
+
+
+def _unique(problems: Sequence[Problem]) -> list[Problem]:
+    """Each problem once, in the order of files and lines, the command line last."""
+    found = {(problem.where, problem.path, problem.message): problem for problem in problems}
+
+    def order(problem: Problem) -> tuple[str, int, int]:
+        name, line, column = [*problem.where.rsplit(":", 2), "0", "0"][:3]
+        return (name, int(line), int(column)) if line.isdigit() and column.isdigit() else ("\uffff" if name.startswith("command") else name, 0, 0)
+
+    return sorted(found.values(), key=order)
+
+
+def _smoke_values(files: Sequence[Layer]) -> dict[str, Any]:
+    """The smoke sections of base and recipe as written, by dotted path; the recipe's wins."""
+    merged: dict[str, Any] = {}
+    for layer in files:
+        smoke = layer.raw.get("smoke")
+        merged |= {str(key): value for key, value in smoke.items()} if isinstance(smoke, dict) else {}
+    return merged
+
+
+def _smoke_layer(files: Sequence[Layer], recipe: type[Recipe]) -> tuple[Layer, list[Problem]]:
+    """The smoke sections as one layer, and what is wrong with their keys."""
+    layer, problems = Layer("smoke", {}), []
+    for file in files:
+        smoke = file.source.values.get("smoke") if file.source is not None else None
+        for key, value in smoke.items() if isinstance(smoke, dict) else ():
+            target = tuple(key.split("."))
+            if target[0] in ("smoke", "extends", "system") or not all(target):
+                where, excerpt = file.locate_written(("smoke", key), key=True)
+                problems.append(Problem(where, f"smoke.{key}", "smoke holds dotted paths of options, such as `train.steps: 3`", excerpt))
+                continue
+            layer.assign(recipe, target, value, file, ("smoke", key))
+    return layer, problems
+
+
+def _leaf_paths(section: BaseModel, path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
+    found: list[tuple[str, ...]] = []
+    for name in type(section).model_fields:
+        value = getattr(section, name)
+        found += _leaf_paths(value, (*path, name)) if isinstance(value, BaseModel) else [(*path, name)]
+    return found
+
+
+def _origin(leaf: tuple[str, ...], assigned: Mapping[tuple[str, ...], Assignment]) -> Origin:
+    owner = _owner(leaf, assigned)
+    return Origin("default") if owner is None else Origin(owner.layer.kind, owner.origin())
