@@ -26,7 +26,9 @@ def interleave(quarters: list[tf.Tensor]) -> tf.Tensor:
 
 def quarters(image: tf.Tensor) -> list[tf.Tensor]:
     """The reverse of `interleave`: the four `[B, H, W, C]` of `[B, 2H, 2W, C]`."""
-    return [image[:, row::2, column::2] for row in (0, 1) for column in (0, 1)]
+    height, width, channels = image.shape[1] // 2, image.shape[2] // 2, image.shape[3]
+    rows = tf.split(tf.reshape(image, [-1, height, 4 * width * channels]), 2, axis=-1)
+    return [part for row in rows for part in tf.split(tf.reshape(row, [-1, height, width, 2 * channels]), 2, axis=-1)]
 
 
 def bicubic_matrix(size: int) -> np.ndarray:
@@ -60,7 +62,8 @@ class Nearest(_Doubling):
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
         """`[B, H, W, C]` to `[B, 2H, 2W, C]`."""
-        return interleave([inputs] * 4)
+        height, width = inputs.shape[1:3]
+        return tf.image.resize(inputs, [2 * height, 2 * width], "nearest")
 
 
 @keras.saving.register_keras_serializable("kvision")

@@ -95,8 +95,8 @@ class Segmenter(System):
             return segmentation.focal(logits, mask, gamma=loss.gamma, class_weights=loss.class_weights)
         if loss.name == "border_ce":
             return segmentation.cross_entropy(logits, mask, class_weights=loss.class_weights, pixel_weights=self._border_weights(batch))
-        value = segmentation.cross_entropy(logits, mask, class_weights=loss.class_weights, label_smoothing=loss.label_smoothing)
-        return value + segmentation.dice(logits, mask) if loss.name == "ce_dice" else value
+        function = segmentation.cross_entropy if loss.name == "ce" else segmentation.cross_entropy_dice
+        return function(logits, mask, class_weights=loss.class_weights, label_smoothing=loss.label_smoothing)
 
     def _border_weights(self, batch: Batch) -> tf.Tensor:
         """Extra weights `[B, H, W]` between objects: the source's instances, or else the region of each class but the first."""

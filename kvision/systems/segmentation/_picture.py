@@ -13,7 +13,8 @@ from kvision.core.labels import IGNORE_LABEL
 if TYPE_CHECKING:
     from kvision.data.source import DataInfo
 
-GAP_PX, SWATCH_PX, OPACITY = 4, 12, 0.55
+GAP_PX, LINE_PX, SWATCH_PX, OPACITY = 4, 16, 12, 0.55
+SMALLEST_PX = 96
 BACKDROP, INK, IGNORED = (255, 255, 255), (32, 32, 32), (128, 128, 128)
 
 
@@ -44,8 +45,10 @@ def side_by_side(image: np.ndarray, truth: np.ndarray | None, predicted: np.ndar
         info: Names and colours of the classes.
 
     Returns:
-        An RGB picture, at least as wide as its panels.
+        An RGB picture; images narrower than `SMALLEST_PX` are enlarged by a whole factor.
     """
+    factor = math.ceil(SMALLEST_PX / image.shape[1])
+    image, truth, predicted = (None if pixels is None else pixels.repeat(factor, 0).repeat(factor, 1) for pixels in (image, truth, predicted))
     panels = [("image", image)]
     shown = set(np.unique(predicted).tolist())
     if truth is not None:
@@ -54,18 +57,17 @@ def side_by_side(image: np.ndarray, truth: np.ndarray | None, predicted: np.ndar
     panels.append(("prediction", overlay(image, predicted, info)))
     height, width = image.shape[:2]
     font = ImageFont.load_default(11)
-    line_px = 16
     total = len(panels) * (width + GAP_PX) - GAP_PX
-    legend = _legend(sorted(shown), info, font, max(total, 160))
+    legend = _legend(sorted(shown), info, font, total)
     rows = 1 + max((row for row, *_ in legend), default=-1)
-    canvas = Image.new("RGB", (max(total, 160), line_px + height + GAP_PX + rows * line_px), BACKDROP)
+    canvas = Image.new("RGB", (total, LINE_PX + height + GAP_PX + rows * LINE_PX), BACKDROP)
     draw = ImageDraw.Draw(canvas)
     for number, (title, pixels) in enumerate(panels):
         left = number * (width + GAP_PX)
         draw.text((left, 1), title, INK, font)
-        canvas.paste(Image.fromarray(pixels), (left, line_px))
+        canvas.paste(Image.fromarray(pixels), (left, LINE_PX))
     for row, left, name, colour in legend:
-        top = line_px + height + GAP_PX + row * line_px
+        top = LINE_PX + height + GAP_PX + row * LINE_PX
         draw.rectangle((left, top, left + SWATCH_PX - 1, top + SWATCH_PX - 1), colour, INK)
         draw.text((left + SWATCH_PX + 3, top - 1), name, INK, font)
     return canvas
