@@ -50,7 +50,7 @@ def bicubic_matrix(size: int) -> np.ndarray:
 class _Doubling(keras.layers.Layer):
     """A layer without weights from `[B, H, W, C]` to `[B, 2H, 2W, C]`."""
 
-    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+    def compute_output_shape(self, input_shape: tuple[int, ...]) -> tuple[int, ...]:
         """Twice the height and the width."""
         batch, height, width, channels = input_shape
         return batch, 2 * height, 2 * width, channels
@@ -110,7 +110,7 @@ class MaxPoolWithIndices(keras.layers.Layer):
         bottom = tf.where(bottom_left, 2, 3)
         return pooled, tf.where(top_left, 0, tf.where(top_right, 1, bottom))
 
-    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[tuple[int | None, ...], ...]:
+    def compute_output_shape(self, input_shape: tuple[int, ...]) -> tuple[tuple[int, ...], ...]:
         """Half the height and the width, twice."""
         batch, height, width, channels = input_shape
         return ((batch, height // 2, width // 2, channels),) * 2
@@ -130,7 +130,7 @@ class MaxUnpool(_Doubling):
         zeros = tf.zeros_like(inputs)
         return interleave([tf.where(indices == corner, inputs, zeros) for corner in range(4)])
 
-    def compute_output_shape(self, inputs_shape: tuple[int | None, ...], indices_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:  # type: ignore[override]
+    def compute_output_shape(self, inputs_shape: tuple[int, ...], indices_shape: tuple[int, ...]) -> tuple[int, ...]:  # type: ignore[override]
         """Twice the height and the width."""
         return super().compute_output_shape(inputs_shape)
 

@@ -69,7 +69,7 @@ class Segmenter(System):
     @classmethod
     def check(cls, recipe: Recipe) -> list[tuple[str, str]]:
         """Loss settings that the chosen loss does not look at."""
-        loss = recipe.loss
+        loss: SegmentationLoss = recipe.loss  # type: ignore[assignment]
         return [
             (f"loss.{key}", f"{value} has no effect on loss.name={loss.name}; take it out, or use loss.name={' or '.join(users)}")
             for key, users in _USED_BY.items()

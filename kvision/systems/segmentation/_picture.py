@@ -48,10 +48,11 @@ def side_by_side(image: np.ndarray, truth: np.ndarray | None, predicted: np.ndar
         An RGB picture; images narrower than `SMALLEST_PX` are enlarged by a whole factor.
     """
     factor = math.ceil(SMALLEST_PX / image.shape[1])
-    image, truth, predicted = (None if pixels is None else pixels.repeat(factor, 0).repeat(factor, 1) for pixels in (image, truth, predicted))
+    image, predicted = _enlarge(image, factor), _enlarge(predicted, factor)
     panels = [("image", image)]
     shown = set(np.unique(predicted).tolist())
     if truth is not None:
+        truth = _enlarge(truth, factor)
         panels.append(("truth", overlay(image, truth, info)))
         shown |= set(np.unique(truth).tolist())
     panels.append(("prediction", overlay(image, predicted, info)))
@@ -71,6 +72,10 @@ def side_by_side(image: np.ndarray, truth: np.ndarray | None, predicted: np.ndar
         draw.rectangle((left, top, left + SWATCH_PX - 1, top + SWATCH_PX - 1), colour, INK)
         draw.text((left + SWATCH_PX + 3, top - 1), name, INK, font)
     return canvas
+
+
+def _enlarge(pixels: np.ndarray, factor: int) -> np.ndarray:
+    return pixels.repeat(factor, axis=0).repeat(factor, axis=1)
 
 
 def _legend(

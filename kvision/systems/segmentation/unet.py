@@ -54,7 +54,8 @@ class UNet(Segmenter):
     @classmethod
     def check(cls, recipe: Recipe) -> list[tuple[str, str]]:
         """The size must halve evenly `depth` times, and the widest level must fit."""
-        problems, options, size_px = super().check(recipe), recipe.model, recipe.data.size_px
+        options: UNetOptions = recipe.model  # type: ignore[assignment]
+        problems, size_px = super().check(recipe), recipe.data.size_px
         depth = len(options.levels) - 1
         factor = 2**depth
         if size_px % factor:
@@ -79,7 +80,8 @@ class UNet(Segmenter):
 
         from kvision.layers import resampling
 
-        options, size_px = self.recipe.model, self.recipe.data.size_px
+        options: UNetOptions = self.recipe.model  # type: ignore[assignment]
+        size_px = self.recipe.data.size_px
         *levels, bottom = options.levels
         image = keras.Input((size_px, size_px, 3), name="image")
         x, ends = image, []
