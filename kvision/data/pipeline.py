@@ -25,6 +25,9 @@ from kvision.data.source import DataInfo, Source, Split, SplitName
 from kvision.data.statistics import channel_statistics
 
 
+CROP_STREAM = 1_000_003
+"""Keeps the draws of random crops apart from those of augmentation."""
+
 
 @dataclass(frozen=True)
 class _Share:
@@ -161,8 +164,9 @@ class Pipeline:
             example = store.fetch(index)
             if not plain:
                 seed = tf.stack([(self.seed << 32) + epoch, index])
-                example = self.preprocess.place(example, seed) if self.options.fit == "crop" else example
-                example = augment(example, self.options.augment, seed)
+                if self.options.fit == "crop":
+                    example = self.preprocess.place(example, tf.random.experimental.stateless_fold_in(seed, CROP_STREAM))
+                example = augment(example, self.options.augment, seed, padding=self.preprocess.padding)
             return {**example, "index": index, "weight": tf.ones_like(index, tf.float32)}
 
         if plain and store.vectorised:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 import tensorflow as tf
@@ -38,3 +39,36 @@ def keep_visible(example: Mapping[str, tf.Tensor], moved: tf.Tensor, height: int
         if name in example:
             out[name] = tf.where(keep, example[name], -1)
     return out
+
+
+def outline(boxes: tf.Tensor, points: int = 32) -> tf.Tensor:
+    """Points on the ellipse inscribed in each box, in pixel coordinates where the middle of the first pixel is `(0, 0)`.
+
+    A turned object's new box is better told from the ellipse than from the box's corners, which make it too large (Kalra 2021, Towards rotation
+    invariance in object detection). Moves along the axes stay exact, because the ellipse touches all four sides.
+
+    Args:
+        boxes: `[N, 4]`.
+        points: P, a multiple of 4.
+
+    Returns:
+        `[N, P, 2]` as (y, x).
+    """
+    angle = tf.range(points, dtype=tf.float32) * (2 * math.pi / points)
+    circle = tf.stack([tf.sin(angle), tf.cos(angle)], axis=-1)
+    middle = (boxes[:, :2] + boxes[:, 2:]) / 2 - 0.5
+    half = (boxes[:, 2:] - boxes[:, :2]) / 2
+    return middle[:, None] + half[:, None] * circle
+
+
+def around(points: tf.Tensor) -> tf.Tensor:
+    """The boxes `[N, 4]` around points `[N, P, 2]`; the inverse of `outline`."""
+    return tf.concat([tf.reduce_min(points, axis=1), tf.reduce_max(points, axis=1)], axis=-1) + 0.5
+
+
+def mirrored(boxes: tf.Tensor, size: int, axis: int) -> tf.Tensor:
+    """Boxes `[N, 4]` after the picture was flipped along axis 0 (up-down) or 1 (left-right), where it is `size` pixels long."""
+    low, high = size - boxes[:, 2 + axis], size - boxes[:, axis]
+    kept = (boxes[:, 1 - axis], boxes[:, 3 - axis])
+    columns = [low, kept[0], high, kept[1]] if axis == 0 else [kept[0], low, kept[1], high]
+    return tf.where(boxes[:, 2:3] >= 0.0, tf.stack(columns, axis=-1), boxes)
