@@ -68,6 +68,8 @@ class Options(DataOptions):
 class SceneSplit:
     """Scenes in memory: drawn once, then gathered by number in the graph."""
 
+    in_memory = True
+
     def __init__(self, name: SplitName, scenes: Sequence[Scene], max_objects: int, captions_seed: int) -> None:
         self.names = [f"scenes/{name}/{number}" for number in range(len(scenes))]
         self._split: SplitName = name
