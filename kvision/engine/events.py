@@ -113,7 +113,7 @@ class CheckpointSaved:
     step: int
     name: str
     seconds: float
-    reason: Literal["epoch", "interval", "signal", "end"]
+    reason: Literal["epoch", "interval", "signal"]
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,8 @@ class Call:
 
     Attributes:
         step: Steps done since the run began.
-        loss: Mean training loss of the epoch so far; NaN if no step was counted.
+        loss: Loss of the last step.
+        mean_loss: Mean training loss of the epoch so far; NaN if no step was counted.
         lr: Learning rate of the last step.
         wait_s: Seconds that the call waited for data.
         bad_step: The step whose loss or gradients were not finite, whose update was therefore left out; none if all is well.
@@ -34,6 +35,7 @@ class Call:
 
     step: int
     loss: float
+    mean_loss: float
     lr: float
     wait_s: float
     bad_step: int | None
@@ -73,11 +75,17 @@ class Loop:
         if self._iterator is None:
             self._iterator = iter(self._distribute(lambda context: self._session.pipeline.train(start, context)))
         try:
-            step, loss, lr, wait_s, bad_step = (value.numpy() for value in self._train_graph(self._iterator, tf.constant(end, tf.int64)))
+            values = [value.numpy() for value in self._train_graph(self._iterator, tf.constant(end, tf.int64))]
         except tf.errors.OpError as error:
             self._iterator = None
             raise self._explain(error, start, end) from error
-        return Call(int(step), float(loss), float(str(lr)), float(wait_s), int(bad_step) if bad_step >= 0 else None)
+        step, loss, mean_loss, wait_s, bad_step = values
+        return Call(int(step), float(loss), float(mean_loss), self._rate(int(step)), float(wait_s), int(bad_step) if bad_step >= 0 else None)
+
+    def epoch_so_far(self) -> tuple[float, float]:
+        """Mean training loss of the epoch's steps so far, and the learning rate of the last one; a function of the state alone."""
+        training = self._training
+        return float(training.loss_sum.numpy()) / float(training.loss_count.numpy()), self._rate(int(training.step.numpy()))
 
     def begin_epoch(self) -> None:
         """Starts the mean of the training loss anew."""
@@ -109,11 +117,17 @@ class Loop:
     def _distribute(self, make: Callable[[tf.distribute.InputContext], tf.data.Dataset]) -> Any:
         return self._session.strategy.distribute_datasets_from_function(make)
 
+    def _rate(self, step: int) -> float:
+        """Learning rate of the step before `step`, as the shortest number that is the same float32."""
+        rate = next(iter(self._training.updates.values())).learning_rate(tf.constant(step - 1, tf.int64))
+        return float(str(rate.numpy()))
+
     def _train(self, iterator: Any, end: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        """Steps until `end`, or until one goes wrong; returns step, mean loss, rate, seconds waited, bad step."""
+        """Steps until `end`, or until one goes wrong; returns step, last loss, mean loss, seconds waited, bad step."""
         training, strategy = self._training, self._session.strategy
         bad_step = training.guard.first_bad
         wait_s = tf.zeros((), tf.float64)
+        loss = tf.zeros(())
         step = tf.identity(training.step)
         going = step < end
         while going:
@@ -132,7 +146,7 @@ class Loop:
             step = tf.identity(training.step)
             going = tf.logical_and(step < end, good)
         mean = tf.identity(training.loss_sum) / tf.cast(tf.identity(training.loss_count), tf.float64)
-        return step, mean, next(iter(training.updates.values())).learning_rate(step - 1), wait_s, tf.identity(bad_step)
+        return step, loss, mean, wait_s, tf.identity(bad_step)
 
     def _step(self, batch: Batch) -> tf.Tensor:
         """One step in replica context; this replica's part of the loss."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import datetime
 import fcntl
+import hashlib
 import io
 import json
 import os
@@ -15,6 +16,7 @@ import platform
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -74,7 +76,13 @@ def claim(run_dir: Path, *, resume: bool) -> Iterator[bool]:
         lock.truncate(0)
         lock.write(str(os.getpid()))
         lock.flush()
-        yield begun
+        try:
+            yield begun
+        finally:
+            if not (run_dir / RESOLVED).exists():  # it never became a run: leave nothing behind
+                (run_dir / LOCK).unlink(missing_ok=True)
+                with contextlib.suppress(OSError):
+                    run_dir.rmdir()
 
 
 def describe(run_dir: Path, resolved: Any, *, data: Mapping[str, Any], environment: Mapping[str, Any]) -> None:
@@ -142,19 +150,12 @@ def environment(*, devices: list[str], precision: str, deterministic: bool) -> d
         precision: `fp32`, `bf16` or `fp16`.
         deterministic: Whether op determinism is on.
     """
-    from importlib import metadata
-
-    names = ("kvision", "tensorflow", "keras", "numpy", "safetensors", "pydantic", "ruamel.yaml", "scikit-learn")
-    versions = {}
-    for name in names:
-        with contextlib.suppress(metadata.PackageNotFoundError):
-            versions[name] = metadata.version(name)
     return {
         "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
         "folder": str(Path.cwd()),
         "started": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "python": platform.python_version(),
-        "versions": versions,
+        "versions": versions(),
         "platform": platform.platform(),
         "cpu": _cpu(),
         "cores": os.cpu_count(),
@@ -163,6 +164,21 @@ def environment(*, devices: list[str], precision: str, deterministic: bool) -> d
         "deterministic": deterministic,
         "git": _git(),
     }
+
+
+def versions() -> dict[str, str]:
+    """Versions of the packages that what is computed depends on."""
+    names = ("kvision", "tensorflow", "keras", "numpy", "safetensors", "pydantic", "ruamel.yaml", "scikit-learn")
+    found = {}
+    for name in names:
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            found[name] = metadata.version(name)
+    return found
+
+
+def recipe_hash(values: Mapping[str, Any]) -> str:
+    """SHA-256 of a resolved recipe's values."""
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
 
 def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import threading
-from collections.abc import Callable
 from types import FrameType, TracebackType
 from typing import Any
+
+CAUGHT = (signal.SIGINT, signal.SIGTERM)
 
 
 class StopRequest:
@@ -15,18 +15,17 @@ class StopRequest:
 
     Outside of the main thread, where Python forbids signal handlers, it catches nothing.
 
-    Args:
-        tell: Called with a sentence for people when the first signal comes.
+    Attributes:
+        signal: The signal that came; none so far.
     """
 
-    def __init__(self, tell: Callable[[str], None]) -> None:
-        self._tell = tell
+    def __init__(self) -> None:
         self._before: dict[int, Any] = {}
-        self.signal: int | None = None
+        self.signal: signal.Signals | None = None
 
     def __enter__(self) -> StopRequest:
         if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGINT, signal.SIGTERM):
+            for number in CAUGHT:
                 self._before[number] = signal.signal(number, self._caught)
         return self
 
@@ -34,13 +33,7 @@ class StopRequest:
         for number, handler in self._before.items():
             signal.signal(number, handler)
 
-    @property
-    def exit_code(self) -> int:
-        """What the shell expects of a process ended by this signal: 130 for SIGINT, 143 for SIGTERM."""
-        return 128 + (self.signal or 0)
-
     def _caught(self, number: int, frame: FrameType | None) -> None:
-        if self.signal is not None:
-            os._exit(128 + number)
-        self.signal = number
-        self._tell(f"{signal.Signals(number).name}: saving a checkpoint and stopping; once more ends at once, without saving")
+        self.signal = signal.Signals(number)
+        for each in CAUGHT:  # the kernel's own answer, so that the second one works even in the middle of a long graph call
+            signal.signal(each, signal.SIG_DFL)

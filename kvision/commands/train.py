@@ -1,0 +1,150 @@
+"""`kvision train`: from a recipe to a run folder."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kvision import catalog, report
+from kvision.commands import opening
+from kvision.engine import artifacts, evaluation, events, runfolder, trainer
+from kvision.engine.actions import panel
+from kvision.engine.actions.early_stop import EarlyStop
+from kvision.engine.journal import Journal
+from kvision.engine.session import recorded_preprocess
+from kvision.report import folder
+
+if TYPE_CHECKING:
+    from kvision.core.resolve import Resolved
+    from kvision.engine.session import Session
+
+
+def run(
+    recipe: str | Path,
+    overrides: Sequence[str] = (),
+    *,
+    run_dir: str | Path | None = None,
+    resume: bool = False,
+    deterministic: bool = False,
+    devices: str = "auto",
+    precision: str = "fp32",
+    smoke: bool = False,
+    json_lines: bool = False,
+    verbose: bool = False,
+) -> int:
+    """Trains a recipe, or goes on training it.
+
+    Args:
+        recipe: A recipe's file or the name of a shipped one.
+        overrides: `key=value` texts.
+        run_dir: The run folder; none: `runs/<recipe>`.
+        resume: Go on with the run in the run folder; where there is none yet, it is started.
+        deterministic: Turn on op determinism: the same bits each time.
+        devices: `auto`, `cpu`, `cpu:2`, `gpu`, `gpu:0,1`.
+        precision: `fp32`, `bf16` or `fp16`.
+        smoke: Apply the recipe's smoke section.
+        json_lines: Progress and result as JSON lines on the standard output.
+        verbose: Unused here; the command line has already unmuted TensorFlow.
+
+    Returns:
+        The exit code: 0 finished, 130 or 143 stopped by SIGINT or SIGTERM with all saved.
+
+    Raises:
+        KvisionError: For whatever is the user's to mend.
+    """
+    resolved = catalog.load(recipe, overrides, smoke)
+    where = Path(run_dir) if run_dir is not None else runfolder.default(resolved.path)
+    with runfolder.claim(where, resume=resume) as begun:
+        if resume and not begun:
+            print(f"{where} holds no run yet: starting it from the beginning", file=sys.stderr)
+        preprocess = recorded_preprocess(where) if begun else None
+        session = opening.open_recipe(resolved, devices=devices, precision=precision, deterministic=deterministic, preprocess=preprocess)
+        notes = _describe(session, resolved, where, begun)
+        progress, warnings = trainer.resume(session, where)
+        training, actions = _trainer(session, where, progress, json_lines)
+        try:
+            if training.done and (where / "report.html").exists():
+                print(f"{where}: this run is complete, after {progress.epoch} epochs; nothing is left to train", file=sys.stderr)
+            else:
+                for message in notes + warnings:
+                    actions.on_event(events.Warned(message))
+                training.run()
+        finally:
+            actions.close()
+        if not training.done:
+            again = _command(recipe, overrides, run_dir, deterministic, devices, precision, smoke)
+            print(f"go on with: {again}", file=sys.stderr)
+            return 128 + training.signal
+        if not (where / "report.html").exists():
+            _conclude(session, where)
+        _print_result(where, json_lines)
+    return 0
+
+
+def _describe(session: Session, resolved: Resolved, run_dir: Path, begun: bool) -> list[str]:
+    """Writes the run's description, or checks that it still holds; what is worth a warning."""
+    environment = runfolder.environment(devices=session.devices, precision=session.precision, deterministic=session.deterministic)
+    if not begun:
+        runfolder.describe(run_dir, resolved, data=session.pipeline.report(), environment=environment)
+        return []
+    if runfolder.check_unchanged(run_dir, resolved.values(), session.pipeline.fingerprint()):
+        runfolder.describe(run_dir, resolved, data=session.pipeline.report(), environment=environment)
+    before = runfolder.read_json(run_dir / runfolder.ENVIRONMENT)
+    return [
+        f"{what} was {before.get(what)} when the run began and is {environment[what]} now; it goes on, but not with the same bits"
+        for what in ("devices", "deterministic")
+        if before.get(what) != environment[what]
+    ]
+
+
+def _trainer(session: Session, run_dir: Path, progress: trainer.Progress, json_lines: bool) -> tuple[trainer.Trainer, events.Actions]:
+    """The trainer with everything that listens to it."""
+    options, monitor = session.recipe.train, session.system.monitor
+    journal = Journal(run_dir, epoch=progress.epoch)
+    listeners: list[events.Action] = [journal, panel.make(as_json=json_lines)]
+    if options.early_stop_epochs is not None:
+        listeners.append(EarlyStop(options.early_stop_epochs, f"val/{monitor.metric}", monitor.mode, journal.rows))
+    actions = events.Actions(listeners)
+    return trainer.Trainer(session, run_dir, actions, progress), actions
+
+
+def _conclude(session: Session, run_dir: Path) -> None:
+    """Weights, model, evaluation of the best weights, pictures and report; the report last, so that it says that all the rest is there."""
+    artifacts.write(session, run_dir)
+    evaluation.write(session, run_dir)
+    report.write(run_dir)
+
+
+def _print_result(run_dir: Path, json_lines: bool) -> None:
+    """The validation metrics of the best epoch on the standard output, the one that counts first."""
+    read = folder.read(run_dir)
+    best: Mapping[str, Any] = read.summary.get("best") or {}
+    headline = read.headline
+    if json_lines:
+        result = {"event": "result", "run_dir": str(run_dir), "best": best, "expectation_met": headline.met if headline else None}
+        print(json.dumps(result))
+        return
+    if headline is not None:
+        print(f"{headline.metric} {headline.value:.4f} (best, epoch {headline.epoch} of {len(read.rows)})")
+    others = {name: value for name, value in best.items() if name.startswith("val/") and not (headline and name == headline.metric)}
+    print("  ".join(f"{name} {value:.4f}" for name, value in others.items() if value is not None))
+    if headline is not None and headline.met is not None:
+        print(f"expected {headline.bound} ({headline.evidence}): {'met' if headline.met else 'NOT met'}")
+    print(f"report: {run_dir / 'report.html'}")
+
+
+def _command(
+    recipe: str | Path, overrides: Sequence[str], run_dir: str | Path | None, deterministic: bool, devices: str, precision: str, smoke: bool
+) -> str:
+    """The command line that goes on with the run."""
+    words = ["kvision", "train", str(recipe), *overrides]
+    words += ["--run-dir", str(run_dir)] if run_dir is not None else []
+    words += ["--deterministic"] if deterministic else []
+    words += ["--devices", devices] if devices != "auto" else []
+    words += ["--precision", precision] if precision != "fp32" else []
+    words += ["--smoke"] if smoke else []
+    return shlex.join([*words, "--resume"])

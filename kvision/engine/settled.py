@@ -1,0 +1,29 @@
+"""Whether a run is long enough for its moving averages."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import keras
+
+SETTLED = 5.0
+"""Moving statistics have forgotten their start once steps x (1 - momentum) is this large: what is left of it is exp(-5), under 1%."""
+
+
+def unsettled(networks: Mapping[str, keras.Model], steps: int) -> str | None:
+    """A warning if a run is so short that batch-norm statistics are not yet settled; none if all is well.
+
+    Args:
+        networks: Networks by role.
+        steps: Steps of the whole run.
+    """
+    layers = [layer for net in networks.values() for layer in net._flatten_layers()]
+    momenta = [float(layer.momentum) for layer in layers if hasattr(layer, "momentum") and hasattr(layer, "moving_mean")]
+    if not momenta or steps * (1.0 - max(momenta)) >= SETTLED:
+        return None
+    slowest = max(momenta)
+    enough = round(SETTLED / (1.0 - slowest))
+    return (
+        f"steps so few that batch-norm statistics are not yet settled: {steps} steps with momentum {slowest:g} still hold part of their start, "
+        f"so validation looks worse than the model is; train at least {enough} steps, or use a normalisation without moving statistics"
+    )

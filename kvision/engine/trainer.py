@@ -1,0 +1,304 @@
+"""Epochs, evaluations, checkpoints and stops: the outer loop around the graph calls of `kvision.engine.loop`."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import psutil
+
+from kvision.core.errors import DivergedError, KvisionError, RunError
+from kvision.engine import events, runfolder, state
+from kvision.engine.checkpoint import Checkpoints, writing
+from kvision.engine.loop import Call, Loop
+from kvision.engine.pace import Pace
+from kvision.engine.saver import Saver
+from kvision.engine.session import Session, Training
+from kvision.engine.settled import unsettled
+from kvision.engine.signals import StopRequest
+
+CHECKPOINT_EVERY_S = 60.0
+TELL_EVERY_S = 0.5
+CHECKPOINTS = "checkpoints"
+DIVERGED = "diverged.json"
+
+Row = Mapping[str, float | int]
+Reason = Literal["epoch", "interval", "signal"]
+
+
+@dataclass
+class Progress:
+    """Where the run stands, beside its variables; kept in each checkpoint's meta.json.
+
+    Attributes:
+        epoch: Epochs that are over and evaluated.
+        best: The best epoch's row of metrics.csv.
+        best_step: The step of its checkpoint.
+    """
+
+    epoch: int = 0
+    best: Row | None = None
+    best_step: int | None = None
+
+
+class Trainer:
+    """Trains a session to its end, from wherever it stands.
+
+    Args:
+        session: Opened for training, its variables restored.
+        run_dir: The run folder, claimed.
+        actions: Who is told what happens.
+        progress: Where the run stands.
+    """
+
+    def __init__(self, session: Session, run_dir: Path, actions: events.Actions, progress: Progress | None = None) -> None:
+        if session.training is None:
+            raise ValueError("the session was opened without its training part; open it with training=True")
+        recipe = session.recipe
+        self._session = session
+        self._training: Training = session.training
+        self._run_dir = run_dir
+        self._actions = actions
+        self._progress = progress or Progress()
+        self._loop = Loop(session)
+        self._pace = Pace(recipe.data.batch, recipe.train.steps_per_call)
+        self._saver = Saver(Checkpoints(run_dir / CHECKPOINTS, recipe.train.keep_every_epochs))
+        self._column = f"val/{session.system.monitor.metric}"
+        self._step = int(self._training.step.numpy())
+        self._steps_per_epoch = session.pipeline.steps_per_epoch
+        self._num_epochs = math.ceil(self._training.total / self._steps_per_epoch)
+        self._fingerprint = session.pipeline.fingerprint()
+        self._stop = StopRequest()
+        self._evaluation_s = 0.0
+        self._told_s = -math.inf
+        self._began_s = time.monotonic()
+
+    def run(self) -> events.Finished:
+        """Trains until the end, a signal, or a fault.
+
+        Returns:
+            How it ended: `finished` or `interrupted`.
+
+        Raises:
+            DivergedError: The loss became NaN or infinite; `diverged.json` names the batch.
+            KvisionError: Any other fault that is the user's to mend; the last checkpoint is whole.
+        """
+        try:
+            with self._stop:
+                self._start()
+                while not self.done and self._epoch():
+                    pass
+                self._tell(self._saver.wait())
+            return self._finish("finished", self._actions.stop_reason) if self.done else self._finish("interrupted", self._how_to_go_on())
+        except Exception as error:
+            with contextlib.suppress(KvisionError):  # the disk may be full; the first fault is the one to report
+                self._finish("diverged" if isinstance(error, DivergedError) else "failed", str(error))
+            raise
+        finally:
+            self._saver.close()
+
+    @property
+    def done(self) -> bool:
+        """Whether nothing is left to train."""
+        return self._progress.epoch >= self._num_epochs or bool(self._actions.stop_reason)
+
+    @property
+    def signal(self) -> int:
+        """Number of the signal that ended the run, or 0."""
+        return self._stop.signal or 0
+
+    def _start(self) -> None:
+        session, monitor = self._session, self._session.system.monitor
+        self._tell(
+            events.Started(
+                run_dir=str(self._run_dir),
+                system=session.recipe.system,
+                step=self._step,
+                total=self._training.total,
+                steps_per_epoch=self._steps_per_epoch,
+                epochs=self._num_epochs,
+                batch=session.recipe.data.batch,
+                parameters=sum(math.prod(variable.shape) for own in session.system.trainables().values() for variable in own),
+                devices=tuple(session.devices),
+                precision=session.precision,
+                monitor=self._column,
+                mode=monitor.mode,
+            )
+        )
+        message = unsettled(session.system.networks, self._training.total)
+        self._tell(events.Warned(message) if message else None)
+
+    def _epoch(self) -> bool:
+        """Trains to the end of the epoch and evaluates; False if a signal came."""
+        began, end = time.monotonic(), min((self._progress.epoch + 1) * self._steps_per_epoch, self._training.total)
+        while self._step < end and not self._stopping():
+            self._call(self._next_stop(end))
+            if self._step < end and not self._stopping() and self._checkpoint_due():
+                self._save("interval")
+        sums = None if self._stopping() else self._evaluate()
+        if sums is None:
+            self._tell(events.Warned(f"{self._stop.signal.name if self._stop.signal else 'signal'}: saving a checkpoint; once more ends at once"))
+            self._save("signal")
+            return False
+        self._end_epoch(sums, time.monotonic() - began)
+        return not self._stopping()
+
+    def _stopping(self) -> bool:
+        return self._stop.signal is not None
+
+    def _next_stop(self, end: int) -> int:
+        """The step that the next call goes to: never beyond the epoch's end or the next checkpoint."""
+        every = self._session.recipe.train.checkpoint_every_steps
+        boundary = end if every is None else min(end, (self._step // every + 1) * every)
+        return min(boundary, self._step + self._pace.steps_per_call)
+
+    def _checkpoint_due(self) -> bool:
+        every = self._session.recipe.train.checkpoint_every_steps
+        return self._step % every == 0 if every else time.monotonic() - self._saver.last_s >= CHECKPOINT_EVERY_S
+
+    def _call(self, end: int) -> None:
+        began, before = time.monotonic(), self._step
+        call = self._loop.train(end)
+        now = time.monotonic()
+        if call.bad_step is not None:
+            raise self._diverged(call)
+        self._step = call.step
+        self._pace.record(call.step - before, now - began, call.wait_s)
+        if now - self._told_s >= TELL_EVERY_S:
+            self._told_s = now
+            self._tell(self._state_of_play(call))
+        self._tell(self._saver.poll())
+
+    def _state_of_play(self, call: Call) -> events.Progress:
+        step_s = self._pace.step_s
+        steps_left, epochs_left = self._training.total - call.step, self._num_epochs - self._progress.epoch
+        return events.Progress(
+            step=call.step,
+            total=self._training.total,
+            epoch=self._progress.epoch + 1,
+            loss=call.mean_loss,
+            lr=call.lr,
+            images_per_s=self._pace.images_per_s,
+            wait_share=self._pace.wait_share,
+            memory_mb=psutil.Process().memory_info().rss / 2**20,
+            eta_s=None if step_s is None else steps_left * step_s + epochs_left * self._evaluation_s,
+        )
+
+    def _evaluate(self) -> dict[str, np.ndarray] | None:
+        """The validation sums, with the averaged weights if there are any; none if a signal came meanwhile."""
+        began, ema = time.monotonic(), self._training.ema
+        self._tell(events.EvaluationStarted(self._step, self._progress.epoch + 1, self._session.pipeline.val_steps))
+        with ema.swapped() if ema is not None else contextlib.nullcontext():
+            sums = self._loop.evaluate(self._stopping)
+        self._evaluation_s = time.monotonic() - began
+        return sums
+
+    def _end_epoch(self, sums: Mapping[str, np.ndarray], seconds: float) -> None:
+        progress, monitor = self._progress, self._session.system.monitor
+        metrics = self._session.system.metrics(sums)
+        loss, lr = self._loop.epoch_so_far()
+        row: Row = {"epoch": progress.epoch + 1, "step": self._step, "lr": lr, "train/loss": loss}
+        row = {**row, **{f"val/{name}": float(value) for name, value in metrics.items()}}
+        if self._training.plateau is not None:
+            self._training.plateau.observe(float(metrics[monitor.metric]), monitor.mode)
+        best = is_better(row[self._column], progress.best[self._column] if progress.best else math.nan, monitor.mode)
+        if best:
+            progress.best, progress.best_step = row, self._step
+        progress.epoch += 1
+        self._loop.begin_epoch()
+        self._tell(events.EpochEnded(self._step, progress.epoch, row, best, seconds, *self._pace.overall))
+        self._save("epoch", row)
+
+    def _save(self, reason: Reason, row: Row | None = None) -> None:
+        """Copies the state now and has it written; what goes wrong is raised by a later call."""
+        progress, session = self._progress, self._session
+        meta: dict[str, Any] = {
+            "step": self._step,
+            "epoch": progress.epoch,
+            "reason": reason,
+            "metrics": row,
+            "best": progress.best,
+            "best_step": progress.best_step,
+            "finished": self.done,
+            "evaluated": "net" if self._training.ema is None else "ema",
+            "precision": session.precision,
+            "recipe_sha256": runfolder.recipe_hash(session.resolved.values()),
+            "fingerprint": self._fingerprint,
+            "versions": runfolder.versions(),
+        }
+        self._tell(self._saver.submit(state.read(session.variables()), meta))
+
+    def _diverged(self, call: Call) -> DivergedError:
+        """Writes down the batch that did it."""
+        step = call.bad_step or 0
+        names = self._session.pipeline.names(step)
+        self._tell(self._saver.wait())
+        kept = self._saver.checkpoints.index()["last"]
+        facts = {"step": step, "epoch": self._progress.epoch + 1, "loss": repr(call.loss), "lr": call.lr, "batch": names, "checkpoint": kept}
+        with writing(self._run_dir, DIVERGED):
+            runfolder.write_json(self._run_dir / DIVERGED, facts)
+        shown = ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
+        what = "its gradient became NaN or infinite" if math.isfinite(call.loss) else f"became {call.loss}"
+        return DivergedError(
+            f"step {step} of epoch {self._progress.epoch + 1}: the loss {what if not math.isfinite(call.loss) else f'was {call.loss:.4g}, but {what}'} "
+            f"on the batch {shown} (all of it in {self._run_dir / DIVERGED}); the weights are untouched, "
+            f"{f'the last good checkpoint is {kept}' if kept else 'there was no checkpoint yet'}; look at these examples with `kvision data check`, "
+            "or start a new run with a smaller optim.lr, more optim.warmup_steps or optim.clip_norm=1"
+        )
+
+    def _how_to_go_on(self) -> str:
+        last = self._saver.checkpoints.index()["last"]
+        return f"{self._stop.signal.name if self._stop.signal else 'stopped'} at step {self._step} of {self._training.total}; {last} is saved"
+
+    def _tell(self, event: events.Event | None) -> None:
+        if event is not None:
+            self._actions.on_event(event)
+
+    def _finish(self, status: events.Status, message: str) -> events.Finished:
+        seconds = time.monotonic() - self._began_s
+        finished = events.Finished(status, self._step, self._progress.epoch, seconds, *self._pace.overall, self._progress.best, message)
+        self._tell(finished)
+        return finished
+
+
+def resume(session: Session, run_dir: Path) -> tuple[Progress, list[str]]:
+    """Puts the newest whole checkpoint of a run into the session's variables.
+
+    Args:
+        session: Opened for training.
+        run_dir: The run folder, claimed.
+
+    Returns:
+        Where the run stands, at its beginning if it has no checkpoint yet; and a warning for each damaged checkpoint that was passed over.
+
+    Raises:
+        RunError: If every checkpoint is damaged, or they were made with another precision or another model.
+    """
+    warnings: list[str] = []
+    checkpoints = Checkpoints(run_dir / CHECKPOINTS)
+    checkpoints.clean()
+    found = checkpoints.latest_good(warnings.append)
+    if found is None:
+        return Progress(), warnings
+    checkpoint, values = found
+    if checkpoint.meta["precision"] != session.precision:
+        raise RunError(
+            f"{checkpoint.path}: the run was begun with --precision {checkpoint.meta['precision']}, not {session.precision}; "
+            f"go on with --resume --precision {checkpoint.meta['precision']}"
+        )
+    state.write(session.variables(), values, str(checkpoint.path))
+    checkpoints.drop_after(checkpoint.step)
+    return Progress(checkpoint.meta["epoch"], checkpoint.meta["best"], checkpoint.meta["best_step"]), warnings
+
+
+def is_better(value: float, best: float, mode: Literal["max", "min"]) -> bool:
+    """Whether a metric beats the best so far; anything beats NaN, and NaN beats nothing."""
+    if math.isnan(value):
+        return False
+    return math.isnan(best) or (value > best if mode == "max" else value < best)
