@@ -1,0 +1,181 @@
+"""`kvision plan`: what a training would be like, without beginning it. Writes nothing."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.table import Table
+
+from kvision import catalog
+from kvision.core import words
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from kvision.engine.session import Session
+
+_TIMED_STEPS = 2
+
+
+def plan(
+    recipe: str | Path,
+    overrides: Sequence[str] = (),
+    *,
+    smoke: bool = False,
+    devices: str = "auto",
+    precision: str = "fp32",
+    as_json: bool = False,
+) -> None:
+    """Builds data and model, runs one training and one validation step, times another of each, and prints what a training would take.
+
+    Args:
+        recipe: A file, or the name of a shipped recipe.
+        overrides: `key=value` texts.
+        smoke: Whether the recipe's `smoke` section is applied.
+        devices: As `--devices`.
+        precision: `fp32`, `bf16` or `fp16`.
+        as_json: One JSON object instead of the tables.
+
+    Raises:
+        RecipeError: With every problem of the recipe.
+        DataError: If the data can't be used.
+    """
+    resolved = catalog.load(recipe, overrides, smoke)
+    print("building data and model …", file=sys.stderr, flush=True)
+    facts = measure(resolved, devices=devices, precision=precision)
+    if as_json:
+        print(json.dumps(facts))
+    else:
+        _show(facts)
+
+
+def measure(resolved: Any, *, devices: str = "auto", precision: str = "fp32") -> dict[str, Any]:
+    """The figures of a plan, as plain JSON values.
+
+    Args:
+        resolved: The recipe.
+        devices: As `--devices`.
+        precision: `fp32`, `bf16` or `fp16`.
+
+    Returns:
+        Sizes in bytes, times in seconds; `layers` as `kvision.engine.profile.LayerCost` has them.
+    """
+    import psutil
+
+    from kvision.engine import profile, session
+    from kvision.engine.loop import Loop
+
+    process = psutil.Process()
+    before = process.memory_info().rss
+    recipe = resolved.recipe
+    opened = session.open_session(
+        resolved, catalog.system(recipe.system), catalog.source(recipe.data.source), devices=devices, precision_name=precision
+    )
+    training = opened.training
+    assert training is not None  # noqa: S101 - opened with it
+    layers = [cost for net in opened.system.networks.values() for cost in profile.layers(net)]
+    loop = Loop(opened)
+    first_s = _timed(lambda: loop.train(1))
+    step_s = _timed(lambda: loop.train(1 + _TIMED_STEPS)) / _TIMED_STEPS
+    loop.evaluate(stop=lambda: True)
+    eval_s = _timed(lambda: loop.evaluate(stop=lambda: True))
+    pipeline = opened.pipeline
+    epochs = -(-training.total // pipeline.steps_per_epoch)
+    width = 4 if precision == "fp32" else 2
+    multiply_adds = sum(layer.multiply_adds for layer in layers)
+    return {
+        "system": recipe.system,
+        "devices": opened.devices,
+        "precision": precision,
+        "input": [None, *opened.system.net.input_shape[1:]],
+        "output": [None, *opened.system.net.output_shape[1:]],
+        "parameters": sum(layer.parameters for layer in layers),
+        "trainable": sum(_count(variable.shape) for variables in opened.system.trainables().values() for variable in variables),
+        "multiply_adds": multiply_adds,
+        "multiply_adds_per_s": round(3 * multiply_adds * recipe.data.batch / step_s),
+        "num_train": pipeline.num_train,
+        "num_val": pipeline.num_val,
+        "batch": recipe.data.batch,
+        "steps_per_epoch": pipeline.steps_per_epoch,
+        "epochs": epochs,
+        "steps": training.total,
+        "first_step_s": first_s,
+        "step_s": step_s,
+        "eval_step_s": eval_s,
+        "eta_s": first_s + training.total * step_s + epochs * pipeline.val_steps * eval_s,
+        "images_per_s": recipe.data.batch / step_s,
+        "memory": max(0, process.memory_info().rss - before),
+        "activations": sum(layer.outputs for layer in layers) * recipe.data.batch // recipe.optim.accumulate * width,
+        **_disk(opened, epochs),
+        "layers": [asdict(layer) for layer in layers],
+    }
+
+
+def _disk(opened: Session, epochs: int) -> dict[str, int]:
+    """Bytes of one checkpoint, and of a whole run folder: two newest, the best, those kept for good, and the exported weights."""
+    checkpoint = sum(_bytes(variable) for variable in opened.variables().values())
+    weights = sum(_bytes(variable) for variable in opened.weights().values())
+    every = opened.recipe.train.keep_every_epochs
+    kept = min(3 + (epochs // every if every else 0), epochs + 2)
+    exported = 3 + (opened.recipe.optim.ema is not None)  # last, best, model.keras, and the average
+    return {"checkpoint": checkpoint, "disk": (kept + 1) * checkpoint + exported * weights}  # one more while it is being written
+
+
+def _timed(work: Any) -> float:
+    began = time.perf_counter()
+    work()
+    return time.perf_counter() - began
+
+
+def _count(shape: Any) -> int:
+    total = 1
+    for size in shape:
+        total *= int(size)
+    return total
+
+
+def _bytes(variable: Any) -> int:
+    import tensorflow as tf
+
+    return _count(variable.shape) * int(tf.as_dtype(variable.dtype).size)
+
+
+def _show(facts: dict[str, Any]) -> None:
+    console = Console()
+    number = words.number
+    table = Table("layer", "kind", "output", box=None, header_style="bold", pad_edge=False)
+    for heading in ("parameters", "multiply-adds"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for layer in facts["layers"]:
+        shape = "×".join(str(size) for size in layer["shape"])
+        table.add_row(layer["name"], layer["kind"], shape, number(layer["parameters"]), number(layer["multiply_adds"]))
+    console.print(table, "")
+    speed = (
+        f"{facts['step_s'] * 1000:.0f} ms a step, {facts['images_per_s']:.1f} images/s, {facts['multiply_adds_per_s'] / 1e9:.1f} G multiply-adds/s"
+    )
+    rows = [
+        ("system", f"{facts['system']} on {', '.join(facts['devices'])}, {facts['precision']}"),
+        ("shapes", f"{_shape(facts['input'])} to {_shape(facts['output'])}"),
+        ("parameters", f"{number(facts['parameters'])}, of which {number(facts['trainable'])} are trained"),
+        ("multiply-adds", f"{number(facts['multiply_adds'])} an image"),
+        ("data", f"{number(facts['num_train'])} training and {number(facts['num_val'])} validation examples, batch {facts['batch']}"),
+        ("steps", f"{number(facts['steps'])}: {facts['epochs']} epochs of {number(facts['steps_per_epoch'])}"),
+        ("speed", speed),
+        ("time", f"about {words.duration(facts['eta_s'])}, of which {words.duration(facts['first_step_s'])} for the first step"),
+        ("memory", f"{words.size(facts['memory'])} more than before, data included; activations about {words.size(facts['activations'])}"),
+        ("disk", f"at most {words.size(facts['disk'])}, checkpoints of {words.size(facts['checkpoint'])}"),
+    ]
+    summary = Table.grid(padding=(0, 2))
+    for name, text in rows:
+        summary.add_row(f"[bold]{name}", text)
+    console.print(summary)
+
+
+def _shape(shape: Sequence[int | None]) -> str:
+    return "[" + ", ".join("B" if size is None else str(size) for size in shape) + "]"

@@ -1,0 +1,178 @@
+"""`kvision predict`: masks, overlays and a JSON file for pictures of any kind and size."""
+
+from __future__ import annotations
+
+import glob
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from PIL import Image
+
+from kvision.commands import progress, trained
+from kvision.core.errors import DataError, KvisionError, RunError, UsageError
+from kvision.core.names import did_you_mean
+from kvision.data import decode
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from kvision.data.source import DataInfo
+
+PREDICTIONS = "predictions.json"
+_OPACITY = 0.55
+_WILD = "*?["
+
+
+def predict(
+    run: Path,
+    inputs: Sequence[str],
+    *,
+    out: Path | None = None,
+    weights: str = "best",
+    tile_px: int | None = None,
+    overlap_px: int | None = None,
+    devices: str = "auto",
+    precision: str | None = None,
+    as_json: bool = False,
+) -> None:
+    """Predicts pictures: for each an indexed PNG mask of its own size and an overlay; for all of them predictions.json.
+
+    Args:
+        run: A run folder, a checkpoint in it, or its `model.keras`.
+        inputs: Files, folders (searched through) and globs.
+        out: Where to write, a new or an empty folder; none: `predictions/<n>` in the run folder.
+        weights: `best`, `last` or `ema`.
+        tile_px: Side of a tile, for runs with `data.fit=crop`; none: 512 px, for large pictures only.
+        overlap_px: Overlap of neighbouring tiles; none: a quarter of the tile.
+        devices: As `--devices`.
+        precision: `fp32`, `bf16` or `fp16`; none: as the run was trained.
+        as_json: One JSON object a picture on the standard output.
+
+    Raises:
+        UsageError: If an input does not exist, or holds no picture.
+        RunError: If the run can't be used, or `out` holds files.
+        DataError: At the end, if some of the pictures could not be read.
+    """
+    found = trained.find(run, weights)
+    files = collect(inputs)
+    folder = _fresh(out, found.run)
+    from kvision.engine.dense import Dense  # brings TensorFlow: after the quick mistakes
+
+    session = trained.open_session(found, narrow=trained.recorded(found.run), devices=devices, precision=precision)
+    info = session.pipeline.info
+    dense = Dense(session, tile_px=tile_px, overlap_px=overlap_px)
+    entries: list[dict[str, Any]] = []
+    with _writing(folder), progress.Count("predicting", len(files)) as count:
+        folder.mkdir(parents=True, exist_ok=True)
+        for file, name in zip(files, _names(files), strict=True):
+            try:
+                image = decode.rgb(file)
+                entries.append({"file": str(file), **write_one(image, dense.classes(image), folder, name, info)})
+            except DataError as error:
+                entries.append({"file": str(file), "error": str(error)})
+            if as_json:
+                print(json.dumps(entries[-1]), flush=True)
+            count.at(len(entries))
+        facts = {"run": str(found.run), "weights": str(found.origin), "kind": found.weights, "class_names": info.class_names, "images": entries}
+        (folder / PREDICTIONS).write_text(json.dumps(facts, indent=1), encoding="utf-8")
+    failed = [entry["error"] for entry in entries if "error" in entry]
+    if not as_json:
+        print(f"{len(entries) - len(failed)} pictures predicted: {folder}")
+    if failed:
+        listed = "\n".join(f"  {error}" for error in failed[:5]) + (f"\n  and {len(failed) - 5} more" if len(failed) > 5 else "")
+        raise DataError(
+            f"{len(failed)} of {len(entries)} pictures could not be read, the others are done; {folder / PREDICTIONS} names them:\n{listed}"
+        )
+
+
+def collect(inputs: Sequence[str]) -> list[Path]:
+    """The pictures that files, folders and globs stand for, each once, in the order given; folders and globs sorted.
+
+    Args:
+        inputs: What the user gave.
+
+    Returns:
+        At least one file.
+
+    Raises:
+        UsageError: If one of the inputs does not exist, or holds no picture.
+    """
+    found: dict[Path, None] = {}
+    for given in inputs:
+        path = Path(given)
+        if path.is_dir():
+            files = sorted(file for file in path.rglob("*") if file.suffix.lower() in decode.SUFFIXES and file.is_file())
+            if not files:
+                raise UsageError(f"{given}: no pictures in this folder; looked for {', '.join(sorted(decode.SUFFIXES))}, in sub-folders, too")
+        elif path.exists():
+            files = [path]
+        elif any(sign in given for sign in _WILD):
+            files = sorted(Path(match) for match in glob.glob(given, recursive=True) if Path(match).is_file())
+            if not files:
+                raise UsageError(f"{given}: no file matches; ** goes through sub-folders")
+        else:
+            beside = [str(file) for file in path.parent.iterdir()] if path.parent.is_dir() else []
+            raise UsageError(f"{given}: no such file or folder; give pictures, folders or globs{did_you_mean(given, beside)}")
+        found |= dict.fromkeys(files)
+    if not found:
+        raise UsageError("no input; give pictures, folders or globs, e.g. `kvision predict runs/unet photo.jpg 'holiday/*.png'`")
+    return list(found)
+
+
+def write_one(image: np.ndarray, classes: np.ndarray, folder: Path, name: str, info: DataInfo) -> dict[str, Any]:
+    """Writes mask and overlay of one picture.
+
+    Args:
+        image: uint8 `[H, W, 3]`.
+        classes: uint8 `[H, W]`.
+        folder: Where to.
+        name: Their files' stem.
+        info: Names and colours of the classes.
+
+    Returns:
+        What predictions.json says of the picture: `mask`, `overlay`, `width`, `height`, `classes` {name: share of the pixels}.
+    """
+    height, width = classes.shape
+    mask = Image.frombytes("P", (width, height), np.ascontiguousarray(classes).tobytes())
+    mask.putpalette([value for colour in info.palette for value in colour])
+    mask.save(folder / f"{name}.mask.png", optimize=True)
+    colours = np.zeros((256, 3), np.float32)
+    colours[: info.num_classes] = info.palette
+    opacity = np.where(classes == 0, 0.0, _OPACITY).astype(np.float32)[..., None]  # the background stays as it is
+    overlay = np.rint(image * (1 - opacity) + colours[classes] * opacity).astype(np.uint8)
+    Image.fromarray(overlay).save(folder / f"{name}.overlay.png")
+    counts = np.bincount(classes.ravel(), minlength=info.num_classes)
+    shares = {class_name: round(float(count / classes.size), 6) for class_name, count in zip(info.class_names, counts, strict=False) if count}
+    return {"mask": f"{name}.mask.png", "overlay": f"{name}.overlay.png", "width": width, "height": height, "classes": shares}
+
+
+def _names(files: Sequence[Path]) -> list[str]:
+    """A stem for the outputs of each file; files of one name get numbers."""
+    used: set[str] = set()
+    found = []
+    for file in files:
+        name, number = file.stem, 1
+        while name in used:
+            number += 1
+            name = f"{file.stem}-{number}"
+        used.add(name)
+        found.append(name)
+    return found
+
+
+def _fresh(out: Path | None, run: Path) -> Path:
+    """The folder to write into, in which nothing can be overwritten."""
+    if out is None:
+        taken = [int(path.name) for path in (run / "predictions").glob("*") if path.name.isdigit()]
+        return run / "predictions" / str(max(taken, default=0) + 1)
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise RunError(f"--out {out}: holds files, which are not overwritten; give a new folder, or leave --out out for {run / 'predictions'}/<n>")
+    return out
+
+
+def _writing(folder: Path) -> Any:
+    from kvision.engine.checkpoint import writing
+
+    return writing(folder, "the predictions")
