@@ -58,8 +58,8 @@ def field_accepts(field: FieldInfo) -> str:
     return accepts(field.annotation, field.metadata)
 
 
-def show(value: Any) -> str:
-    """A value as a person would write it in YAML on one line, shortened when long."""
+def show(value: Any, limit: int = SHOWN) -> str:
+    """A value as a person would write it in YAML on one line, shortened to `limit` characters."""
     if isinstance(value, BaseModel):
         value = value.model_dump(mode="json")
     if value is None:
@@ -69,14 +69,14 @@ def show(value: Any) -> str:
     elif isinstance(value, int) and not isinstance(value, bool):
         text = number(value)
     elif isinstance(value, (list, tuple)):
-        text = "[" + ", ".join(show(item) for item in value) + "]"
+        text = "[" + ", ".join(show(item, limit) for item in value) + "]"
     elif isinstance(value, dict):
-        text = "{" + ", ".join(f"{key}: {show(item)}" for key, item in value.items()) + "}"
+        text = "{" + ", ".join(f"{key}: {show(item, limit)}" for key, item in value.items()) + "}"
     elif isinstance(value, (str, Path)):
         text = str(value)
     else:
         text = json.dumps(value, default=str)
-    return text if len(text) <= SHOWN else text[: SHOWN - 3] + "..."
+    return text if len(text) <= limit else text[: limit - 3] + "..."
 
 
 def got(value: Any) -> str:
@@ -137,7 +137,15 @@ def _unwrap(annotation: Any, metadata: Sequence[Any]) -> tuple[Any, list[Any]]:
 
 
 def _bounds(metadata: Sequence[Any]) -> dict[str, Any]:
-    return {name: getattr(item, name) for item in metadata for name in _BOUNDS if getattr(item, name, None) is not None}
+    """The narrowest of each bound; a type and its field may both have one."""
+    found: dict[str, Any] = {}
+    for item in metadata:
+        for name in _BOUNDS:
+            bound = getattr(item, name, None)
+            if bound is not None:
+                narrower = max if name in ("ge", "gt", "min_length") else min
+                found[name] = narrower(found.get(name, bound), bound)
+    return found
 
 
 def _range_words(annotation: Any, bounds: dict[str, Any]) -> str:

@@ -1,0 +1,436 @@
+"""The command line: names, options and help. Each body imports what it needs, so that `--help` stays quick and errors come before TensorFlow."""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from kvision.core.errors import KvisionError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+app = typer.Typer(
+    name="kvision",
+    help="Train vision systems from a short YAML recipe.\n\nExample: kvision train recipes/unet.yaml",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120},
+)
+runs_app = typer.Typer(help="List and compare runs.\n\nExample: kvision runs list", no_args_is_help=True, rich_markup_mode=None)
+data_app = typer.Typer(
+    help="Check a recipe's data, and look at it.\n\nExample: kvision data check recipes/unet.yaml", no_args_is_help=True, rich_markup_mode=None
+)
+recipe_app = typer.Typer(
+    help="Schema and differences of recipes.\n\nExample: kvision recipe diff unet my.yaml", no_args_is_help=True, rich_markup_mode=None
+)
+app.add_typer(runs_app, name="runs")
+app.add_typer(data_app, name="data")
+app.add_typer(recipe_app, name="recipe")
+INTERRUPTED = 130
+
+
+class Precision(StrEnum):
+    """Number format of the computation."""
+
+    fp32 = "fp32"
+    bf16 = "bf16"
+    fp16 = "fp16"
+
+
+class Weights(StrEnum):
+    """Which of a run's weights."""
+
+    best = "best"
+    last = "last"
+    ema = "ema"
+
+
+class SplitChoice(StrEnum):
+    """Which part of the data."""
+
+    train = "train"
+    val = "val"
+
+
+class _State:
+    """What `kvision -v` set before the command's name was read."""
+
+    verbose = False
+
+
+def _complete_recipe(incomplete: str) -> list[str]:
+    """Recipe files here and shipped recipes by name."""
+    from kvision.core import completion
+
+    return completion.recipes(incomplete)
+
+
+def _complete_override(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Option paths of the recipe that stands on the line."""
+    from kvision.core import completion
+
+    return completion.overrides(str(ctx.params.get("recipe") or ""), incomplete)
+
+
+def _complete_subject(incomplete: str) -> list[str]:
+    """Systems, sources and recipes."""
+    from kvision import catalog
+    from kvision.core import completion
+
+    return [*(name for name in [*catalog.systems(), *catalog.sources()] if name.startswith(incomplete)), *completion.recipes(incomplete)]
+
+
+Recipe = Annotated[
+    str, typer.Argument(metavar="RECIPE", help="A recipe's file, or the name of a shipped one, such as unet.", autocompletion=_complete_recipe)
+]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="KEY=VALUE", help="Values that replace the recipe's, such as train.epochs=3.", autocompletion=_complete_override),
+]
+Devices = Annotated[str, typer.Option(help="auto, cpu, cpu:2 (two logical CPUs), gpu, gpu:0,1.")]
+PrecisionOption = Annotated[Precision, typer.Option(help="Number format of the computation.")]
+Json = Annotated[bool, typer.Option("--json", help="One JSON object a line on stdout, for machines.")]
+Smoke = Annotated[bool, typer.Option("--smoke", help="Apply the recipe's smoke section: runs in seconds.")]
+Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="TensorFlow's own messages, and tracebacks of errors.")]
+RunSource = Annotated[str, typer.Argument(metavar="RUN", help="A run folder, or one of its checkpoints.")]
+
+
+def main() -> None:
+    """Runs the command line; exit codes: 0 ok, 1 an error, 2 a bad recipe or call, 3 diverged, 130 interrupted, 143 ended."""
+    app()
+
+
+@contextmanager
+def _errors(verbose: bool = False) -> Iterator[None]:
+    """Turns the errors that a user can cause into a message and an exit code."""
+    try:
+        yield
+    except KvisionError as error:
+        if verbose or _State.verbose:
+            raise
+        print(f"error: {error}" if "\n" not in str(error) else str(error), file=sys.stderr)
+        raise typer.Exit(error.exit_code) from None
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        raise typer.Exit(INTERRUPTED) from None
+    except BrokenPipeError:  # `kvision list | head`: nobody reads on, and Python must not complain about it when it ends
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise typer.Exit(1) from None
+
+
+@contextmanager
+def _computing(verbose: bool) -> Iterator[None]:
+    """As `_errors`, for commands that load TensorFlow."""
+    from kvision.core import quiet
+
+    if not (verbose or _State.verbose):
+        quiet.install()
+    with _errors(verbose):
+        yield
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from kvision import __version__
+
+        print(f"kvision {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _app(
+    verbose: Verbose = False,
+    version: Annotated[bool, typer.Option("--version", help="Print the version and end.", callback=_version, is_eager=True)] = False,
+) -> None:
+    _State.verbose = verbose
+
+
+@app.command()
+def train(
+    recipe: Recipe,
+    overrides: Overrides = None,
+    run_dir: Annotated[str | None, typer.Option(help="Folder of the run; else a new one in runs/.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run where it stopped.")] = False,
+    deterministic: Annotated[bool, typer.Option("--deterministic", help="Bit-identical results on the same machine; slower.")] = False,
+    devices: Devices = "auto",
+    precision: PrecisionOption = Precision.fp32,
+    smoke: Smoke = False,
+    json_lines: Json = False,
+    verbose: Verbose = False,
+) -> None:
+    """Train a recipe, into a run folder with weights and report.
+
+    Example: kvision train recipes/unet.yaml train.epochs=3 model.width=16
+    """
+    with _computing(verbose):
+        from kvision.commands import train as command
+
+        code = command.run(
+            recipe,
+            overrides or [],
+            run_dir=run_dir,
+            resume=resume,
+            deterministic=deterministic,
+            devices=devices,
+            precision=precision.value,
+            smoke=smoke,
+            json_lines=json_lines,
+            verbose=verbose or _State.verbose,
+        )
+        if code:
+            raise typer.Exit(code)
+
+
+@app.command("eval")
+def evaluate(
+    source: RunSource,
+    overrides: Overrides = None,
+    data: Annotated[str | None, typer.Option(help="Another recipe whose data is evaluated on; else the run's own.")] = None,
+    split: Annotated[SplitChoice, typer.Option(help="Which part of the data.")] = SplitChoice.val,
+    out: Annotated[str | None, typer.Option(help="Folder for tables and pictures; else only the metrics are printed.")] = None,
+    devices: Devices = "auto",
+    precision: PrecisionOption = Precision.fp32,
+    json_lines: Json = False,
+    verbose: Verbose = False,
+) -> None:
+    """Evaluate a run or a checkpoint.
+
+    Example: kvision eval runs/unet --split val
+    """
+    with _computing(verbose):
+        from kvision.commands import evaluate as command
+
+        command.run(
+            source,
+            data=data,
+            split=split.value,
+            out=out,
+            json_lines=json_lines,
+            devices=devices,
+            precision=precision.value,
+            overrides=overrides or [],
+        )
+
+
+@app.command()
+def predict(
+    source: RunSource,
+    inputs: Annotated[list[str], typer.Argument(metavar="IMAGE", help="Image files, folders or globs.")],
+    out: Annotated[str | None, typer.Option(help="Folder for masks, overlays and predictions.json; else predictions/ in the run.")] = None,
+    weights: Annotated[Weights, typer.Option(help="Which of the run's weights.")] = Weights.best,
+    tile: Annotated[int | None, typer.Option(min=1, help="Predict in tiles of this many pixels, for large images.")] = None,
+    overlap: Annotated[int, typer.Option(min=0, help="Pixels by which tiles overlap and are blended.")] = 32,
+    devices: Devices = "auto",
+    precision: PrecisionOption = Precision.fp32,
+    json_lines: Json = False,
+    verbose: Verbose = False,
+) -> None:
+    """Predict on images of any size.
+
+    Example: kvision predict runs/unet photos/ --out predictions
+    """
+    with _computing(verbose):
+        from kvision.commands import predict as command
+
+        command.run(
+            source,
+            inputs,
+            out=out,
+            weights=weights.value,
+            tile=tile,
+            overlap=overlap,
+            json_lines=json_lines,
+            devices=devices,
+            precision=precision.value,
+        )
+
+
+@app.command()
+def plan(
+    recipe: Recipe,
+    overrides: Overrides = None,
+    devices: Devices = "auto",
+    precision: PrecisionOption = Precision.fp32,
+    smoke: Smoke = False,
+    json_lines: Json = False,
+    verbose: Verbose = False,
+) -> None:
+    """Say what a training would cost; writes nothing.
+
+    Builds data and model, runs one step, and prints shapes, parameters, memory, multiply-adds, time and disk.
+
+    Example: kvision plan recipes/unet.yaml data.batch=32
+    """
+    with _computing(verbose):
+        from kvision.commands import plan as command
+
+        command.run(recipe, overrides or [], devices=devices, precision=precision.value, smoke=smoke, json_lines=json_lines)
+
+
+@app.command("list")
+def list_(
+    family: Annotated[str | None, typer.Argument(metavar="FILTER", help="Only names that hold this word, such as a family.")] = None,
+    json_lines: Json = False,
+) -> None:
+    """List systems, sources and recipes.
+
+    Example: kvision list segmentation
+    """
+    with _errors():
+        from kvision.commands import listing
+
+        listing.run_list(family, json_lines=json_lines)
+
+
+@app.command()
+def show(
+    subject: Annotated[str, typer.Argument(metavar="NAME", help="A system, a source, a recipe or a run folder.", autocompletion=_complete_subject)],
+    overrides: Overrides = None,
+    resolved: Annotated[bool, typer.Option("--resolved", help="Every value of a recipe with its origin.")] = False,
+    smoke: Smoke = False,
+    json_lines: Json = False,
+) -> None:
+    """Show options of a system or source, or a recipe's values.
+
+    Example: kvision show segmentation/unet
+
+    Example: kvision show recipes/unet.yaml train.epochs=3 --resolved
+    """
+    with _errors():
+        from kvision.commands import listing
+
+        listing.run_show(subject, overrides or [], resolved=resolved, smoke=smoke, json_lines=json_lines)
+
+
+@app.command()
+def new(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A new system's id, or a new recipe's file (.yaml).")],
+    base: Annotated[str, typer.Option("--from", help="For a recipe: the one to begin with.", autocompletion=_complete_recipe)] = "unet",
+) -> None:
+    """Begin a new system, or a new recipe.
+
+    A system gets its file, its recipe and a placeholder for its golden numbers; a recipe is a copy of a shipped one. Nothing is overwritten.
+
+    Example: kvision new segmentation/my_net
+
+    Example: kvision new my_unet.yaml --from unet
+    """
+    with _errors():
+        from kvision.commands import new as command
+
+        command.run(name, base=base)
+
+
+@app.command()
+def doctor(json_lines: Json = False) -> None:
+    """Print versions, devices and conflicts.
+
+    The exit code is 1 when something does not fit together.
+
+    Example: kvision doctor
+    """
+    with _errors():
+        from kvision.commands import doctor as command
+
+        raise typer.Exit(command.run(json_lines=json_lines))
+
+
+@runs_app.command("list")
+def runs_list(
+    folder: Annotated[str, typer.Argument(metavar="FOLDER", help="The folder that holds the runs.")] = "runs",
+    json_lines: Json = False,
+) -> None:
+    """List runs with their status and best metric.
+
+    Example: kvision runs list
+    """
+    with _errors():
+        from kvision.commands import runs
+
+        runs.list_runs(Path(folder), as_json=json_lines)
+
+
+@runs_app.command("compare")
+def runs_compare(
+    runs: Annotated[list[str], typer.Argument(metavar="RUN", help="Two run folders or more.")],
+    out: Annotated[str | None, typer.Option(help="Where to write the page with the curves.")] = None,
+    json_lines: Json = False,
+) -> None:
+    """Compare runs: metrics, curves, differing values.
+
+    Example: kvision runs compare runs/unet runs/unet-2
+    """
+    with _errors():
+        from kvision.commands import runs as command
+
+        command.compare([Path(run) for run in runs], out=Path(out) if out else None, as_json=json_lines)
+
+
+@data_app.command("check")
+def data_check(recipe: Recipe, overrides: Overrides = None, json_lines: Json = False, verbose: Verbose = False) -> None:
+    """Look for faults in a recipe's data.
+
+    Names each file at fault, with counts; the exit code is 1 when there are any.
+
+    Example: kvision data check my.yaml
+    """
+    with _computing(verbose):
+        from kvision.commands import data
+
+        data.check(recipe, overrides or [], json_lines=json_lines)
+
+
+@data_app.command("show")
+def data_show(
+    recipe: Recipe,
+    overrides: Overrides = None,
+    out: Annotated[str, typer.Option(help="The HTML page to write.")] = "data.html",
+    count: Annotated[int, typer.Option(min=1, max=200, help="How many examples.")] = 12,
+    verbose: Verbose = False,
+) -> None:
+    """Write a page of examples, as they are and augmented.
+
+    Example: kvision data show recipes/unet.yaml --out data.html
+    """
+    with _computing(verbose):
+        from kvision.commands import data
+
+        data.show(recipe, overrides or [], out=out, count=count)
+
+
+@recipe_app.command("schema")
+def recipe_schema(out: Annotated[str | None, typer.Option(help="File to write; else stdout.")] = None) -> None:
+    """Print the JSON schema of recipes, for editors.
+
+    Example: kvision recipe schema --out recipe.schema.json
+    """
+    with _errors():
+        from kvision.commands import recipe
+
+        recipe.schema(out)
+
+
+@recipe_app.command("diff")
+def recipe_diff(
+    first: Annotated[str, typer.Argument(metavar="A", help="A recipe or a run folder.", autocompletion=_complete_recipe)],
+    second: Annotated[str, typer.Argument(metavar="B", help="Another.", autocompletion=_complete_recipe)],
+    json_lines: Json = False,
+) -> None:
+    """Print the values in which two recipes or runs differ.
+
+    The exit code is 0 when none do and 1 when some do, as with `diff`.
+
+    Example: kvision recipe diff unet my_unet.yaml
+    """
+    with _errors():
+        from kvision.commands import recipe
+
+        raise typer.Exit(recipe.diff(first, second, json_lines=json_lines))
