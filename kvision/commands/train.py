@@ -10,17 +10,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kvision import catalog, report
-from kvision.commands import opening
 from kvision.engine import artifacts, evaluation, events, runfolder, trainer
 from kvision.engine.actions import panel
 from kvision.engine.actions.early_stop import EarlyStop
 from kvision.engine.journal import Journal
-from kvision.engine.session import recorded_preprocess
+from kvision.engine.session import Session, open_session, recorded_preprocess
 from kvision.report import folder
 
 if TYPE_CHECKING:
-    from kvision.core.resolve import Resolved
-    from kvision.engine.session import Session
+    from kvision.core.resolved import Resolved
 
 
 def run(
@@ -61,8 +59,15 @@ def run(
     with runfolder.claim(where, resume=resume) as begun:
         if resume and not begun:
             print(f"{where} holds no run yet: starting it from the beginning", file=sys.stderr)
-        preprocess = recorded_preprocess(where) if begun else None
-        session = opening.open_recipe(resolved, devices=devices, precision=precision, deterministic=deterministic, preprocess=preprocess)
+        session = open_session(
+            resolved,
+            catalog.system(resolved.recipe.system),
+            catalog.source(resolved.recipe.data.source),
+            devices=devices,
+            precision_name=precision,
+            deterministic=deterministic,
+            preprocess=recorded_preprocess(where) if begun else None,
+        )
         notes = _describe(session, resolved, where, begun)
         progress, warnings = trainer.resume(session, where)
         training, actions = _trainer(session, where, progress, json_lines)
@@ -81,7 +86,7 @@ def run(
             return 128 + training.signal
         if not (where / "report.html").exists():
             _conclude(session, where)
-        _print_result(where, json_lines)
+        _print_result(where, json_lines, judged=not smoke)
     return 0
 
 
@@ -119,20 +124,20 @@ def _conclude(session: Session, run_dir: Path) -> None:
     report.write(run_dir)
 
 
-def _print_result(run_dir: Path, json_lines: bool) -> None:
+def _print_result(run_dir: Path, json_lines: bool, judged: bool) -> None:
     """The validation metrics of the best epoch on the standard output, the one that counts first."""
     read = folder.read(run_dir)
     best: Mapping[str, Any] = read.summary.get("best") or {}
     headline = read.headline
     if json_lines:
-        result = {"event": "result", "run_dir": str(run_dir), "best": best, "expectation_met": headline.met if headline else None}
-        print(json.dumps(result))
+        result = {"event": "result", "run_dir": str(run_dir), "best": best, "expectation_met": headline.met if headline and judged else None}
+        print(json.dumps(result), flush=True)
         return
     if headline is not None:
         print(f"{headline.metric} {headline.value:.4f} (best, epoch {headline.epoch} of {len(read.rows)})")
     others = {name: value for name, value in best.items() if name.startswith("val/") and not (headline and name == headline.metric)}
     print("  ".join(f"{name} {value:.4f}" for name, value in others.items() if value is not None))
-    if headline is not None and headline.met is not None:
+    if headline is not None and headline.met is not None and judged:  # a smoke run can't be expected to keep the recipe's promise
         print(f"expected {headline.bound} ({headline.evidence}): {'met' if headline.met else 'NOT met'}")
     print(f"report: {run_dir / 'report.html'}")
 

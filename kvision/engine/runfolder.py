@@ -9,7 +9,6 @@ import contextlib
 import datetime
 import fcntl
 import hashlib
-import io
 import json
 import os
 import platform
@@ -21,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from kvision.core.errors import RunError
+from kvision.core.resolved import Resolved, dump, to_json
 from kvision.engine.checkpoint import replace, writing
 
 LOCK = ".lock"
@@ -85,26 +85,23 @@ def claim(run_dir: Path, *, resume: bool) -> Iterator[bool]:
                     run_dir.rmdir()
 
 
-def describe(run_dir: Path, resolved: Any, *, data: Mapping[str, Any], environment: Mapping[str, Any]) -> None:
+def describe(run_dir: Path, resolved: Resolved, *, data: Mapping[str, Any], environment: Mapping[str, Any]) -> None:
     """Writes `recipe.yaml`, `environment.json`, `data.json` and, last, `resolved.json`, which makes the folder a run.
 
     Args:
         run_dir: The run folder, claimed.
-        resolved: The resolved recipe (`kvision.core.resolve.Resolved`).
+        resolved: The resolved recipe.
         data: What data.json holds.
         environment: What environment.json holds.
 
     Raises:
         RunError: If a file can't be written.
     """
-    values = resolved.values()
-    origins = {path: {"kind": origin.kind, "where": origin.where} for path, origin in resolved.origins.items()}
-    source = {"values": values, "origins": origins, "recipe": str(Path(resolved.path).absolute()), "base": str(Path(resolved.base).absolute())}
     with writing(run_dir, "the run's description"):
-        replace(run_dir / RECIPE, _yaml(values))
+        replace(run_dir / RECIPE, dump(resolved).encode())
         write_json(run_dir / ENVIRONMENT, environment)
         write_json(run_dir / DATA, data)
-        write_json(run_dir / RESOLVED, source)
+        write_json(run_dir / RESOLVED, to_json(resolved))
 
 
 def check_unchanged(run_dir: Path, values: Mapping[str, Any], fingerprint: str) -> bool:
@@ -214,17 +211,6 @@ def _next_free(run_dir: Path) -> Path:
     while run_dir.with_name(f"{run_dir.name}-{number}").exists():
         number += 1
     return run_dir.with_name(f"{run_dir.name}-{number}")
-
-
-def _yaml(values: Mapping[str, Any]) -> bytes:
-    from ruamel.yaml import YAML
-
-    text = io.BytesIO()
-    yaml = YAML(typ="safe", pure=True)
-    yaml.default_flow_style = False
-    yaml.sort_base_mapping_type_on_output = False
-    yaml.dump(json.loads(json.dumps(values)), text)
-    return text.getvalue()
 
 
 def _git() -> dict[str, Any] | None:

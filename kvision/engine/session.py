@@ -19,6 +19,7 @@ from kvision.engine.guard import Guard
 from kvision.engine.plateau import Plateau
 
 if TYPE_CHECKING:
+    from kvision.core.resolved import Resolved
     from kvision.core.schema import Recipe
     from kvision.data.source import Source
     from kvision.engine.replica import AnyVariable
@@ -66,7 +67,7 @@ class Session:
 
     Attributes:
         recipe: The recipe, typed.
-        resolved: The recipe with origins (`kvision.core.resolve.Resolved`).
+        resolved: The recipe with origins.
         strategy: Where things run; anything that makes variables must be done in its scope.
         precision: `fp32`, `bf16` or `fp16`.
         deterministic: Whether op determinism is on.
@@ -76,7 +77,7 @@ class Session:
     """
 
     recipe: Recipe
-    resolved: Any
+    resolved: Resolved
     strategy: tf.distribute.Strategy
     precision: str
     deterministic: bool
@@ -99,7 +100,7 @@ class Session:
 
 
 def open_session(
-    resolved: Any,
+    resolved: Resolved,
     system: type[System],
     source: type[Source],
     *,
@@ -112,7 +113,7 @@ def open_session(
     """Builds everything that a recipe describes; weights and all else random come from `train.seed`.
 
     Args:
-        resolved: The resolved recipe (`kvision.core.resolve.Resolved`).
+        resolved: The resolved recipe.
         system: The class that `recipe.system` names.
         source: The class that `recipe.data.source` names.
         devices: As `--devices`: `auto`, `cpu`, `cpu:2`, `gpu`, `gpu:0,1`.

@@ -1,0 +1,97 @@
+"""Nothing is lost: a real `kvision train` is killed, interrupted and terminated at random moments, and ends with the same bits."""
+
+from __future__ import annotations
+
+import json
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from kvision.engine.checkpoint import Checkpoints
+
+RECIPE = """
+system: segmentation/unet
+model: {width: 8, depth: 1, dropout: 0.2}
+data: {source: scenes, size_px: 32, batch: 8, train_size: 64, val_size: 10, augment: {flip_x: 0.5, colour: 0.5}}
+optim: {name: adamw, lr: 1e-3, warmup_steps: 5, ema: 0.9}
+train: {epochs: 40, checkpoint_every_steps: 3, seed: 7}
+"""
+SIGNALS = [signal.SIGKILL] * 5 + [signal.SIGINT, signal.SIGTERM]
+
+
+def start(recipe: Path, run_dir: Path, *words: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "kvision", "train", str(recipe), "--run-dir", str(run_dir), "--devices", "cpu", "--deterministic", "--json", *words]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def wait_for(process: subprocess.Popen[str], event: str) -> None:
+    assert process.stdout is not None
+    for line in process.stdout:
+        if json.loads(line)["event"] == event:
+            return
+    pytest.fail(f"ended before {event}: {process.communicate()}")
+
+
+@pytest.fixture(scope="module")
+def recipe(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    file = tmp_path_factory.mktemp("recipe") / "tiny.yaml"
+    file.write_text(RECIPE)
+    return file
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(recipe: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    run_dir = tmp_path_factory.mktemp("runs") / "whole"
+    process = start(recipe, run_dir)
+    out, err = process.communicate(timeout=300)
+    assert process.returncode == 0, out + err
+    return run_dir
+
+
+def test_killed_and_resumed_gives_the_same_bits(recipe: Path, uninterrupted: Path, tmp_path: Path) -> None:
+    run_dir = tmp_path / "killed"
+    seed = time.time_ns() % 10**6
+    rng, steps = random.Random(seed), []
+    print(f"seed {seed}")
+    for number in SIGNALS:
+        process = start(recipe, run_dir, "--resume")
+        wait_for(process, "progress")  # the graph is built and the first steps are done
+        time.sleep(rng.uniform(0.0, 0.6))
+        process.send_signal(number)
+        out, err = process.communicate(timeout=60)
+        assert process.returncode == (-9 if number == signal.SIGKILL else 128 + number), out + err
+        if number != signal.SIGKILL:
+            assert "--resume" in err.rsplit("go on with: ", 1)[1]
+            assert json.loads((run_dir / "summary.json").read_text())["status"] == "interrupted"
+        found = Checkpoints(run_dir / "checkpoints").latest_good(pytest.fail)
+        steps.append(found[0].step if found else 0)
+        print(f"{number.name}: resumes from step {steps[-1]}")
+    assert steps == sorted(steps)
+    assert 0 < steps[-1] < 320, "the signals came too early or too late to prove anything"
+    process = start(recipe, run_dir, "--resume")
+    out, err = process.communicate(timeout=300)
+    assert process.returncode == 0, out + err
+    for file in ("metrics.csv", "checkpoints/step-00000320/state.safetensors"):
+        assert (run_dir / file).read_bytes() == (uninterrupted / file).read_bytes(), f"{file} differs, seed {seed}"
+    assert json.loads((run_dir / "checkpoints/index.json").read_text()) == json.loads((uninterrupted / "checkpoints/index.json").read_text())
+
+
+def test_resuming_a_finished_run_says_so(recipe: Path, uninterrupted: Path) -> None:
+    before = (uninterrupted / "metrics.csv").read_bytes()
+    process = start(recipe, uninterrupted, "--resume")
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == 0, out + err
+    assert "this run is complete, after 40 epochs" in err
+    assert (uninterrupted / "metrics.csv").read_bytes() == before
+
+
+def test_a_folder_with_a_run_is_not_overwritten(recipe: Path, uninterrupted: Path) -> None:
+    process = start(recipe, uninterrupted)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert f"{uninterrupted} already holds a run; go on with it by --resume, or start another with --run-dir {uninterrupted}-2" in err
