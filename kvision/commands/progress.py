@@ -44,6 +44,13 @@ class Count:
         if self._bar is not None:
             self._bar.stop()
 
+    def of(self, done: int, total: int) -> None:
+        """So many are done, of a total that was not known before."""
+        self._total = total
+        if self._bar is not None:
+            self._bar.update(self._task, total=total)
+        self.at(done)
+
     def at(self, done: int) -> None:
         """So many are done."""
         if self._bar is not None:

@@ -63,6 +63,7 @@ FAULTS: dict[str, FaultKind] = {
     "interpolated": FaultKind("error", True, "make the masks anew: resize with nearest neighbour and store as PNG"),
     "seam-class": FaultKind("warning", False, "look whether these masks were resized with interpolation; make them anew with nearest neighbour"),
     "empty-class": FaultKind("error", False, "add examples of the class, remove it from data.classes, or mend data.mask_values"),
+    "not-validated": FaultKind("warning", False, "move an example of the class to the validation split"),
     "all-background": FaultKind("warning", False, "look whether the masks are finished"),
     "all-ignored": FaultKind("warning", False, "remove them, or mend data.ignore_value"),
     "two-splits": FaultKind("error", False, "keep the picture in one split only, else the validation result is too good"),

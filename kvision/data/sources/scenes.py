@@ -37,13 +37,13 @@ class Options(DataOptions):
     objects: Literal["digits", "shapes", "stamps"] = Field(
         "digits", description="scikit-learn's real handwritten digits, drawn shapes, or the photographs of Debian's tuxpaint-stamps-default."
     )
-    min_objects: int = Field(3, ge=1, le=32, description="Fewest objects in a scene.")
-    max_objects: int = Field(7, ge=1, le=32, description="Most objects in a scene.")
-    object_scale: tuple[float, float] = Field((0.22, 0.44), description="Smallest and largest height of an object, as a fraction of the side.")
-    rotate_deg: float = Field(20.0, ge=0.0, le=180.0, description="Largest rotation of an object, degrees.")
-    overlap: float = Field(0.25, ge=0.0, le=0.9, description="Largest share of an object that others, clutter and the picture's edge may hide.")
-    clutter: Probability = Field(0.5, description="How much clutter lies behind and before the objects.")
-    contrast: Probability = Field(0.4, description="Least difference, in one channel, between an object's colour and the ground below it.")
+    min_objects: int = Field(4, ge=1, le=32, description="Fewest objects in a scene.")
+    max_objects: int = Field(8, ge=1, le=32, description="Most objects in a scene.")
+    object_scale: tuple[float, float] = Field((0.26, 0.46), description="Smallest and largest height of an object, as a fraction of the side.")
+    rotate_deg: float = Field(15.0, ge=0.0, le=180.0, description="Largest rotation of an object, degrees.")
+    overlap: float = Field(0.15, ge=0.0, le=0.9, description="Largest share of an object that others, clutter and the picture's edge may hide.")
+    clutter: Probability = Field(0.4, description="How much clutter lies behind and before the objects.")
+    contrast: Probability = Field(0.5, description="Least difference, in one channel, between an object's colour and the ground below it.")
     light: Probability = Field(0.5, description="How uneven and tinted the light is.")
     noise: float = Field(0.03, ge=0.0, le=0.5, description="Largest standard deviation of the grain, fraction of full range.")
 

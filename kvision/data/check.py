@@ -1,0 +1,174 @@
+"""What is wrong with a data set: every file is decoded by the decoders that training uses, and what only shows across files is looked for."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import tensorflow as tf
+
+from kvision.data import files, folder
+from kvision.data.files import FAULTS, Fault
+from kvision.data.folder import Examined
+from kvision.data.masks import OUTSIDE
+from kvision.data.source import IGNORE_LABEL, DataInfo, Source, Split, SplitName
+from kvision.data.sources.image_masks import ImageMasks
+
+Told = Callable[[int, int], None]
+"""Is told how many examples are done, and of how many."""
+_SPLITS: tuple[SplitName, ...] = ("train", "val")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One kind of fault in a data set.
+
+    Attributes:
+        kind: Its name, a key of `files.FAULTS`.
+        severity: An error spoils training or evaluation; a warning is worth a look.
+        files: The files concerned, each once, in order.
+        count: How often the fault was found.
+        message: What was found first, and what to do.
+    """
+
+    kind: str
+    severity: Literal["error", "warning"]
+    files: tuple[str, ...]
+    count: int
+    message: str
+
+
+def check(source: Source, *, told: Told | None = None) -> list[Finding]:
+    """Looks at every example of a data set.
+
+    Args:
+        source: The data set.
+        told: Is called with the number of examples done and their total.
+
+    Returns:
+        What was found, errors first; an empty list for a clean data set.
+
+    Raises:
+        DataError: If there is nothing to look at: a missing or empty folder, a wrong list of names.
+    """
+    faults: list[Fault] = []
+    splits: dict[SplitName, list[Examined]] = {name: [] for name in _SPLITS}
+    if isinstance(source, ImageMasks):
+        faults += source.inventory.faults
+    for split, one in _examined(source, told or (lambda done, total: None)):
+        splits[split].append(one)
+        faults += one.faults
+    everything = [one for name in _SPLITS for one in splits[name]]
+    if isinstance(source, ImageMasks):
+        faults += folder.systematic(source, everything)
+    if "mask" in source.info.fields:
+        whole = any(fault.kind.startswith("mask-") for fault in faults)
+        faults += _mask_faults(everything)
+        faults += [] if whole else _empty_classes(source.info, splits)
+    faults += _same_pictures(splits)
+    return findings(faults)
+
+
+def findings(faults: Sequence[Fault]) -> list[Finding]:
+    """Faults gathered by kind, errors first, in the order of `files.FAULTS`."""
+    kinds: defaultdict[str, list[Fault]] = defaultdict(list)
+    for fault in faults:
+        kinds[fault.kind].append(fault)
+    found = []
+    for kind, facts in FAULTS.items():
+        if kind in kinds:
+            names = tuple(dict.fromkeys(name for fault in kinds[kind] for name in fault.files))
+            found.append(Finding(kind, facts.severity, names, len(kinds[kind]), f"{kinds[kind][0].message}; {facts.fix}"))
+    return sorted(found, key=lambda finding: finding.severity == "warning")
+
+
+def _examined(source: Source, told: Told) -> Iterator[tuple[SplitName, Examined]]:
+    """Every example of every split, looked at closely."""
+    if isinstance(source, ImageMasks):
+        entries = source.inventory.splits
+        total, done = sum(len(members) for members in entries.values()), 0
+        for split in _SPLITS:
+            for one in folder.examine(source, entries[split], images=True):
+                done += 1
+                told(done, total)
+                yield split, one
+        return
+    splits = {name: source.split(name) for name in _SPLITS}
+    fields = frozenset({"image", "mask"}) & source.info.fields
+    total, done = sum(len(split) for split in splits.values()), 0
+    for name, split in splits.items():
+
+        def look(number: int, split: Split = split) -> Examined:
+            return _read(split, number, fields, source.info)
+
+        for one in files.in_threads(look, range(len(split))):
+            done += 1
+            told(done, total)
+            yield name, one
+
+
+def _read(split: Split, number: int, fields: frozenset[str], info: DataInfo) -> Examined:
+    """An example of any source, by way of its split."""
+    name = split.names[number]
+    found = Examined(name, name)
+    try:
+        with tf.device("CPU:0"):
+            example = {key: value.numpy() for key, value in split.read(tf.constant(number, tf.int64), fields).items()}
+    except tf.errors.OpError as error:
+        found.faults.append(Fault("corrupt", (name,), f"it can't be read: {str(error.message).splitlines()[0]}"))
+        return found
+    found.digest = folder.digest(example["image"])
+    if "mask" in example:
+        found.counts = np.bincount(example["mask"].ravel(), minlength=256)
+        wrong = [k for k in np.flatnonzero(found.counts).tolist() if info.num_classes <= k < IGNORE_LABEL]
+        if wrong:
+            found.faults.append(Fault("mask-values", (name,), f"the mask holds {wrong[:6]}; accepted: 0..{info.num_classes - 1} and {IGNORE_LABEL}"))
+    return found
+
+
+def _mask_faults(examined: Sequence[Examined]) -> list[Fault]:
+    """Masks that hold nothing to learn from."""
+    found = []
+    for one in examined:
+        if one.counts is None or one.faults:
+            continue
+        if one.counts[IGNORE_LABEL] == one.counts.sum():
+            found.append(Fault("all-ignored", (one.mask_name,), "no pixel of the mask counts"))
+        elif one.counts[1:IGNORE_LABEL].sum() == 0:
+            found.append(Fault("all-background", (one.mask_name,), "the mask holds nothing but background"))
+        if one.seams:
+            found.append(Fault("seam-class", (one.mask_name,), f"class {one.seams[0]} lies only between a lower and a higher one, as if interpolated"))
+    return found
+
+
+def _empty_classes(info: DataInfo, splits: dict[SplitName, list[Examined]]) -> list[Fault]:
+    """Classes without a pixel in a split; missing from validation alone is a warning."""
+    sums = {split: sum((one.counts for one in members if one.counts is not None), np.zeros(256, np.int64)) for split, members in splits.items()}
+    found = []
+    for k, name in enumerate(info.class_names[:OUTSIDE]):
+        if sums["train"][k] == 0:
+            where = "any mask" if sums["val"][k] == 0 else "the masks of train"
+            found.append(Fault("empty-class", (name,), f"class {k} ({name}) has no pixel in {where}"))
+        elif sums["val"][k] == 0:
+            found.append(Fault("not-validated", (name,), f"class {k} ({name}) has no pixel in the masks of val, so nothing is known of it"))
+    return found
+
+
+def _same_pictures(splits: dict[SplitName, list[Examined]]) -> list[Fault]:
+    """Pictures whose pixels are equal, within a split or across."""
+    places: defaultdict[str, list[tuple[SplitName, str]]] = defaultdict(list)
+    for split, members in splits.items():
+        for one in members:
+            if one.digest is not None:
+                places[one.digest].append((split, one.name))
+    found = []
+    for same in places.values():
+        names = tuple(name for _, name in same)
+        if len({split for split, _ in same}) > 1:
+            found.append(Fault("two-splits", names, f"the same picture in two splits: {', '.join(f'{name} ({split})' for split, name in same)}"))
+        elif len(same) > 1:
+            found.append(Fault("same-picture", names, f"the same picture {len(same)} times in {same[0][0]}: {', '.join(names)}"))
+    return found

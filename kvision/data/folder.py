@@ -1,0 +1,200 @@
+"""A split of an image folder, read in the graph, and the close look at its files that `data check` and the start of a run take."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import tensorflow as tf
+
+from kvision.data import files
+from kvision.data.files import Fault
+from kvision.data.headers import FileType
+from kvision.data.masks import ONE_LINE_FIX, OUTSIDE, Layout, ghosts, judge
+
+if TYPE_CHECKING:
+    from kvision.data.sources.image_masks import Entry, ImageMasks
+
+_MIRRORED = (2, 3, 6, 7)
+_FLIPPED = (3, 4, 7, 8)
+_ENDS: dict[FileType, bytes] = {"JPEG": b"\xff\xd9", "PNG": b"IEND", "GIF": b";"}
+
+
+class FolderSplit:
+    """Pairs of an image folder, read one at a time in the graph."""
+
+    def __init__(self, source: ImageMasks, entries: Sequence[Entry]) -> None:
+        self.names = [entry.pair.name for entry in entries]
+        self._entries = entries
+        self._codec = source.codec
+        self._accepted = source.accepted()
+        self._upright = source.options.exif == "apply" and any(entry.image.orientation > 1 for entry in entries)
+        self._tensors: dict[str, tf.Tensor] = {}
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def read(self, index: tf.Tensor, fields: frozenset[str]) -> dict[str, tf.Tensor]:
+        """Example number `index` (scalar int64): `image` uint8 `[H, W, 3]`, `mask` uint8 `[H, W]`; fails on a mask value of no class."""
+        example = {}
+        if "image" in fields:
+            image = decode_image(tf.io.read_file(self._column("image", index)))
+            example["image"] = upright(image, self._column("orientation", index)) if self._upright else image
+        if "mask" in fields:
+            layout = Layout(self._column("prefix", index), self._column("start", index), self._column("step", index))
+            mask = self._codec.classes(self._codec.samples(tf.io.read_file(self._column("mask", index)), layout))
+            words = [self._column("mask", index), f"holds values outside the classes; accepted: {self._accepted}; see `kvision data check`"]
+            with tf.control_dependencies([tf.debugging.Assert(tf.reduce_all(mask != OUTSIDE), words)]):
+                example["mask"] = tf.ensure_shape(tf.identity(mask), [None, None])
+        return example
+
+    def _column(self, name: str, index: tf.Tensor) -> tf.Tensor:
+        """One fact of one entry; the facts of all of them are eager tensors on the host, which graphs capture."""
+        if name not in self._tensors:
+            layouts = [self._codec.layout(entry.mask) for entry in self._entries]
+            with tf.init_scope(), tf.device("CPU:0"):
+                self._tensors = {
+                    "image": tf.constant([str(entry.pair.image) for entry in self._entries]),
+                    "mask": tf.constant([str(entry.pair.mask) for entry in self._entries]),
+                    "orientation": tf.constant([entry.image.orientation for entry in self._entries]),
+                    "prefix": tf.constant([layout.prefix for layout in layouts]),
+                    "start": tf.constant([layout.start for layout in layouts]),
+                    "step": tf.constant([layout.step for layout in layouts]),
+                }
+        return tf.gather(self._tensors[name], index)
+
+
+def decode_image(data: tf.Tensor) -> tf.Tensor:
+    """The RGB image in the bytes of a JPEG, PNG, BMP, GIF (its first frame) or WebP file: uint8 `[H, W, 3]`, as it is stored."""
+    return tf.ensure_shape(tf.io.decode_image(data, channels=3, expand_animations=False), [None, None, 3])
+
+
+def upright(image: tf.Tensor, orientation: tf.Tensor) -> tf.Tensor:
+    """Turns an image as its EXIF orientation says.
+
+    Args:
+        image: `[H, W, 3]`.
+        orientation: int32 scalar, 1..8.
+
+    Returns:
+        `[H, W, 3]`, or `[W, H, 3]` for orientations from 5 on.
+
+    References:
+        EXIF 2.3, tag 0x0112.
+    """
+    image = tf.cond(orientation >= 5, lambda: tf.transpose(image, [1, 0, 2]), lambda: image)
+    image = tf.cond(tf.reduce_any(orientation == _MIRRORED), lambda: tf.reverse(image, [1]), lambda: image)
+    return tf.cond(tf.reduce_any(orientation == _FLIPPED), lambda: tf.reverse(image, [0]), lambda: image)
+
+
+@dataclass
+class Examined:
+    """What a close look at one example gave.
+
+    Attributes:
+        name: The example's name.
+        mask_name: The mask's name, or the example's where it has no file of its own.
+        faults: What is wrong with it.
+        values: The values in the mask's file, if they are not colours.
+        counts: Pixels of each decoded class `[256]`; none if the mask can't be read.
+        digest: Hash of the decoded image; none if it was not looked at or can't be read.
+        seams: Classes that only lie between others, see `masks.ghosts`.
+    """
+
+    name: str
+    mask_name: str
+    faults: list[Fault] = field(default_factory=list)
+    values: frozenset[int] = frozenset()
+    counts: np.ndarray | None = None
+    digest: str | None = None
+    seams: list[int] = field(default_factory=list)
+
+
+def digest(image: np.ndarray) -> str:
+    """Hash of an image's size and pixels."""
+    return hashlib.blake2b(repr(image.shape).encode() + image.tobytes(), digest_size=16).hexdigest()
+
+
+def examine(source: ImageMasks, entries: Iterable[Entry], *, images: bool = False) -> Iterable[Examined]:
+    """Decodes masks, and images if asked to, with the decoders that training uses.
+
+    Args:
+        source: The data set.
+        entries: Which pairs.
+        images: Whether to decode the images too.
+
+    Yields:
+        What was found, in order.
+    """
+    accepted = source.accepted()
+    source.codec  # noqa: B018 - made here, not by many threads at once
+
+    def look(entry: Entry) -> Examined:
+        found = Examined(entry.pair.name, entry.pair.mask_name)
+        _look_at_mask(source, entry, found, accepted)
+        if images:
+            image = _decoded(decode_image, entry.pair.image, entry.image.type, entry.pair.name, found)
+            found.digest = None if image is None else digest(image)
+        return found
+
+    yield from files.in_threads(look, entries)
+
+
+def _decoded(decode: Any, path: Path, kind: FileType, name: str, found: Examined) -> np.ndarray | None:
+    """The decoded file, or none and a fault."""
+    try:
+        data = path.read_bytes()
+        with tf.device("CPU:0"):
+            return decode(tf.constant(data)).numpy()
+    except OSError as error:
+        found.faults.append(Fault("unreadable", (name,), error.strerror or str(error)))
+    except tf.errors.OpError:
+        cut = _ENDS.get(kind, b"") not in data[-1024:] or (kind == "WebP" and len(data) < 8 + int.from_bytes(data[4:8], "little"))
+        words = f"a {kind} file that ends too early ({len(data)} bytes)" if cut or kind == "BMP" else f"a damaged {kind} file"
+        found.faults.append(Fault("truncated" if cut or kind == "BMP" else "corrupt", (name,), words))
+    return None
+
+
+def _look_at_mask(source: ImageMasks, entry: Entry, found: Examined, accepted: str) -> None:
+    codec, name = source.codec, entry.pair.mask_name
+    if entry.mask.colour in {2, 6} and not codec.in_colour:
+        colours = _decoded(lambda data: tf.io.decode_png(data, channels=3), entry.pair.mask, "PNG", name, found)
+        if colours is None:
+            return
+        if (colours != colours[..., :1]).any():
+            distinct = np.unique(colours.reshape(-1, 3), axis=0)
+            some = ", ".join(str(colour.tolist()) for colour in distinct[:6])
+            found.faults.append(Fault("mask-in-colour", (name,), f"the mask is in RGB and holds {len(distinct)} colours, such as {some}"))
+            return
+    samples = _decoded(lambda data: codec.samples(data, codec.layout(entry.mask)), entry.pair.mask, "PNG", name, found)
+    if samples is None:
+        return
+    classes = codec.classes(tf.constant(samples)).numpy()
+    found.counts = np.bincount(classes.ravel(), minlength=256)
+    if samples.ndim == 2:
+        found.values = frozenset(np.unique(samples).tolist())
+        found.seams = ghosts(classes)
+    if fault := judge(samples, classes, accepted):
+        found.faults.append(Fault(fault.kind, (name,), fault.message))
+
+
+def systematic(source: ImageMasks, examined: Sequence[Examined]) -> list[Fault]:
+    """Masks that hold 0 and 255 only, where 255 would be taken for pixels that are not counted and nothing would be learned.
+
+    Args:
+        source: The data set.
+        examined: What its masks hold.
+
+    Returns:
+        A fault for each such mask that has none already, if all of them are like that.
+    """
+    options = source.options
+    values = frozenset[int]().union(*(one.values for one in examined))
+    if options.mask_values is not None or options.colours is not None or values != {0, 255}:
+        return []
+    words = f"it holds 0 and 255; accepted: {source.accepted()}; with `{ONE_LINE_FIX}` 255 is class 1"
+    return [Fault("mask-0-255", (one.mask_name,), words) for one in examined if 255 in one.values and not one.faults]
