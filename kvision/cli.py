@@ -68,14 +68,14 @@ class _State:
 
 def _complete_recipe(incomplete: str) -> list[str]:
     """Recipe files here and shipped recipes by name."""
-    from kvision.core import completion
+    from kvision.commands import completion
 
     return completion.recipes(incomplete)
 
 
 def _complete_override(ctx: typer.Context, incomplete: str) -> list[str]:
     """Option paths of the recipe that stands on the line."""
-    from kvision.core import completion
+    from kvision.commands import completion
 
     return completion.overrides(str(ctx.params.get("recipe") or ""), incomplete)
 
@@ -83,7 +83,7 @@ def _complete_override(ctx: typer.Context, incomplete: str) -> list[str]:
 def _complete_subject(incomplete: str) -> list[str]:
     """Systems, sources and recipes."""
     from kvision import catalog
-    from kvision.core import completion
+    from kvision.commands import completion
 
     return [*(name for name in [*catalog.systems(), *catalog.sources()] if name.startswith(incomplete)), *completion.recipes(incomplete)]
 
@@ -97,10 +97,11 @@ Overrides = Annotated[
 ]
 Devices = Annotated[str, typer.Option(help="auto, cpu, cpu:2 (two logical CPUs), gpu, gpu:0,1.")]
 PrecisionOption = Annotated[Precision, typer.Option(help="Number format of the computation.")]
+RunPrecision = Annotated[Precision | None, typer.Option(help="Number format of the computation; else the training's.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object a line on stdout, for machines.")]
 Smoke = Annotated[bool, typer.Option("--smoke", help="Apply the recipe's smoke section: runs in seconds.")]
 Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="TensorFlow's own messages, and tracebacks of errors.")]
-RunSource = Annotated[str, typer.Argument(metavar="RUN", help="A run folder, or one of its checkpoints.")]
+RunSource = Annotated[str, typer.Argument(metavar="RUN", help="A run folder, one of its checkpoints, or its model.keras.")]
 
 
 def main() -> None:
@@ -185,6 +186,7 @@ def train(
             json_lines=json_lines,
             verbose=verbose or _State.verbose,
         )
+    raise typer.Exit(code)
         if code:
             raise typer.Exit(code)
 
@@ -193,11 +195,12 @@ def train(
 def evaluate(
     source: RunSource,
     overrides: Overrides = None,
-    data: Annotated[str | None, typer.Option(help="Another recipe whose data is evaluated on; else the run's own.")] = None,
+    data: Annotated[str | None, typer.Option(help="A folder with images/ and masks/, or a recipe, to evaluate on; else the run's own data.")] = None,
     split: Annotated[SplitChoice, typer.Option(help="Which part of the data.")] = SplitChoice.val,
-    out: Annotated[str | None, typer.Option(help="Folder for tables and pictures; else only the metrics are printed.")] = None,
+    weights: Annotated[Weights, typer.Option(help="Which of the run's weights.")] = Weights.best,
+    out: Annotated[str | None, typer.Option(help="Folder for tables and pictures; else a new one in eval/ in the run.")] = None,
     devices: Devices = "auto",
-    precision: PrecisionOption = Precision.fp32,
+    precision: RunPrecision = None,
     json_lines: Json = False,
     verbose: Verbose = False,
 ) -> None:
@@ -212,10 +215,11 @@ def evaluate(
             source,
             data=data,
             split=split.value,
+            weights=weights.value,
             out=out,
             json_lines=json_lines,
             devices=devices,
-            precision=precision.value,
+            precision=precision.value if precision else None,
             overrides=overrides or [],
         )
 
@@ -226,10 +230,10 @@ def predict(
     inputs: Annotated[list[str], typer.Argument(metavar="IMAGE", help="Image files, folders or globs.")],
     out: Annotated[str | None, typer.Option(help="Folder for masks, overlays and predictions.json; else predictions/ in the run.")] = None,
     weights: Annotated[Weights, typer.Option(help="Which of the run's weights.")] = Weights.best,
-    tile: Annotated[int | None, typer.Option(min=1, help="Predict in tiles of this many pixels, for large images.")] = None,
-    overlap: Annotated[int, typer.Option(min=0, help="Pixels by which tiles overlap and are blended.")] = 32,
+    tile: Annotated[int | None, typer.Option(min=1, help="Pixels of a tile, with data.fit=crop; else 512, for large images only.")] = None,
+    overlap: Annotated[int | None, typer.Option(min=0, help="Pixels by which tiles overlap and are blended; else a quarter of the tile.")] = None,
     devices: Devices = "auto",
-    precision: PrecisionOption = Precision.fp32,
+    precision: RunPrecision = None,
     json_lines: Json = False,
     verbose: Verbose = False,
 ) -> None:
@@ -249,7 +253,7 @@ def predict(
             overlap=overlap,
             json_lines=json_lines,
             devices=devices,
-            precision=precision.value,
+            precision=precision.value if precision else None,
         )
 
 

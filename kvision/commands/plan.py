@@ -23,14 +23,14 @@ if TYPE_CHECKING:
 _TIMED_STEPS = 2
 
 
-def plan(
+def run(
     recipe: str | Path,
     overrides: Sequence[str] = (),
     *,
     smoke: bool = False,
     devices: str = "auto",
     precision: str = "fp32",
-    as_json: bool = False,
+    json_lines: bool = False,
 ) -> None:
     """Builds data and model, runs one training and one validation step, times another of each, and prints what a training would take.
 
@@ -40,7 +40,7 @@ def plan(
         smoke: Whether the recipe's `smoke` section is applied.
         devices: As `--devices`.
         precision: `fp32`, `bf16` or `fp16`.
-        as_json: One JSON object instead of the tables.
+        json_lines: One JSON object instead of the tables.
 
     Raises:
         RecipeError: With every problem of the recipe.
@@ -49,7 +49,7 @@ def plan(
     resolved = catalog.load(recipe, overrides, smoke)
     print("building data and model …", file=sys.stderr, flush=True)
     facts = measure(resolved, devices=devices, precision=precision)
-    if as_json:
+    if json_lines:
         print(json.dumps(facts))
     else:
         _show(facts)

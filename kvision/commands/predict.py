@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from kvision.commands import progress, trained
-from kvision.core.errors import DataError, KvisionError, RunError, UsageError
+from kvision.core.errors import DataError, RunError, UsageError
 from kvision.core.names import did_you_mean
 from kvision.data import decode
 
@@ -25,44 +25,44 @@ _OPACITY = 0.55
 _WILD = "*?["
 
 
-def predict(
-    run: Path,
+def run(
+    source: str | Path,
     inputs: Sequence[str],
     *,
-    out: Path | None = None,
+    out: str | Path | None = None,
     weights: str = "best",
-    tile_px: int | None = None,
-    overlap_px: int | None = None,
+    tile: int | None = None,
+    overlap: int | None = None,
     devices: str = "auto",
     precision: str | None = None,
-    as_json: bool = False,
+    json_lines: bool = False,
 ) -> None:
     """Predicts pictures: for each an indexed PNG mask of its own size and an overlay; for all of them predictions.json.
 
     Args:
-        run: A run folder, a checkpoint in it, or its `model.keras`.
+        source: A run folder, a checkpoint in it, or its `model.keras`.
         inputs: Files, folders (searched through) and globs.
         out: Where to write, a new or an empty folder; none: `predictions/<n>` in the run folder.
         weights: `best`, `last` or `ema`.
-        tile_px: Side of a tile, for runs with `data.fit=crop`; none: 512 px, for large pictures only.
-        overlap_px: Overlap of neighbouring tiles; none: a quarter of the tile.
+        tile: Side of a tile, for runs with `data.fit=crop`; none: 512 px, for large pictures only.
+        overlap: Overlap of neighbouring tiles; none: a quarter of the tile.
         devices: As `--devices`.
         precision: `fp32`, `bf16` or `fp16`; none: as the run was trained.
-        as_json: One JSON object a picture on the standard output.
+        json_lines: One JSON object a picture on the standard output.
 
     Raises:
         UsageError: If an input does not exist, or holds no picture.
         RunError: If the run can't be used, or `out` holds files.
         DataError: At the end, if some of the pictures could not be read.
     """
-    found = trained.find(run, weights)
+    found = trained.find(Path(source), weights)
     files = collect(inputs)
-    folder = _fresh(out, found.run)
+    folder = _fresh(None if out is None else Path(out), found.run)
     from kvision.engine.dense import Dense  # brings TensorFlow: after the quick mistakes
 
     session = trained.open_session(found, narrow=trained.recorded(found.run), devices=devices, precision=precision)
     info = session.pipeline.info
-    dense = Dense(session, tile_px=tile_px, overlap_px=overlap_px)
+    dense = Dense(session, tile_px=tile, overlap_px=overlap)
     entries: list[dict[str, Any]] = []
     with _writing(folder), progress.Count("predicting", len(files)) as count:
         folder.mkdir(parents=True, exist_ok=True)
@@ -72,13 +72,13 @@ def predict(
                 entries.append({"file": str(file), **write_one(image, dense.classes(image), folder, name, info)})
             except DataError as error:
                 entries.append({"file": str(file), "error": str(error)})
-            if as_json:
+            if json_lines:
                 print(json.dumps(entries[-1]), flush=True)
             count.at(len(entries))
         facts = {"run": str(found.run), "weights": str(found.origin), "kind": found.weights, "class_names": info.class_names, "images": entries}
         (folder / PREDICTIONS).write_text(json.dumps(facts, indent=1), encoding="utf-8")
     failed = [entry["error"] for entry in entries if "error" in entry]
-    if not as_json:
+    if not json_lines:
         print(f"{len(entries) - len(failed)} pictures predicted: {folder}")
     if failed:
         listed = "\n".join(f"  {error}" for error in failed[:5]) + (f"\n  and {len(failed) - 5} more" if len(failed) > 5 else "")
@@ -109,7 +109,11 @@ def collect(inputs: Sequence[str]) -> list[Path]:
         elif path.exists():
             files = [path]
         elif any(sign in given for sign in _WILD):
-            files = sorted(Path(match) for match in glob.glob(given, recursive=True) if Path(match).is_file())
+            files = sorted(
+                Path(match)
+                for match in glob.glob(given, recursive=True)  # noqa: PTH207 - absolute and relative alike
+                if Path(match).is_file()
+            )
             if not files:
                 raise UsageError(f"{given}: no file matches; ** goes through sub-folders")
         else:

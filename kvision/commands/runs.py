@@ -12,26 +12,27 @@ from rich.table import Table
 
 from kvision.core import words
 from kvision.core.errors import RunError
-from kvision.report import folder
+from kvision.report import folder as folders
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
-def list_runs(root: Path = Path("runs"), *, as_json: bool = False) -> None:
+def list_runs(folder: str | Path = "runs", *, json_lines: bool = False) -> None:
     """Prints a table of the runs in a folder: name, system, status, best metric, epochs, time, size.
 
     Args:
-        root: The folder that holds the run folders.
-        as_json: One JSON object a line instead of the table.
+        folder: The folder that holds the run folders.
+        json_lines: One JSON object a line instead of the table.
 
     Raises:
         RunError: If the folder does not exist.
     """
+    root = Path(folder)
     if not root.is_dir():
         raise RunError(f"{root}: no such folder; runs are written into `runs/` of the folder that `kvision train` is called in")
-    found = [_facts(folder.read(path)) for path in paths(root)]
-    if as_json:
+    found = [_facts(folders.read(path)) for path in paths(root)]
+    if json_lines:
         for facts in found:
             print(json.dumps(facts))
         return
@@ -49,13 +50,13 @@ def list_runs(root: Path = Path("runs"), *, as_json: bool = False) -> None:
     console.print(table)
 
 
-def compare(runs: Sequence[Path], *, out: Path | None = None, as_json: bool = False) -> None:
+def compare(runs: Sequence[str | Path], *, out: str | Path | None = None, json_lines: bool = False) -> None:
     """Prints the metrics of several runs side by side and the recipe values that differ, and writes a page with their curves.
 
     Args:
         runs: At least two run folders.
         out: Where to write the page; none: `compare.html` in the folder that the first run lies in.
-        as_json: One JSON object instead of the tables.
+        json_lines: One JSON object instead of the tables.
 
     Raises:
         UsageError: If fewer than two runs are given.
@@ -63,15 +64,16 @@ def compare(runs: Sequence[Path], *, out: Path | None = None, as_json: bool = Fa
     """
     from kvision.report import compare as comparing  # brings matplotlib, which `runs list` need not pay for
 
-    for run in runs:
+    given = [Path(run) for run in runs]
+    for run in given:
         require(run)
-    found = comparing.compare(runs)
-    target = out or runs[0].resolve().parent / "compare.html"
+    found = comparing.compare(given)
+    target = Path(out) if out else given[0].resolve().parent / "compare.html"
     try:
         target.write_text(found.html, encoding="utf-8")
     except OSError as error:
         raise RunError(f"{target}: the comparison can't be written ({error.strerror}); give another place with --out FILE") from error
-    if as_json:
+    if json_lines:
         print(json.dumps({"runs": found.names, "metrics": found.metrics, "recipe": found.recipe, "page": str(target)}, default=str))
         return
     console = Console()
@@ -108,7 +110,7 @@ def require(run: Path) -> None:
     raise RunError(f"{run}: {what}; {listed}{names.did_you_mean(str(run), known)}")
 
 
-def _facts(run: folder.RunFolder) -> dict[str, Any]:
+def _facts(run: folders.RunFolder) -> dict[str, Any]:
     """What the table shows of a run, as plain JSON values."""
     headline = run.headline
     value = headline.value if headline and math.isfinite(headline.value) else None

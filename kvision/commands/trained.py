@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from kvision import catalog
 from kvision.commands import runs
-from kvision.core.errors import RunError, UsageError
+from kvision.core.errors import DataError, RunError, UsageError
 from kvision.core.names import did_you_mean
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
     from pathlib import Path
 
     from kvision.core.resolved import Resolved
@@ -98,7 +98,6 @@ def open_session(
         RunError: If the run has no checkpoint, or a damaged one.
         DataError: If the data does not have the classes that the run was trained on.
     """
-    from kvision.core.errors import DataError
     from kvision.engine import runfolder, session
 
     recipe = resolved or catalog.from_run(trained.run)
@@ -155,49 +154,9 @@ def only(split: SplitName) -> Callable[[type[Source]], type[Source]]:
     return narrow
 
 
-def with_values(resolved: Resolved, values: dict[str, Any]) -> Resolved:
-    """A recipe with other values, checked like any other.
-
-    Args:
-        resolved: The run's recipe.
-        values: All values, nested.
-
-    Returns:
-        The other recipe.
-
-    Raises:
-        UsageError: If a value does not fit; says which and why.
-    """
-    from pydantic import ValidationError
-
-    from kvision.core import resolved as recipes
-
-    try:
-        return recipes.from_json({**recipes.to_json(resolved), "values": values}, catalog.sections)
-    except ValidationError as error:
-        reasons = "; ".join(f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors()[:5])
-        raise UsageError(f"the data options do not fit: {reasons}") from error
-
-
-def assign(values: dict[str, Any], overrides: Sequence[str]) -> None:
-    """Puts `key=value` texts into nested values.
-
-    Args:
-        values: Nested values, changed in place.
-        overrides: Such as `data.path=photos`.
-
-    Raises:
-        RecipeError: If a text is not `key=value`.
-    """
-    from kvision.core import overrides as texts
-
-    for text in overrides:
-        override = texts.parse(text)
-        *parents, last = override.path
-        section = values
-        for part in parents:
-            section = section.setdefault(part, {})
-        section[last] = override.value
+def every(source: type[Source]) -> type[Source]:
+    """For `open_session(narrow=...)`: a source of the user's own folder whose files are not split by chance: all of them are evaluated."""
+    return type(source.__name__, (source,), {"_assign": lambda self, pairs: {"train": list(pairs), "val": list(pairs)}})
 
 
 def _load_file(session: Session, path: Path) -> None:

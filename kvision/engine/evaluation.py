@@ -1,4 +1,4 @@
-"""Evaluation of a split, exactly and in constant memory: statistics are summed over replicas and batches, only the worst examples' numbers are kept."""
+"""Evaluation of a split, exactly and in constant memory: sums over replicas and batches, and the numbers of the worst examples."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ def test_list_shows_each_run(tmp_path, capsys, monkeypatch):
 
 def test_list_as_json(tmp_path, capsys):
     run_folders.make(tmp_path / "a", epochs=0, evaluated=False)
-    runs.list_runs(tmp_path, as_json=True)
+    runs.list_runs(tmp_path, json_lines=True)
     facts = json.loads(capsys.readouterr().out)
     assert (facts["name"], facts["value"], facts["epochs"], facts["of_epochs"]) == ("a", None, 0, 3)
     assert facts["bytes"] > 500
@@ -44,7 +44,7 @@ def test_compare_writes_the_page_beside_the_runs(tmp_path, capsys):
     assert "model.width" in out
     assert str(tmp_path / "compare.html") in out
     assert (tmp_path / "compare.html").read_text().startswith("<!doctype html>")
-    runs.compare([a, b], out=tmp_path / "other.html", as_json=True)
+    runs.compare([a, b], out=tmp_path / "other.html", json_lines=True)
     found = json.loads(capsys.readouterr().out)
     assert found["recipe"] == {"model.width": [8, 16]}
     assert Path(found["page"]).exists()

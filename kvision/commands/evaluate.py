@@ -1,0 +1,166 @@
+"""`kvision eval`: metrics, tables and pictures of a trained model, on the run's own data or on the user's."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.table import Table
+
+from kvision import catalog
+from kvision.commands import progress, trained
+from kvision.core import words
+from kvision.core.errors import RunError, UsageError
+from kvision.engine import runfolder
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from kvision.core.resolved import Resolved
+    from kvision.data.source import Source
+    from kvision.engine.evaluation import Evaluation
+
+_KEPT = ("size_px", "batch", "fit", "cache", "on_error")
+"""Data options that belong to the model or the machine, and stay the run's own on other data."""
+_MOST_CLASSES = 40
+
+
+def run(
+    source: str | Path,
+    *,
+    data: str | None = None,
+    split: str = "val",
+    weights: str = "best",
+    out: str | Path | None = None,
+    devices: str = "auto",
+    precision: str | None = None,
+    json_lines: bool = False,
+    overrides: Sequence[str] = (),
+) -> None:
+    """Evaluates a trained model: prints the metrics, and writes evaluation.json and pictures.
+
+    Args:
+        source: A run folder, a checkpoint in it, or its `model.keras`.
+        data: A labelled folder of the user's, with `images` and `masks`, all of which is evaluated; or a recipe, whose data is used; none:
+            the run's own.
+        split: `val` or `train`, without augmentation.
+        weights: `best`, `last` or `ema`.
+        out: Where to write; none: `eval/<weights>-<split or data>` in the run folder.
+        devices: As `--devices`.
+        precision: `fp32`, `bf16` or `fp16`; none: as the run was trained.
+        json_lines: One JSON object instead of the tables.
+        overrides: `data.key=value` texts, such as `'data.mask_values={0: 0, 255: 1}'`.
+
+    Raises:
+        UsageError: If the arguments do not fit.
+        RunError: If the run can't be used, or `out` holds an evaluation.
+        DataError: If the data can't be used.
+    """
+    if split not in ("train", "val"):
+        raise UsageError(f"--split {split}: accepted are train, val")
+    found = trained.find(Path(source), weights)
+    resolved = _resolve(found.run, data, overrides)
+    if out is not None and (Path(out) / "evaluation.json").exists():
+        raise RunError(f"--out {out}: already holds an evaluation, which is not overwritten; give a new folder, or leave --out out")
+    folder = Path(out) if out is not None else _free(found.run / "eval" / f"{found.name}-{Path(data).stem if data else split}")
+    narrow = _narrow(split, whole=data is not None and Path(data).is_dir())
+    from kvision.engine import evaluation  # brings TensorFlow: after the quick mistakes
+
+    session = trained.open_session(found, resolved=resolved, narrow=narrow, devices=devices, precision=precision)
+    with progress.Count("evaluating", session.pipeline.val_steps) as count:
+        result = evaluation.write(session, folder, progress=lambda done, total: count.at(done))
+    if json_lines:
+        facts = {
+            "run": str(found.run),
+            "weights": str(found.origin),
+            "kind": found.weights,
+            "data": data or split,
+            "count": result.count,
+            "out": str(folder),
+        }
+        print(json.dumps({**facts, "metrics": evaluation.plain(result.metrics)}))
+        return
+    _show(result, session.pipeline.info.class_names)
+    print(f"{result.count} examples; pictures and tables: {folder}")
+
+
+def _resolve(run_dir: Path, data: str | None, overrides: Sequence[str]) -> Resolved:
+    """The run's recipe with other data."""
+    own = catalog.from_run(run_dir)
+    if data is None and not overrides:
+        return own
+    values = own.values()
+    base = own.base
+    kept = {name: values["data"][name] for name in _KEPT}
+    if data is not None and Path(data).is_dir():
+        mine = (
+            values["data"] if values["data"]["source"] == "image_masks" else {"classes": runfolder.read_json(run_dir / runfolder.DATA)["class_names"]}
+        )
+        values["data"] = {**mine, **kept, "source": "image_masks", "path": str(Path(data).resolve()), "train_list": None, "val_list": None}
+    elif data is not None:
+        other = catalog.load(data)
+        values["data"], base = {**other.values()["data"], **kept}, other.base
+    for text in overrides:
+        _assign(values, text)
+    return _validated(own, values, base)
+
+
+def _assign(values: dict[str, Any], text: str) -> None:
+    from kvision.core import overrides
+
+    override = overrides.parse(text)
+    section, *rest = override.path
+    if section != "data" or len(rest) != 1:
+        raise UsageError(f"{text}: only options of the data can be set here, such as data.val_size=100; the model is the run's own")
+    if rest[0] in ("size_px", "fit"):
+        raise UsageError(f"{text}: the model was trained with data.{rest[0]}={values['data'][rest[0]]}; train another one for another value")
+    if rest[0] == "colours":
+        values["data"]["classes"] = None  # the colours name the classes
+    values["data"][rest[0]] = override.value
+
+
+def _validated(own: Resolved, values: dict[str, Any], base: Path) -> Resolved:
+    from pydantic import ValidationError
+
+    from kvision.core import resolved
+
+    try:
+        return resolved.from_json({**resolved.to_json(own), "values": values, "base": str(base)}, catalog.sections)
+    except ValidationError as error:
+        reasons = "; ".join(f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors()[:5])
+        raise UsageError(f"these data options do not fit: {reasons}; `kvision show {values['data']['source']}` lists them") from error
+
+
+def _narrow(split: str, *, whole: bool) -> Callable[[type[Source]], type[Source]]:
+    """The chosen split as the one to evaluate; of a folder without splits, all of it."""
+    chosen = trained.only(split)  # type: ignore[arg-type]
+    return (lambda source: chosen(trained.every(source))) if whole else chosen
+
+
+def _free(folder: Path) -> Path:
+    """The folder, or the first one with a number behind its name that does not exist yet."""
+    number, free = 1, folder
+    while free.exists():
+        number += 1
+        free = folder.with_name(f"{folder.name}-{number}")
+    return free
+
+
+def _show(result: Evaluation, class_names: Sequence[str]) -> None:
+    console = Console()
+    table = Table("metric", box=None, header_style="bold", pad_edge=False)
+    table.add_column("value", justify="right")
+    for name, value in result.metrics.items():
+        table.add_row(name, f"{value:.4f}")
+    console.print(table, "")
+    columns = result.tables.get("per_class") or {}
+    if not columns or len(class_names) > _MOST_CLASSES:
+        return
+    table = Table("class", box=None, header_style="bold", pad_edge=False)
+    for column in columns:
+        table.add_column(column.replace("_", " "), justify="right")
+    for place, name in enumerate(class_names):
+        table.add_row(name, *(words.number(values[place].item()) for values in columns.values()))
+    console.print(table, "")
