@@ -6,7 +6,6 @@ import os
 import sys
 from contextlib import contextmanager
 from enum import StrEnum
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -187,8 +186,6 @@ def train(
             verbose=verbose or _State.verbose,
         )
     raise typer.Exit(code)
-        if code:
-            raise typer.Exit(code)
 
 
 @app.command("eval")
@@ -359,7 +356,7 @@ def runs_list(
     with _errors():
         from kvision.commands import runs
 
-        runs.list_runs(Path(folder), as_json=json_lines)
+        runs.list_runs(folder, json_lines=json_lines)
 
 
 @runs_app.command("compare")
@@ -375,7 +372,7 @@ def runs_compare(
     with _errors():
         from kvision.commands import runs as command
 
-        command.compare([Path(run) for run in runs], out=Path(out) if out else None, as_json=json_lines)
+        command.compare(runs, out=out, json_lines=json_lines)
 
 
 @data_app.command("check")
