@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +11,8 @@ from kvision.core.schema import DataOptions
 from kvision.data.source import DataInfo, Source, SplitName
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     import tensorflow as tf
 
 CLASS_NAMES = ("background", "disc", "square")
@@ -71,7 +72,14 @@ class FakeSource(Source):
     Options = DataOptions
 
     def __init__(
-        self, options: Any = None, *, seed: int = 0, base: Path = Path(), num: tuple[int, int] = (24, 10), shape: tuple[int, int] = (32, 32), **faults: Any
+        self,
+        options: Any = None,
+        *,
+        seed: int = 0,
+        base: Path = Path(),
+        num: tuple[int, int] = (24, 10),
+        shape: tuple[int, int] = (32, 32),
+        **faults: Any,
     ) -> None:
         super().__init__(options, seed=seed, base=base)
         self._num, self._shape, self._faults = num, shape, faults

@@ -12,16 +12,20 @@ as something standing in front would. Zooming out by less than a half is sampled
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
 import tensorflow as tf
 
-from kvision.core.schema import AugmentOptions
 from kvision.data.preprocess import MIN_VISIBLE
 from kvision.data.source import IGNORE_LABEL
 from kvision.ops import boxes as box_ops
 from kvision.ops import colour, filters, geometry
 from kvision.ops.geometry import Warp
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from kvision.core.schema import AugmentOptions
 
 TRANSFORMS = ("flip_x", "flip_y", "rotate", "scale", "shear", "elastic", "lens", "colour", "blur", "noise", "cutout")
 """Rows of the table of random numbers; a new transform goes to the end, so that the others keep their draws."""
@@ -34,9 +38,7 @@ def is_identity(options: AugmentOptions) -> bool:
     return not any(getattr(options, name) for name in TRANSFORMS)
 
 
-def augment(
-    example: Mapping[str, tf.Tensor], options: AugmentOptions, seed: tf.Tensor, *, padding: tuple[int, int, int] = (127, 127, 127)
-) -> Fields:
+def augment(example: Mapping[str, tf.Tensor], options: AugmentOptions, seed: tf.Tensor, *, padding: tuple[int, int, int] = (127, 127, 127)) -> Fields:
     """The example, changed at random: a pure function of its arguments.
 
     Args:
@@ -60,9 +62,7 @@ def augment(
     fields = _warp(fields, random)
     fields["image"] = random.maybe("colour", fields["image"], lambda image: _colour(image, random))
     fields["image"] = random.maybe("blur", fields["image"], lambda image: _blur(image, random))
-    fields["image"] = random.maybe(
-        "noise", fields["image"], lambda image: filters.gaussian_noise(image, random.between("noise", 1, 0.0, options.noise_std), random.seed("noise"))
-    )
+    fields["image"] = random.maybe("noise", fields["image"], lambda image: _noise(image, random))
     return random.maybe("cutout", fields, lambda old: _cutout(old, random, padding))
 
 
@@ -191,6 +191,11 @@ def _blur(image: tf.Tensor, random: _Draws) -> tf.Tensor:
     if largest == 0.0:
         return image
     return _gaussian_blur(image, random.between("blur", 1, 0.05 * largest, largest), largest)
+
+
+def _noise(image: tf.Tensor, random: _Draws) -> tf.Tensor:
+    """Gaussian noise of a random strength."""
+    return filters.gaussian_noise(image, random.between("noise", 1, 0.0, random.options.noise_std), random.seed("noise"))
 
 
 _adjust = tf.function(colour.adjust, jit_compile=True)

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Sequence
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import psutil
 import tensorflow as tf
 
 from kvision.core.errors import DataError
-from kvision.data.preprocess import Preprocess
 from kvision.data.source import IGNORE_LABEL, DataInfo, Split
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from kvision.data.preprocess import Preprocess
 
 CHUNK = 64
 QUIET_S = 2.0
@@ -39,7 +42,13 @@ class Reader:
         return example if self.crop else self._preprocess.place(example)
 
     def blame(self, index: int) -> str | None:
-        """Why example `index` can't be read, or none; the message names it.
+        """Looks for what is wrong with one example.
+
+        Args:
+            index: Its number in the split.
+
+        Returns:
+            Why it can't be read, beginning with its name, or none.
 
         Raises:
             DataError: If its mask or labels hold a value that no class has: that is never skipped.

@@ -11,19 +11,20 @@ import hashlib
 import json
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import tensorflow as tf
 
 from kvision.core.errors import DataError
-from kvision.core.schema import DataOptions
 from kvision.data.augment import augment, is_identity
 from kvision.data.cache import Reader, Store, open_store
 from kvision.data.preprocess import Preprocess
-from kvision.data.source import DataInfo, Source, Split, SplitName
 from kvision.data.statistics import channel_statistics
 
+if TYPE_CHECKING:
+    from kvision.core.schema import DataOptions
+    from kvision.data.source import DataInfo, Source, Split, SplitName
 
 CROP_STREAM = 1_000_003
 """Keeps the draws of random crops apart from those of augmentation."""
@@ -69,9 +70,7 @@ class Pipeline:
         seed: Seed of order and augmentation.
     """
 
-    def __init__(
-        self, source: Source, options: DataOptions, fields: frozenset[str], seed: int, *, preprocess: Preprocess | None = None
-    ) -> None:
+    def __init__(self, source: Source, options: DataOptions, fields: frozenset[str], seed: int, *, preprocess: Preprocess | None = None) -> None:
         """Nothing is read yet; a split is read when it is first needed.
 
         Args:
@@ -120,12 +119,17 @@ class Pipeline:
     def steps_per_epoch(self) -> int:
         """Steps an epoch: whole batches only, so that each epoch leaves out fewer than `batch` examples, others each time.
 
+        Returns:
+            At least 1.
+
         Raises:
             DataError: If there are fewer training examples than a batch takes.
         """
         steps = self.num_train // self.options.batch
         if steps == 0:
-            raise DataError(f"data.batch: {self.options.batch} is more than the {self.num_train} training examples; use a batch of at most {self.num_train}")
+            raise DataError(
+                f"data.batch: {self.options.batch} is more than the {self.num_train} training examples; use a batch of at most {self.num_train}"
+            )
         return steps
 
     @cached_property

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import tensorflow as tf
 
 from kvision.data.source import IGNORE_LABEL
 from kvision.ops import boxes as box_ops
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 MIN_VISIBLE = 0.25
 """Smallest share of a box's area that must stay in the picture for the item to be kept."""
@@ -147,9 +149,7 @@ class Preprocess:
         room = tf.maximum(tf.stack([where.height, where.width]) - self.size_px, 0)
         draw = tf.random.stateless_uniform([2], seed) * tf.cast(room + 1, tf.float32)
         corner = tf.minimum(tf.cast(draw, tf.int32), room)
-        return Placement(
-            where.height, where.width, tf.where(room[0] > 0, -corner[0], where.top), tf.where(room[1] > 0, -corner[1], where.left)
-        )
+        return Placement(where.height, where.width, tf.where(room[0] > 0, -corner[0], where.top), tf.where(room[1] > 0, -corner[1], where.left))
 
     def _place(self, picture: tf.Tensor, where: Placement, method: str, outside: tf.Tensor) -> tf.Tensor:
         """One picture uint8 `[H, W, C]` scaled, padded and cut to uint8 `[S, S, C]`."""

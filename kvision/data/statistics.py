@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import tensorflow as tf
 
 from kvision.core.errors import DataError
 from kvision.data.cache import reason
-from kvision.data.source import Split
+
+if TYPE_CHECKING:
+    from kvision.data.source import Split
 
 EXAMPLES = 512
 Colour = tuple[float, float, float]

@@ -142,10 +142,8 @@ def forward(points: tf.Tensor, warp: Warp, height: int, width: int) -> tf.Tensor
 
     found = back(points)
     if warp.displacement is not None:
-        last = tf.constant([height - 1, width - 1], tf.int32)
         for _ in range(INVERSION_STEPS):
-            nearest = tf.clip_by_value(tf.cast(tf.round(found), tf.int32), 0, last)
-            found = back(points - tf.gather_nd(warp.displacement, nearest))
+            found = back(points - sample_bilinear(warp.displacement, found))
     return found
 
 
