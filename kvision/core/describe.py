@@ -105,15 +105,18 @@ def is_section(annotation: Any) -> bool:
     return isinstance(annotation, type) and issubclass(annotation, BaseModel)
 
 
+def without_null(annotation: Any) -> Any:
+    """`X` of `X | None`; any other type as it is."""
+    if typing.get_origin(annotation) not in (typing.Union, types.UnionType):
+        return annotation
+    members = [arg for arg in typing.get_args(annotation) if arg is not type(None)]
+    return members[0] if len(members) == 1 else annotation
+
+
 def section_of(annotation: Any) -> type[BaseModel] | None:
     """The section that a field holds, also when it may be null; none when the field is a plain value."""
-    annotation, _ = _unwrap(annotation, ())
-    if is_section(annotation):
-        return typing.cast("type[BaseModel]", annotation)
-    if typing.get_origin(annotation) in (typing.Union, types.UnionType):
-        members = [arg for arg in typing.get_args(annotation) if arg is not type(None)]
-        return section_of(members[0]) if len(members) == 1 else None
-    return None
+    annotation, _ = _unwrap(without_null(annotation), ())
+    return typing.cast("type[BaseModel]", annotation) if is_section(annotation) else None
 
 
 def leaves(section: type[BaseModel], path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], FieldInfo]]:

@@ -18,7 +18,7 @@ from kvision.core.events import Place, ValuePath, excerpt, parse
 if TYPE_CHECKING:
     from pathlib import Path
 
-MAX_BYTES = 256_000
+MAX_BYTES = 128_000
 
 
 @dataclass

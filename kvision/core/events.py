@@ -225,7 +225,7 @@ def parse(text: str, name: str) -> tuple[Any, dict[ValuePath, Place]]:
 
 
 def _plain(reason: str, lines: list[str], line: int) -> str:
-    if "character '\\\\t'" in reason:
+    if "character '\\t'" in reason:
         return "a tab stands where spaces are needed; indent with spaces"
     if "mapping values are not allowed" in reason:
         return "a second `: ` in one line; put text that holds a colon in quotes, or start a new line"

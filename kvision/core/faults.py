@@ -28,12 +28,12 @@ class Fault:
     Attributes:
         path: The value's path from the top of the recipe.
         message: What came, what is accepted, what to do.
-        kind: `unknown` key, `missing` key, wrong `value`, or a `rule` between several values.
+        kind: `unknown` key, `missing` key, wrong `value`, unknown `name` of a system or source, or a `rule` between several values.
     """
 
     path: Loc
     message: str
-    kind: Literal["unknown", "missing", "value", "rule"]
+    kind: Literal["unknown", "missing", "value", "name", "rule"]
 
     @property
     def dotted(self) -> str:
@@ -73,7 +73,8 @@ def _fault(error: Mapping[str, Any], section: type[BaseModel], values: Any) -> F
         return Fault((*path, loc[-1]), f"missing; expected {describe.field_accepts(field)}{_what_for(field)}", "missing")
     value = _at(values, path)
     if loc[-1] == "[key]":
-        args = typing.get_args(field.annotation) if field is not None else ()
+        table = _walk(loc[:-2], section, values)[2]
+        args = typing.get_args(describe.without_null(table.annotation)) if table is not None else ()
         return Fault(path, f"got the key {path[-1]!r}, expected {describe.accepts(args[0]) if args else 'another'}", "value")
     if kind in ("value_error", "assertion_error"):
         return Fault(path, str(error.get("ctx", {}).get("error") or error["msg"]), "rule")
@@ -104,18 +105,20 @@ def _walk(loc: Loc, section: type[BaseModel], values: Any) -> tuple[Loc, type[Ba
         elif isinstance(values, dict) and str(part) in values:
             path.append(str(part))
             values = values[str(part)]
-            field = FieldInfo(annotation=typing.get_args(field.annotation)[1]) if field and len(typing.get_args(field.annotation)) == 2 else field
+            args = typing.get_args(describe.without_null(field.annotation)) if field is not None else ()
+            field = FieldInfo(annotation=args[1]) if len(args) == 2 else field
     return tuple(path), inner if inner is not None and field is None else owner, field
 
 
 def _item_type(field: FieldInfo | None, number: int) -> Any:
     """The type of one item of a list field, or None when it can't be told."""
-    if field is None or typing.get_origin(field.annotation) not in (tuple, list):
+    annotation = describe.without_null(field.annotation) if field is not None else None
+    args, origin = typing.get_args(annotation), typing.get_origin(annotation)
+    if origin not in (tuple, list) or not args:
         return None
-    args = typing.get_args(field.annotation)
-    if not args:
-        return None
-    return args[0] if args[-1] is Ellipsis or typing.get_origin(field.annotation) is list else args[number] if number < len(args) else None
+    if args[-1] is Ellipsis or origin is list:
+        return args[0]
+    return args[number] if number < len(args) else None
 
 
 def _at(values: Any, path: Loc) -> Any:

@@ -7,16 +7,17 @@ wrapped: wherever in the program it happens, what it writes goes to a temporary 
 from __future__ import annotations
 
 import importlib.abc
+import importlib.util
 import logging
 import os
 import sys
 import tempfile
 from contextlib import contextmanager
-from importlib.machinery import ModuleSpec, PathFinder
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from importlib.machinery import ModuleSpec
     from types import ModuleType
 
 SETTINGS = {"TF_CPP_MIN_LOG_LEVEL": "3", "GRPC_VERBOSITY": "ERROR", "GLOG_minloglevel": "3", "ABSL_MIN_LOG_LEVEL": "3"}
@@ -59,7 +60,7 @@ class _Finder(importlib.abc.MetaPathFinder):
         if fullname != "tensorflow":
             return None
         sys.meta_path.remove(self)
-        spec = PathFinder.find_spec(fullname, path, target)
+        spec = importlib.util.find_spec(fullname)  # whoever else would find it, now that this finder has stepped aside
         if spec is not None and spec.loader is not None:
             spec.loader = _Loader(spec.loader)
         return spec

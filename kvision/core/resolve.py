@@ -14,6 +14,7 @@ from pydantic import BaseModel, ValidationError
 from kvision.core import faults
 from kvision.core.errors import Problem, RecipeError
 from kvision.core.layers import Assignment, Layer, command_line_layer, document_layers, early, nest, stack
+from kvision.core.overrides import WHERE
 from kvision.core.resolved import Origin, Resolved, Sections, SectionsOf, dump, from_json, from_run, to_json, validate
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from kvision.core.schema import Recipe
 
 __all__ = ["Origin", "Resolved", "Sections", "SectionsOf", "dump", "from_json", "from_run", "resolve", "to_json"]
-KINDS = ("unknown", "missing", "value", "rule")
+KINDS = ("unknown", "missing", "value", "name", "rule")
 
 
 def resolve(path: Path, overrides: Sequence[str] = (), *, smoke: bool = False, sections: SectionsOf) -> Resolved:
@@ -53,8 +54,9 @@ def resolve(path: Path, overrides: Sequence[str] = (), *, smoke: bool = False, s
     problems += [*more, *wrong_keys, *_problems(used, found, kinds)]
     if not smoke and rehearsal.assigned:
         problems += _smoke_problems(files, rehearsal, found)
-    for count in range(1, len(files) + 1):
-        problems += _problems(files[:count], found, kinds=("unknown", "value"))
+    lower = [*files, rehearsal] if smoke else files
+    for count in range(1, len(lower) + 1):
+        problems += _problems(lower[:count], found, kinds=("unknown", "value"))
     if problems:
         raise RecipeError(_unique(problems))
     assigned = stack(used)
@@ -87,7 +89,7 @@ def _smoke_problems(files: Sequence[Layer], rehearsal: Layer, found: Sections) -
 def _faults(assigned: Mapping[tuple[str, ...], Assignment], found: Sections) -> list[faults.Fault]:
     """Everything wrong with a stack of assignments: names, values, what is missing, and rules between values."""
     values = nest(assigned)
-    seen = [faults.Fault(tuple(where.split(".")), message, "value") for where, message in found.faults]
+    seen = [faults.Fault(tuple(where.split(".")), message, "name") for where, message in found.faults]
     try:
         recipe: Recipe | None = validate(found.recipe, values)
     except ValidationError as error:
@@ -136,9 +138,9 @@ def _unique(problems: Sequence[Problem]) -> list[Problem]:
     """Each problem once, in the order of files and lines, the command line last."""
     found = {(problem.where, problem.path, problem.message): problem for problem in problems}
 
-    def order(problem: Problem) -> tuple[str, int, int]:
+    def order(problem: Problem) -> tuple[bool, str, int, int]:
         name, line, column = [*problem.where.rsplit(":", 2), "0", "0"][:3]
-        return (name, int(line), int(column)) if line.isdigit() and column.isdigit() else ("\uffff" if name.startswith("command") else name, 0, 0)
+        return problem.where == WHERE, name, int(line) if line.isdigit() else 0, int(column) if column.isdigit() else 0
 
     return sorted(found.values(), key=order)
 

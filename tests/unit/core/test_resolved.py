@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from kvision.core import resolve
+from kvision.core.errors import RunError
+from kvision.core.resolve import Origin, Resolved
+from tests.unit.core.sections import MINIMAL, load, sections
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+RICH = MINIMAL + (
+    "model: {filters: [8, 16], dropout: 1e-3, span: [1, 2.5], title: '12', weights: {0: 1.5}}\n"
+    "optim: {lr: 1e-9, groups: [{match: 'bias$', weight_decay: null}]}\nsmoke: {train.steps: 3}\nexpect: {metric: val/miou, at_least: 0.5}\n"
+)
+
+
+@pytest.mark.parametrize("text", [MINIMAL, RICH])
+def test_a_dump_loads_to_an_equal_recipe(tmp_path: Path, text: str) -> None:
+    found = load(tmp_path, text, "train.epochs=3")
+    again = load(tmp_path, resolve.dump(found))
+    assert again.recipe == found.recipe
+    assert again.values() == found.values()
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    title=st.text(st.characters(codec="utf-8", exclude_categories=["Cs", "Cc"]), max_size=12),
+    lr=st.floats(1e-300, 1e9),
+    gamma=st.floats(-1e300, 1e300),
+)
+def test_any_text_and_any_number_survives_a_dump(tmp_path_factory: pytest.TempPathFactory, title: str, lr: float, gamma: float) -> None:
+    folder = tmp_path_factory.mktemp("dump")
+    found = load(folder, MINIMAL + f"model: {{title: {json.dumps(title)}}}\noptim: {{lr: {lr!r}}}\nloss: {{gamma: {gamma!r}}}\n")
+    assert load(folder, resolve.dump(found)).recipe == found.recipe
+
+
+def test_a_dump_names_every_value(tmp_path: Path) -> None:
+    text = resolve.dump(load(tmp_path, MINIMAL))
+    assert "dropout: 0.0" in text
+    assert "clip_norm: null" in text
+    assert "expect: null" in text
+
+
+def test_every_leaf_has_a_value_and_an_origin(tmp_path: Path) -> None:
+    found = load(tmp_path, RICH)
+    leaves = found.leaves()
+    assert leaves["model.filters"] == (8, 16)
+    assert leaves["expect.metric"] == "val/miou"
+    assert set(leaves) == set(found.origins)
+    assert "model" not in leaves
+
+
+def test_with_auto_sets_one_value_and_its_origin(tmp_path: Path) -> None:
+    before = load(tmp_path, MINIMAL)
+    after = before.with_auto("train.steps_per_call", 8)
+    assert after.recipe.train.steps_per_call == 8
+    assert after.origins["train.steps_per_call"] == Origin("auto")
+    assert before.recipe.train.steps_per_call is None
+    with pytest.raises(KeyError):
+        before.with_auto("train.steps_per_cal", 8)
+    with pytest.raises(ValidationError):
+        before.with_auto("train.steps_per_call", 0)
+
+
+def test_an_origin_reads_well() -> None:
+    assert str(Origin("recipe", "unet.yaml:3")) == "recipe unet.yaml:3"
+    assert str(Origin("default")) == "default"
+
+
+def write(folder: Path, found: Resolved) -> Path:
+    (folder / "resolved.json").write_text(json.dumps(resolve.to_json(found)))
+    return folder
+
+
+def test_a_run_folder_gives_back_what_was_resolved(tmp_path: Path) -> None:
+    found = load(tmp_path, RICH, "train.epochs=3").with_auto("train.steps_per_call", 4)
+    assert resolve.from_run(write(tmp_path, found), sections) == found
+
+
+def test_a_folder_that_is_no_run_or_is_damaged_says_so(tmp_path: Path) -> None:
+    with pytest.raises(RunError, match=r"no run folder: resolved\.json is missing"):
+        resolve.from_run(tmp_path, sections)
+    found = resolve.to_json(load(tmp_path, MINIMAL))
+    found["values"]["train"]["epochs"] = 0
+    (tmp_path / "resolved.json").write_text(json.dumps(found))
+    with pytest.raises(RunError, match=r"does not fit this version of kvision \(train\.epochs"):
+        resolve.from_run(tmp_path, sections)
+    for text in ("{", "[]", "{}"):
+        (tmp_path / "resolved.json").write_text(text)
+        with pytest.raises(RunError, match="is damaged"):
+            resolve.from_run(tmp_path, sections)
