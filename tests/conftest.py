@@ -1,4 +1,4 @@
-"""What every test can rely on: a quiet TensorFlow, two logical CPUs, fixed seeds and the float32 policy; TensorFlow is imported by those who use it."""
+"""What every test can rely on: a quiet TensorFlow with two logical CPUs, fixed seeds, and float32; who needs TensorFlow imports it."""
 
 from __future__ import annotations
 
@@ -6,10 +6,13 @@ import importlib.abc
 import importlib.machinery
 import os
 import sys
-from collections.abc import Iterator, Sequence
-from types import ModuleType
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from types import ModuleType
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")

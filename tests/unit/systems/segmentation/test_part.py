@@ -50,7 +50,7 @@ def test_border_weights_need_instances_only_where_the_source_has_them() -> None:
 
 
 def test_class_weights_must_be_one_for_each_class() -> None:
-    with pytest.raises(UsageError, match="loss.class_weights: 2 values for the 3 classes ground, disc, ring; give one for each"):
+    with pytest.raises(UsageError, match=r"loss\.class_weights: 2 values for the 3 classes ground, disc, ring; give one for each"):
         examples.unet(loss={"class_weights": (1.0, 2.0)})
 
 
