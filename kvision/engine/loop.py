@@ -6,6 +6,7 @@ question from the host, between the steps of a call.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -131,11 +132,11 @@ class Loop:
         step = tf.identity(training.step)
         going = step < end
         while going:
-            asked = tf.timestamp()
+            asked = self._now()
             with tf.control_dependencies([asked]):
                 batch = next(iterator)
             with tf.control_dependencies(tf.nest.flatten(strategy.experimental_local_results(batch))):
-                wait_s += tf.timestamp() - asked
+                wait_s += self._now() - asked
             loss = strategy.reduce(tf.distribute.ReduceOp.SUM, strategy.run(self._step, (batch,)), axis=None)
             good = tf.identity(bad_step) < 0
             training.loss_sum.assign_add(tf.where(good, tf.cast(loss, tf.float64), 0.0))
@@ -147,6 +148,12 @@ class Loop:
             going = tf.logical_and(step < end, good)
         mean = tf.identity(training.loss_sum) / tf.cast(tf.identity(training.loss_count), tf.float64)
         return step, loss, mean, wait_s, tf.identity(bad_step)
+
+    def _now(self) -> tf.Tensor:
+        """Seconds, float64, when the graph comes to this place."""
+        if self._session.deterministic:  # where tf.timestamp is forbidden: slower, but what it gives enters no result
+            return tf.ensure_shape(tf.numpy_function(time.perf_counter, [], tf.float64), [])
+        return tf.timestamp()
 
     def _step(self, batch: Batch) -> tf.Tensor:
         """One step in replica context; this replica's part of the loss."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 import keras
@@ -19,10 +20,10 @@ def unsettled(networks: Mapping[str, keras.Model], steps: int) -> str | None:
     """
     layers = [layer for net in networks.values() for layer in net._flatten_layers()]
     momenta = [float(layer.momentum) for layer in layers if hasattr(layer, "momentum") and hasattr(layer, "moving_mean")]
-    if not momenta or steps * (1.0 - max(momenta)) >= SETTLED:
+    slowest = max(momenta, default=0.0)
+    enough = math.ceil(round(SETTLED / (1.0 - slowest), 6)) if slowest < 1.0 else math.inf
+    if not momenta or steps >= enough:
         return None
-    slowest = max(momenta)
-    enough = round(SETTLED / (1.0 - slowest))
     return (
         f"steps so few that batch-norm statistics are not yet settled: {steps} steps with momentum {slowest:g} still hold part of their start, "
         f"so validation looks worse than the model is; train at least {enough} steps, or use a normalisation without moving statistics"

@@ -98,7 +98,8 @@ class Trainer:
             return self._finish("finished", self._actions.stop_reason) if self.done else self._finish("interrupted", self._how_to_go_on())
         except Exception as error:
             with contextlib.suppress(KvisionError):  # the disk may be full; the first fault is the one to report
-                self._finish("diverged" if isinstance(error, DivergedError) else "failed", str(error))
+                what = str(error) if isinstance(error, KvisionError) else f"{type(error).__name__}: {str(error)[:200]}"
+                self._finish("diverged" if isinstance(error, DivergedError) else "failed", what)
             raise
         finally:
             self._saver.close()

@@ -12,8 +12,10 @@ from tests.fakes import FakeSource
 
 if TYPE_CHECKING:
     import keras
+    import tensorflow as tf
 
     from kvision.engine.session import Session
+    from kvision.engine.system import Batch
 
 
 class Tiny(Segmenter):
@@ -21,6 +23,7 @@ class Tiny(Segmenter):
 
     class Options(Section):
         width: int = 4
+        dropout: float = 0.2
 
     def build(self) -> dict[str, keras.Model]:
         import keras
@@ -30,9 +33,18 @@ class Tiny(Segmenter):
         size = self.recipe.data.size_px
         image = keras.Input([size, size, 3], name="image")
         x = keras.layers.Conv2D(self.recipe.model.width, 3, padding="same")(image)
-        x = keras.layers.Dropout(0.2)(keras.activations.relu(BatchNormalization()(x)))
+        x = keras.layers.Dropout(self.recipe.model.dropout)(keras.activations.relu(BatchNormalization()(x)))
         logits = keras.layers.Conv2D(self.info.num_classes, 3, padding="same", dtype="float32")(x)
         return {"net": keras.Model(image, logits, name="tiny")}
+
+
+class Poisoned(Tiny):
+    """Loses itself on training example 7."""
+
+    def example_losses(self, batch: Batch, training: bool = True) -> tf.Tensor:
+        import tensorflow as tf
+
+        return super().example_losses(batch, training) + tf.where(batch["index"] == 7, float("nan"), 0.0)
 
 
 def resolved(
@@ -51,8 +63,8 @@ def resolved(
     return SimpleNamespace(recipe=recipe, origins={}, path=Path("recipes/tiny.yaml"), base=Path(), values=lambda: values)
 
 
-def session(source: type = FakeSource, devices: str = "cpu", precision_name: str = "fp32", training: bool = True, **sections: Any) -> Session:
+def session(source: type = FakeSource, system: type = Tiny, devices: str = "cpu", precision_name: str = "fp32", training: bool = True, **sections: Any) -> Session:
     """A session of `Tiny`."""
     from kvision.engine.session import open_session
 
-    return open_session(resolved(**sections), Tiny, source, devices=devices, precision_name=precision_name, training=training)
+    return open_session(resolved(**sections), system, source, devices=devices, precision_name=precision_name, training=training)
