@@ -69,8 +69,10 @@ def two_nearest(objects: tf.Tensor, reach_px: int) -> tf.Tensor:
     for shape in ([1, -1, 1], [-1, 1, 1]):
         # Dilation of the negative with a negative parabola: -max(-f - g) = min(f + g).
         squared = -tf.nn.dilation2d(-squared, tf.reshape(-parabola, shape), [1, 1, 1, 1], "SAME", "NHWC", [1, 1, 1, 1])
-    squared = tf.transpose(tf.reshape(squared, [batch, -1, height, width]), [0, 2, 3, 1])
-    return tf.minimum(tf.sqrt(-tf.math.top_k(-squared, 2).values), FAR_PX)
+    squared = tf.reshape(squared, [batch, -1, height, width])
+    taken = tf.one_hot(tf.argmin(squared, axis=1), tf.size(numbers), on_value=True, off_value=False, axis=1)
+    second = tf.reduce_min(tf.where(taken, FAR_PX**2, squared), axis=1)
+    return tf.minimum(tf.sqrt(tf.stack([tf.reduce_min(squared, axis=1), second], axis=-1)), FAR_PX)
 
 
 def tolerance_px(height: int, width: int, share: float = 0.0075) -> int:
