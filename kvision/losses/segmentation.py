@@ -97,7 +97,14 @@ def dice(logits: tf.Tensor, mask: tf.Tensor, *, smooth: float = 1.0) -> tf.Tenso
 def cross_entropy_dice(
     logits: tf.Tensor, mask: tf.Tensor, *, class_weights: Sequence[float] | None = None, label_smoothing: float = 0.0, smooth: float = 1.0
 ) -> tf.Tensor:
-    """`cross_entropy` plus `dice` in half the time, because they share one softmax; arguments as theirs.
+    """`cross_entropy` plus `dice` in half the time, because they share one softmax.
+
+    Args:
+        logits: `[B, H, W, K]`.
+        mask: Class numbers `[B, H, W]`.
+        class_weights: K factors on the cross-entropy by true class; none: all 1.
+        label_smoothing: Of the cross-entropy.
+        smooth: Of the Dice loss.
 
     Returns:
         `[B]`.

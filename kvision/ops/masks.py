@@ -13,11 +13,14 @@ FAR_PX = 1e6
 
 
 def one_hot(mask: tf.Tensor, num_classes: int) -> tf.Tensor:
-    """The set of each class's pixels, float32 0 or 1 `[B, H, W, K]`; ignored pixels belong to none.
+    """The set of each class's pixels; ignored pixels belong to none.
 
     Args:
         mask: Class numbers `[B, H, W]`, any integer dtype, 255 ignored.
         num_classes: K.
+
+    Returns:
+        0 or 1, `[B, H, W, K]`.
     """
     mask = tf.cast(mask, tf.int32)
     return tf.one_hot(tf.where(mask == IGNORE_LABEL, -1, mask), num_classes)
