@@ -38,7 +38,7 @@ class FakeSplit:
     def read(self, index: tf.Tensor, fields: frozenset[str]) -> dict[str, tf.Tensor]:
         import tensorflow as tf
 
-        bad = tf.reduce_any(tf.equal(index, tf.constant(self._corrupt, tf.int64)))
+        bad = tf.reduce_any(tf.equal(index[..., None], tf.constant(self._corrupt, tf.int64)))
         check = tf.debugging.Assert(tf.logical_not(bad), ["the file ends too early"])
         with tf.control_dependencies([] if check is None else [check]):
             return {field: tf.gather(tf.constant(self._arrays[field]), index) for field in fields}

@@ -176,7 +176,7 @@ def _resample(pictures: Fields, matrix: tf.Tensor, lens: tf.Tensor, displacement
 def _colour(image: tf.Tensor, random: _Draws) -> tf.Tensor:
     """Brightness, contrast, saturation and hue at once."""
     options = random.options
-    return _adjust(
+    return colour.adjust(
         image,
         random.between("colour", 1, -options.brightness, options.brightness),
         random.between("colour", 2, 1 - options.contrast, 1 + options.contrast),
@@ -198,7 +198,6 @@ def _noise(image: tf.Tensor, random: _Draws) -> tf.Tensor:
     return filters.gaussian_noise(image, random.between("noise", 1, 0.0, random.options.noise_std), random.seed("noise"))
 
 
-_adjust = tf.function(colour.adjust, jit_compile=True)
 _gaussian_blur = tf.function(filters.gaussian_blur, jit_compile=True)
 
 

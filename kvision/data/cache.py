@@ -34,12 +34,23 @@ class Reader:
         self._preprocess = preprocess
 
     def __call__(self, index: tf.Tensor) -> dict[str, tf.Tensor]:
-        """The example of this number (scalar int64); the graph stops on a mask or label value that no class has."""
+        """The example of this number (scalar int64); the graph stops on a mask or label value that no class has.
+
+        A split in memory whose pictures are the square already also takes a vector of numbers.
+        """
         example = self.split.read(index, self._fields)
         checks = [tf.debugging.Assert(highest < self.num_classes, [field, highest]) for field, highest in _highest(example).items()]
         with tf.control_dependencies([check for check in checks if check is not None]):
             example = {name: tf.identity(value) for name, value in example.items()}
-        return example if self.crop else self._preprocess.place(example)
+        return example if self.crop or index.shape.rank == 1 else self._preprocess.place(example)
+
+    @property
+    def gathers(self) -> bool:
+        """Whether it reads whole batches at once: from memory, and no picture must be brought into the square."""
+        if self.crop or not getattr(self.split, "in_memory", False):
+            return False
+        image = tf.data.Dataset.range(1).map(lambda index: self.split.read(index, frozenset({"image"}))).element_spec["image"]
+        return image.shape[:2].as_list() == [self._preprocess.size_px] * 2
 
     def blame(self, index: int) -> str | None:
         """Looks for what is wrong with one example.
@@ -95,11 +106,11 @@ class Store:
         vectorised: Whether `fetch` also takes a vector of numbers, which is much cheaper than one call for each.
     """
 
-    vectorised = False
-
     def __init__(self, reader: Reader, kept: Sequence[int] | None = None) -> None:
+        """Of all examples of the reader's split, or of those numbers that are `kept`."""
         names = reader.split.names
         self.reader = reader
+        self.vectorised = reader.gathers
         self._kept = range(len(reader.split)) if kept is None else kept
         self.names = [names[index] for index in self._kept]
         left_out = set(range(len(reader.split))) - set(self._kept)
@@ -109,7 +120,7 @@ class Store:
         return len(self.names)
 
     def fetch(self, index: tf.Tensor) -> dict[str, tf.Tensor]:
-        """The example of this number (scalar int64), read from its split."""
+        """The example of this number (scalar int64; int64 `[b]` if `vectorised`), read from its split."""
         return self.reader(tf.constant(self._kept, tf.int64)[index] if self.skipped else index)
 
     def blame(self, index: int) -> str | None:
@@ -120,10 +131,10 @@ class Store:
 class Cached(Store):
     """All examples in memory, one tensor `[num, ...]` a field."""
 
-    vectorised = True
-
     def __init__(self, reader: Reader, kept: Sequence[int], arrays: dict[str, np.ndarray]) -> None:
+        """Of those numbers that are `kept`; `arrays` `[num, ...]` hold them first."""
         super().__init__(reader, kept)
+        self.vectorised = True
         with tf.device("CPU:0"):
             self._tensors = {name: tf.convert_to_tensor(array[: len(kept)]) for name, array in arrays.items()}
 

@@ -285,8 +285,9 @@ class Pipeline:
         return tf.random.experimental.index_shuffle(place, seed, tf.constant(self.num_train - 1, tf.int64))
 
     def _finish(self, batches: tf.data.Dataset) -> tf.data.Dataset:
-        """Normalises, and reads ahead in a fixed order."""
-        batches = batches.map(lambda batch: {**batch, "image": self.preprocess.normalise(batch["image"])}, tf.data.AUTOTUNE)
+        """Normalises, in one fused pass by XLA, and reads ahead in a fixed order."""
+        normalise = tf.function(self.preprocess.normalise, jit_compile=True)
+        batches = batches.map(lambda batch: {**batch, "image": normalise(batch["image"])}, tf.data.AUTOTUNE)
         options = tf.data.Options()
         options.deterministic = True
         options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF

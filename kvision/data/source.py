@@ -47,6 +47,9 @@ class Split(Protocol):
     `image`: `image` uint8 `[H, W, 3]` RGB; `mask` uint8 `[H, W]`, 255 ignored; `instances` uint8 `[H, W]`, 0 none, 1..N; `boxes` float32
     `[N, 4]` as ymin, xmin, ymax, xmax in pixels, rows of padding all -1; `labels` int32 `[N]`, padding -1; `order` int32 `[N]`, 0 the
     farthest, padding -1; `captions` string `[5]`.
+
+    A split that holds all examples in memory says so by an attribute `in_memory = True`: the pipeline then makes no copy of them, and `read` must
+    also take a vector of numbers int64 `[b]` and give every field with b in front.
     """
 
     names: Sequence[str]

@@ -44,5 +44,4 @@ def adjust(image: tf.Tensor, brightness: tf.Tensor, contrast: tf.Tensor, saturat
     matrix = contrast * tf.matmul(hue_matrix(hue), saturation_matrix(saturation))
     mean = tf.tensordot(tf.reduce_mean(image, axis=[0, 1]), tf.constant(LUMA), 1)
     offset = (1.0 - contrast) * mean + brightness * 255.0
-    channels = [image[..., 0:1] * matrix[:, 0], image[..., 1:2] * matrix[:, 1], image[..., 2:3] * matrix[:, 2]]
-    return tf.clip_by_value(tf.add_n(channels) + offset, 0.0, 255.0)
+    return tf.clip_by_value(tf.tensordot(image, matrix, [[2], [1]]) + offset, 0.0, 255.0)

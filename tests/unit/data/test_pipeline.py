@@ -244,11 +244,13 @@ def test_the_fingerprint_changes_with_the_data_and_not_with_the_cache() -> None:
     assert len(set(prints)) == 4
 
 
-def test_a_split_in_memory_is_not_copied() -> None:
-    pipeline = make()
+@pytest.mark.parametrize("size", [32, 40])
+def test_a_split_in_memory_is_not_copied_and_gives_the_same(size: int) -> None:
+    pipeline, copied = make(size_px=size), make(size_px=size)
     pipeline._split("train").in_memory = True  # type: ignore[attr-defined]
-    assert not pipeline._store("train").vectorised
-    assert pipeline._store("val").vectorised
+    assert pipeline._store("train").vectorised == (size == 32)
+    assert type(pipeline._store("train")) is not type(copied._store("train"))
+    assert_equal(*(joined(take(each.train(2), 2)) for each in (pipeline, copied)))
 
 
 def test_a_given_preprocessing_is_used_as_it_is() -> None:
