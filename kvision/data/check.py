@@ -64,10 +64,8 @@ def check(source: Source, *, told: Told | None = None) -> list[Finding]:
     everything = [one for name in _SPLITS for one in splits[name]]
     if isinstance(source, ImageMasks):
         faults += folder.systematic(source, everything)
-    if "mask" in source.info.fields:
-        whole = any(fault.kind.startswith("mask-") for fault in faults)
-        faults += _mask_faults(everything)
-        faults += [] if whole else _empty_classes(source.info, splits)
+    if "mask" in source.info.fields and not any(fault.kind.startswith("mask-") for fault in faults):  # what wrong masks lack says nothing
+        faults += _mask_faults(everything) + _empty_classes(source.info, splits)
     faults += _same_pictures(splits)
     return findings(faults)
 

@@ -174,5 +174,5 @@ def ghosts(classes: np.ndarray) -> list[int]:
     if len(present) < 3:
         return []
     known = np.where(classes < OUTSIDE, classes, 0)
-    seam = (ndimage.minimum_filter(known, 3) < known) & (known < ndimage.maximum_filter(known, 3))
-    return [k for k in present[1:-1] if np.count_nonzero(classes == k) >= 8 and seam[classes == k].all()]
+    seam = (ndimage.minimum_filter(known, 5) < known) & (known < ndimage.maximum_filter(known, 5))
+    return [k for k in present[1:-1] if np.count_nonzero(classes == k) >= 8 and seam[classes == k].mean() >= 0.95]

@@ -270,7 +270,7 @@ class ImageMasks(Source):
                 faults.append(Fault("bomb", (name,), f"{header.width}x{header.height} px are more than data.max_pixels={self.options.max_pixels}"))
             if SUFFIXES[path.suffix.lower()] != header.type:
                 faults.append(Fault("extension", (name,), f"a {header.type} file by its content"))
-        if len(headers) == 2:
+        if len(headers) == 2 and not any(fault.kind == "bomb" for fault in faults):
             faults += self._compare(pair, *headers)
         usable = len(headers) == 2 and not any(files.FAULTS[fault.kind].stops for fault in faults)
         return (Entry(pair, *headers) if usable else None), faults

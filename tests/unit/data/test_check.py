@@ -64,8 +64,8 @@ def copied(root: Path) -> None:
 
 
 def interpolated(root: Path) -> None:
-    small = Image.fromarray((picture(5)[1] == 1).astype(np.uint8) * 2).resize((16, 12))
-    grey(root / "masks/005.png", np.asarray(small.resize((32, 24), Image.Resampling.BILINEAR)) * 100)
+    small = Image.fromarray((picture(5)[1] == 1).astype(np.uint8) * 255).resize((16, 12))
+    small.resize((32, 24), Image.Resampling.BILINEAR).save(root / "masks/005.png")
 
 
 def seams(root: Path) -> None:
