@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from kvision.core.resolved import Resolved
-    from kvision.data.source import Source
+    from kvision.data.source import Source, SplitName
     from kvision.engine.evaluation import Evaluation
 
 _KEPT = ("size_px", "batch", "fit", "cache", "on_error")
@@ -65,7 +65,7 @@ def run(
     if out is not None and (Path(out) / "evaluation.json").exists():
         raise RunError(f"--out {out}: already holds an evaluation, which is not overwritten; give a new folder, or leave --out out")
     folder = Path(out) if out is not None else _free(found.run / "eval" / f"{found.name}-{Path(data).stem if data else split}")
-    narrow = _narrow(split, whole=data is not None and Path(data).is_dir())
+    narrow = _narrow("train" if split == "train" else "val", whole=data is not None and Path(data).is_dir())
     from kvision.engine import evaluation  # brings TensorFlow: after the quick mistakes
 
     session = trained.open_session(found, resolved=resolved, narrow=narrow, devices=devices, precision=precision)
@@ -124,19 +124,21 @@ def _assign(values: dict[str, Any], text: str) -> None:
 def _validated(own: Resolved, values: dict[str, Any], base: Path) -> Resolved:
     from pydantic import ValidationError
 
-    from kvision.core import resolved
+    from kvision.core import faults, resolved
 
     try:
         return resolved.from_json({**resolved.to_json(own), "values": values, "base": str(base)}, catalog.sections)
     except ValidationError as error:
-        reasons = "; ".join(f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors()[:5])
-        raise UsageError(f"these data options do not fit: {reasons}; `kvision show {values['data']['source']}` lists them") from error
+        narrowed = catalog.sections(values["system"], values["data"]["source"]).recipe
+        reasons = "\n".join(f"{fault.dotted}: {fault.message}" for fault in faults.translate(error.errors(), narrowed, values))
+        raise UsageError(reasons) from error
 
 
-def _narrow(split: str, *, whole: bool) -> Callable[[type[Source]], type[Source]]:
+def _narrow(split: SplitName, *, whole: bool) -> Callable[[type[Source]], type[Source]]:
     """The chosen split as the one to evaluate; of a folder without splits, all of it."""
-    chosen = trained.only(split)  # type: ignore[arg-type]
-    return (lambda source: chosen(trained.every(source))) if whole else chosen
+    chosen = trained.only(split)
+    everything = trained.every(split)
+    return (lambda source: chosen(everything(source))) if whole else chosen
 
 
 def _free(folder: Path) -> Path:

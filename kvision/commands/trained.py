@@ -110,7 +110,7 @@ def open_session(
     expected, found = runfolder.read_json(trained.run / runfolder.DATA)["class_names"], list(made.pipeline.info.class_names)
     if len(found) != len(expected):
         raise DataError(
-            f"the data has {len(found)} classes ({', '.join(found)}), the run {len(expected)} ({', '.join(expected)}); give data with the run's classes"
+            f"the data has {len(found)} classes ({', '.join(found)}), the run {len(expected)} ({', '.join(expected)}); give data with the same"
         )
     if trained.origin.is_file():
         _load_file(made, trained.origin)
@@ -154,15 +154,22 @@ def only(split: SplitName) -> Callable[[type[Source]], type[Source]]:
     return narrow
 
 
-def every(source: type[Source]) -> type[Source]:
-    """For `open_session(narrow=...)`: a source of the user's own folder whose files are not split by chance: all of them are evaluated."""
-    return type(source.__name__, (source,), {"_assign": lambda self, pairs: {"train": list(pairs), "val": list(pairs)}})
+def every(split: SplitName) -> Callable[[type[Source]], type[Source]]:
+    """For `open_session(narrow=...)`: a source of the user's own folder that is not split by chance: all its files are in the given split."""
+
+    def assign(self: Any, pairs: list[Any]) -> dict[str, list[Any]]:
+        del self
+        return {"train": pairs[:1], "val": pairs[:1], split: pairs}  # the other split may not be empty
+
+    return lambda source: type(source.__name__, (source,), {"_assign": assign})
 
 
 def _load_file(session: Session, path: Path) -> None:
+    from zipfile import BadZipFile
+
     try:
         session.system.net.load_weights(path)
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, BadZipFile) as error:
         raise RunError(
             f"{path}: these weights can't be loaded into the run's network ({str(error).splitlines()[0]}); use the run folder itself"
         ) from error

@@ -103,7 +103,9 @@ class Dense:
         """Probabilities `[B, H, W, K]` of normalised pictures of this size; made once for each size."""
         if (height, width) not in self._graphs:
             system = resized(self._system, height, width)
-            self._graphs[height, width] = tf.function(lambda image: _probabilities(system, image), reduce_retracing=True)
+            graph = tf.function(lambda image: _probabilities(system, image))
+            # Traced once, here: calling a tf.function of many sizes makes TensorFlow warn of retracing.
+            self._graphs[height, width] = graph.get_concrete_function(tf.TensorSpec([None, height, width, 3], tf.float32))
         return self._graphs[height, width]
 
 
@@ -135,9 +137,8 @@ def resized(system: System, height: int, width: int) -> System:
     try:
         output = net.call(image, training=False)  # past `__call__`, which insists on the size that the network was built for
     except (ValueError, TypeError) as error:
-        raise UsageError(
-            f"this network can't take pictures of {height}x{width} px, only {net.input_shape[1]}x{net.input_shape[2]}; use --tile {net.input_shape[1]}"
-        ) from error
+        side = net.input_shape[1]
+        raise UsageError(f"this network can't take pictures of {height}x{width} px, only of {side}x{side}; use --tile {side}") from error
     other = copy.copy(system)
     other.networks = {**system.networks, role: keras.Model(image, output)}
     return other

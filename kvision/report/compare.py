@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import markupsafe
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 
 from kvision.core.errors import UsageError
-from kvision.report import figures, folder, page
+from kvision.report import curves, figures, folder, page
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -103,7 +102,6 @@ def _svgs(runs: Sequence[folder.RunFolder], names: Sequence[str]) -> list[str]:
                 values = [row.get(column, math.nan) for row in run.rows]
                 axes.plot([row["epoch"] for row in run.rows], values, color=colour, label=name, marker="o", markersize=3)
             axes.set_title(column)
-            axes.set_xlabel("epoch")
-            axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=8))
+            curves.epochs(axes, max((run.rows for run in runs), key=len))
             found.append(figures.to_svg(figure, f"compare{place}"))
     return found

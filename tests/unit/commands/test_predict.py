@@ -1,0 +1,95 @@
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from kvision.commands import predict
+from kvision.core.errors import DataError, RunError, UsageError
+from kvision.data.source import DataInfo
+
+PIXELS = np.random.default_rng(0).integers(0, 256, (21, 34, 3), np.uint8)
+
+
+@pytest.fixture
+def photos(tmp_path):
+    folder = tmp_path / "photos"
+    (folder / "deeper").mkdir(parents=True)
+    picture = Image.fromarray(PIXELS)
+    picture.save(folder / "a.png")
+    picture.convert("L").save(folder / "deeper" / "a.jpg")
+    picture.convert("CMYK").save(folder / "b.jpg")
+    (folder / "notes.txt").write_text("not a picture")
+    return folder
+
+
+@pytest.mark.parametrize("which", ["run", "crop_run"])
+def test_masks_overlays_and_json(which, request, photos, tmp_path, capsys):
+    run = request.getfixturevalue(which)
+    predict.run(run, [str(photos)], out=tmp_path / "out")
+    assert "3 pictures predicted" in capsys.readouterr().out
+    found = json.loads((tmp_path / "out" / "predictions.json").read_text())
+    assert [entry["mask"] for entry in found["images"]] == ["a.mask.png", "b.mask.png", "a-2.mask.png"]
+    palette = json.loads((run / "data.json").read_text())["palette"]
+    for entry in found["images"]:
+        with Image.open(tmp_path / "out" / entry["mask"]) as mask, Image.open(tmp_path / "out" / entry["overlay"]) as overlay:
+            assert (mask.mode, mask.size, overlay.size) == ("P", (34, 21), (34, 21))
+            assert mask.getpalette()[:33] == [value for colour in palette for value in colour]
+            classes = np.asarray(mask)
+        assert sum(entry["classes"].values()) == pytest.approx(1, abs=1e-4)
+        share = {found["class_names"][number]: np.mean(classes == number) for number in np.unique(classes)}
+        assert entry["classes"] == pytest.approx(share, abs=1e-6)
+
+
+def test_faulty_files_stop_nothing_and_nothing_is_overwritten(run, photos, capsys):
+    (photos / "broken.png").write_bytes(b"\x89PNG")
+    with pytest.raises(DataError, match=r"1 of 4 pictures could not be read, the others are done; .*\n  .*broken\.png") as caught:
+        predict.run(run, [str(photos)], json_lines=True)
+    assert caught.value.exit_code == 1
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert ["error" in line for line in lines] == [False, False, True, False]
+    predict.run(run, [str(photos / "a.png")])
+    assert sorted(path.name for path in (run / "predictions").iterdir()) == ["1", "2"]
+    with pytest.raises(RunError, match=r"--out .*: holds files, which are not overwritten"):
+        predict.run(run, [str(photos)], out=photos)
+
+
+def test_training_data_is_not_needed(run, photos, tmp_path, monkeypatch):
+    from kvision.data.sources.scenes import Scenes
+
+    monkeypatch.setattr(Scenes, "split", lambda self, name: pytest.fail("the training data was asked for"))
+    monkeypatch.setattr(Scenes, "info", property(lambda self: pytest.fail("the training data was asked for")))
+    predict.run(run, [str(photos / "b.jpg")], out=tmp_path / "out")
+
+
+def test_tile_is_checked_against_the_network(crop_run, photos, tmp_path):
+    predict.run(crop_run, [str(photos / "a.png")], out=tmp_path / "out", tile=16, overlap=8)
+    with pytest.raises(UsageError, match=r"--tile 17: the network needs a multiple of 2 pixels; use 16 or 18"):
+        predict.run(crop_run, [str(photos / "a.png")], out=tmp_path / "other", tile=17)
+    assert not (tmp_path / "other").exists()
+
+
+def test_collect(photos, monkeypatch):
+    monkeypatch.chdir(photos)
+    assert [path.as_posix() for path in predict.collect(["b.jpg", ".", "**/*.jpg"])] == ["b.jpg", "a.png", "deeper/a.jpg"]
+    (photos / "empty").mkdir()
+    for given, message in [
+        ("c.png", r'c\.png: no such file or folder; .*did you mean "a\.png"'),
+        ("empty", "no pictures in this folder"),
+        ("*.bmp", "no file matches"),
+    ]:
+        with pytest.raises(UsageError, match=message):
+            predict.collect([given])
+    with pytest.raises(UsageError, match="no input"):
+        predict.collect([])
+
+
+def test_one_picture_by_hand(tmp_path):
+    info = DataInfo(("ground", "disc"), ((0, 0, 0), (200, 100, 0)), frozenset())
+    image = np.full((1, 4, 3), 100, np.uint8)
+    entry = predict.write_one(image, np.array([[0, 0, 0, 1]], np.uint8), tmp_path, "x", info)
+    assert entry == {"mask": "x.mask.png", "overlay": "x.overlay.png", "width": 4, "height": 1, "classes": {"ground": 0.75, "disc": 0.25}}
+    with Image.open(tmp_path / "x.overlay.png") as overlay:
+        assert np.asarray(overlay)[0].tolist() == [[100] * 3] * 3 + [[155, 100, 45]]  # 0.45 * image + 0.55 * colour
