@@ -171,6 +171,9 @@ def train(
     Example: kvision train recipes/unet.yaml train.epochs=3 model.width=16
     """
     with _computing(verbose):
+        from kvision import catalog
+
+        catalog.load(recipe, overrides or [], smoke)  # its faults come before TensorFlow does
         from kvision.commands import train as command
 
         code = command.run(

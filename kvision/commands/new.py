@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from kvision.engine.system import System
 
 _ID = re.compile(r"[a-z][a-z0-9_]*/[a-z][a-z0-9_]*")
-GOLDEN = {"placeholder": "numbers are written by the conformance tests' golden command once the system is finished"}
+GOLDEN = {"parameters": None, "outputs": [], "tolerance": 1e-4}
 
 SYSTEM = '''"""{title}: one sentence on what it does.
 
@@ -132,7 +132,8 @@ def _new_system(name: str) -> None:
         files[Path("kvision") / "systems" / family / "__init__.py"] = f'"""Systems of the family {family}."""\n'
     _write({(root or Path()) / file: text for file, text in files.items()})
     if root:
-        print(f"Write `build` in {module}; `kvision show {name}` shows its options, `kvision train {recipe} --smoke` tries it.")
+        print(f"Write `build` in {module}; `kvision show {name}` shows its options, `kvision train {recipe} --smoke` tries it;")
+        print(f"when it is finished, `python -m tests.conformance.regenerate {name}` writes its golden numbers.")
     else:
         print(f"kvision was installed, not checked out, so {name} can't be found yet: in a checkout of the source, put {short}.py into")
         print(f"kvision/systems/{family}/, {short}.yaml into recipes/{family}/ and {short}.json into tests/conformance/golden/{family}/.")

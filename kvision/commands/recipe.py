@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pydantic_core import to_jsonable_python
+
 from kvision import catalog
 from kvision.core import describe, paths
 from kvision.core.errors import RunError
@@ -116,19 +118,18 @@ def diff(first: str, second: str, *, json_lines: bool = False) -> int:
     one, other = _load(first), _load(second)
     ours, theirs = one.leaves(), other.leaves()
     changed = [path for path in {**ours, **theirs} if path not in ours or path not in theirs or ours[path] != theirs[path]]
-    rows = [(path, _side(one, ours, path), _side(other, theirs, path)) for path in changed]
     if json_lines:
-        for path, a, b in rows:
-            print(json.dumps({"path": path, "first": {"value": a[0], "origin": a[1]}, "second": {"value": b[0], "origin": b[1]}}))
-        return int(bool(rows))
-    if not rows:
+        for path in changed:
+            print(json.dumps({"path": path, "first": _json_side(one, ours, path), "second": _json_side(other, theirs, path)}))
+    elif not changed:
         print(f"{paths.display(one.path)} and {paths.display(other.path)} have the same {len(ours)} values")
-        return 0
-    print(f"- {first}\n+ {second}")
-    for path, a, b in rows:
-        width = max(len(a[0]), len(b[0]))
-        print(f"{path}\n  - {a[0]:<{width}}  {a[1]}\n  + {b[0]:<{width}}  {b[1]}")
-    return 1
+    else:
+        print(f"- {first}\n+ {second}")
+        for path in changed:
+            a, b = _side(one, ours, path), _side(other, theirs, path)
+            width = max(len(a[0]), len(b[0]))
+            print(f"{path}\n  - {a[0]:<{width}}  {a[1]}\n  + {b[0]:<{width}}  {b[1]}")
+    return int(bool(changed))
 
 
 def _load(name: str) -> Resolved:
@@ -138,3 +139,8 @@ def _load(name: str) -> Resolved:
 def _side(resolved: Resolved, values: dict[str, Any], path: str) -> tuple[str, str]:
     """Value and origin as text."""
     return (describe.show(values[path]), str(resolved.origins[path])) if path in values else ("(no such option)", "")
+
+
+def _json_side(resolved: Resolved, values: dict[str, Any], path: str) -> dict[str, Any] | None:
+    """Value and origin as data; None when the recipe has no such option."""
+    return {"value": to_jsonable_python(values[path]), "origin": str(resolved.origins[path])} if path in values else None

@@ -6,6 +6,7 @@ validated, also when something later overrides it, and all problems are reported
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -96,10 +97,11 @@ def _faults(assigned: Mapping[tuple[str, ...], Assignment], found: Sections) -> 
         reported = {fault.path for fault in seen}
         seen += [fault for fault in faults.translate(error.errors(), found.recipe, values) if fault.path not in reported]
         recipe = _without(found.recipe, assigned, seen)
-    broken = {str(fault.path[-1]) for fault in seen}
+    broken = {str(fault.path[-1]) for fault in seen if fault.kind != "unknown"}
     for where, message in found.check(recipe) if recipe is not None else ():
         fault = faults.Fault(tuple(where.split(".")), message, "rule")
-        if not any(name in message or name == fault.path[-1] for name in broken):
+        # A rule about a value that is itself at fault would speak of the default in its place.
+        if not broken & {fault.path[-1], *re.findall(r"\w+", message)}:
             seen.append(fault)
     return seen
 

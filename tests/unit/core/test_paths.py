@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from kvision.core import paths
+from kvision.core.errors import RecipeError
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    shipped = tmp_path / "shipped"
+    (shipped / "detection").mkdir(parents=True)
+    for name in ("unet", "resnet", "detection/ssd"):
+        (shipped / f"{name}.yaml").write_text("system: x\n")
+    monkeypatch.setattr(paths, "shipped_folders", lambda: [shipped])
+    return tmp_path
+
+
+def test_a_file_comes_before_a_shipped_recipe(here: Path) -> None:
+    assert paths.find_recipe("unet") == here / "shipped" / "unet.yaml"
+    (here / "unet.yaml").write_text("")
+    assert paths.find_recipe("unet") == Path("unet.yaml")
+    assert paths.find_recipe("unet.yaml") == Path("unet.yaml")
+
+
+def test_the_path_of_the_checkout_works_where_there_is_none(here: Path) -> None:
+    assert paths.find_recipe("recipes/unet.yaml") == here / "shipped" / "unet.yaml"
+    assert paths.find_recipe("detection/ssd") == here / "shipped" / "detection" / "ssd.yaml"
+
+
+def test_an_unknown_recipe_is_answered_with_a_near_one(here: Path) -> None:
+    with pytest.raises(RecipeError, match=r'recipes/unett\.yaml: no such file.*did you mean "unet"\?'):
+        paths.find_recipe("recipes/unett.yaml")
+    (here / "mine.yaml").write_text("")
+    with pytest.raises(RecipeError, match='did you mean "mine"'):
+        paths.find_recipe("mien.yaml")
+
+
+@pytest.mark.parametrize("name", ["", "a" * 300, "a\0b"])
+def test_impossible_names_are_refused(here: Path, name: str) -> None:
+    with pytest.raises(RecipeError):
+        paths.find_recipe(name)
+
+
+def test_paths_below_the_current_folder_are_shown_relative(here: Path) -> None:
+    assert paths.display(here / "a" / "b.yaml") == "a/b.yaml"
+    assert paths.display(Path("/elsewhere/b.yaml")) == "/elsewhere/b.yaml"
+
+
+def test_this_checkout_ships_its_recipes() -> None:
+    assert "unet" in paths.shipped()
+    assert paths.checkout() == Path(__file__).resolve().parents[3]
