@@ -88,11 +88,11 @@ def _examined(source: Source, told: Told) -> Iterator[tuple[SplitName, Examined]
     if isinstance(source, ImageMasks):
         entries = source.inventory.splits
         total, done = sum(len(members) for members in entries.values()), 0
-        for split in _SPLITS:
-            for one in folder.examine(source, entries[split], images=True):
+        for part in _SPLITS:
+            for one in folder.examine(source, entries[part], images=True):
                 done += 1
                 told(done, total)
-                yield split, one
+                yield part, one
         return
     splits = {name: source.split(name) for name in _SPLITS}
     fields = frozenset({"image", "mask"}) & source.info.fields
@@ -138,7 +138,9 @@ def _mask_faults(examined: Sequence[Examined]) -> list[Fault]:
         elif one.counts[1:IGNORE_LABEL].sum() == 0:
             found.append(Fault("all-background", (one.mask_name,), "the mask holds nothing but background"))
         if one.seams:
-            found.append(Fault("seam-class", (one.mask_name,), f"class {one.seams[0]} lies only between a lower and a higher one, as if interpolated"))
+            found.append(
+                Fault("seam-class", (one.mask_name,), f"class {one.seams[0]} lies only between a lower and a higher one, as if interpolated")
+            )
     return found
 
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,10 +11,13 @@ import tensorflow as tf
 
 from kvision.data import files
 from kvision.data.files import Fault
-from kvision.data.headers import FileType
 from kvision.data.masks import ONE_LINE_FIX, OUTSIDE, Layout, ghosts, judge
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
+
+    from kvision.data.headers import FileType
     from kvision.data.sources.image_masks import Entry, ImageMasks
 
 _MIRRORED = (2, 3, 6, 7)
@@ -28,7 +29,7 @@ class FolderSplit:
     """Pairs of an image folder, read one at a time in the graph."""
 
     def __init__(self, source: ImageMasks, entries: Sequence[Entry]) -> None:
-        self.names = [entry.pair.name for entry in entries]
+        self.names: Sequence[str] = [entry.pair.name for entry in entries]
         self._entries = entries
         self._codec = source.codec
         self._accepted = source.accepted()

@@ -9,8 +9,10 @@ from __future__ import annotations
 import struct
 import zlib
 from dataclasses import dataclass
-from pathlib import Path
-from typing import BinaryIO, Literal
+from typing import TYPE_CHECKING, BinaryIO, Literal
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 FileType = Literal["JPEG", "PNG", "BMP", "GIF", "WebP"]
 
@@ -18,7 +20,15 @@ SUFFIXES: dict[str, FileType] = {".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG",
 """File name endings, in lower case, of the types that can be read."""
 
 _PNG = b"\x89PNG\r\n\x1a\n"
-_FOREIGN = {b"II*\0": "TIFF", b"MM\0*": "TIFF", b"\0\0\0\x0cjP": "JPEG 2000", b"%PDF": "PDF", b"8BPS": "Photoshop", b"<svg": "SVG", b"\x76\x2f\x31\x01": "OpenEXR"}
+_FOREIGN = {
+    b"II*\0": "TIFF",
+    b"MM\0*": "TIFF",
+    b"\0\0\0\x0cjP": "JPEG 2000",
+    b"%PDF": "PDF",
+    b"8BPS": "Photoshop",
+    b"<svg": "SVG",
+    b"\x76\x2f\x31\x01": "OpenEXR",
+}
 
 
 class HeaderError(Exception):
@@ -194,7 +204,9 @@ def _bmp(file: BinaryIO, head: bytes) -> Header:
     size, width, height = struct.unpack_from("<Iii", head, 14)
     bits, compression = struct.unpack_from("<HI", head, 28)
     if size < 40 or bits not in {8, 24, 32} or compression not in {0, 3}:
-        raise HeaderError("unsupported", f"a BMP of {bits} bits a pixel, compression {compression}; plain 8 (grey), 24 and 32 can be read; save it as PNG")
+        raise HeaderError(
+            "unsupported", f"a BMP of {bits} bits a pixel, compression {compression}; plain 8 (grey), 24 and 32 can be read; save it as PNG"
+        )
     if bits == 8:
         file.seek(14 + size)
         table = file.read(struct.unpack_from("<I", head, 10)[0] - 14 - size)

@@ -6,16 +6,18 @@ class and must not reach a loss.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from kvision.data.headers import Header
 from kvision.data.source import IGNORE_LABEL
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import tensorflow as tf
+
+    from kvision.data.headers import Header
 
 OUTSIDE = 254
 """Decoded value of a sample that belongs to no class."""
@@ -122,7 +124,9 @@ def judge(samples: np.ndarray, classes: np.ndarray, accepted: str) -> MaskFault 
         return MaskFault("interpolated", f"{share} lie between classes, along their edges: it was resized with interpolation or stored with loss")
     if samples.ndim == 3:
         colours = np.unique(samples[bad], axis=0)
-        return MaskFault("mask-colours", f"{share} have colours that data.colours does not name: {_some([c.tolist() for c in colours])}; accepted: {accepted}")
+        return MaskFault(
+            "mask-colours", f"{share} have colours that data.colours does not name: {_some([c.tolist() for c in colours])}; accepted: {accepted}"
+        )
     values = np.unique(samples)
     if set(values.tolist()) <= {0, 255}:
         return MaskFault("mask-0-255", f"it holds 0 and 255; accepted: {accepted}")

@@ -6,12 +6,16 @@ The wording is drawn at random from several for each, so that two captions of on
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from kvision.data.scenes.compose import Thing
 from kvision.data.scenes.ground import TEXTURES
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from kvision.data.scenes.compose import Thing
 
 _NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
 _GROUNDS = ("background", "surface", "ground", "backdrop")
@@ -79,7 +83,9 @@ def _listing(rng: np.random.Generator, things: Sequence[Thing], ground: str) -> 
     rest = len(things) - 4
     if rest > 0:
         shown = f"{shown}, and {_number(rest)} more"
-    return _pick(rng, (f"{shown} on {ground}", f"on {ground} there are {shown}" if len(things) > 1 else f"on {ground} there is {shown}", f"this shows {shown}"))
+    return _pick(
+        rng, (f"{shown} on {ground}", f"on {ground} there are {shown}" if len(things) > 1 else f"on {ground} there is {shown}", f"this shows {shown}")
+    )
 
 
 def _count(rng: np.random.Generator, things: Sequence[Thing], ground: str) -> str:
@@ -89,8 +95,13 @@ def _count(rng: np.random.Generator, things: Sequence[Thing], ground: str) -> st
     objects = "objects" if len(things) > 1 else "object"
     if count > 1:
         part = f"{_number(count)} of them {plural(noun)}" if count < len(things) else f"all of them {plural(noun)}"
-        return _pick(rng, (f"{total} {objects}, {part}", f"there are {total} things here, {part}", f"a picture of {total} {objects} on {ground}, {part}"))
-    return _pick(rng, (f"{total} different {objects} on {ground}", f"one can count {total} {objects}, no two alike", f"a picture with {total} {objects} in all"))
+        return _pick(
+            rng, (f"{total} {objects}, {part}", f"there are {total} things here, {part}", f"a picture of {total} {objects} on {ground}, {part}")
+        )
+    return _pick(
+        rng,
+        (f"{total} different {objects} on {ground}", f"one can count {total} {objects}, no two alike", f"a picture with {total} {objects} in all"),
+    )
 
 
 def _where(thing: Thing, side: int) -> str:

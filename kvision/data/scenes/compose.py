@@ -32,7 +32,9 @@ INKS: dict[str, tuple[float, float, float]] = {
 """Colours of objects by the names that captions use."""
 _INKS = np.array(list(INKS.values()), np.float32)
 
-_TRIES = 24
+_TRIES = 48
+_TRIES_EACH = 8
+"""Places tried with one size and turn of an object, before it is drawn smaller."""
 _MIN_PX = 4
 
 
@@ -79,6 +81,7 @@ class _Canvas:
     image: np.ndarray  # float32 [S, S, 3], 0..1
     instances: np.ndarray  # uint8 [S, S]
     least: list[float] = field(default_factory=lambda: [0.0])  # pixels of each instance that must stay visible
+    inks: list[int] = field(default_factory=list)  # colours that objects have
     seen: np.ndarray = field(default_factory=lambda: np.zeros(256, np.int64))  # visible pixels of each instance
 
     def put(self, window: tuple[slice, slice], cover: np.ndarray, instance: int) -> bool:
@@ -134,26 +137,30 @@ def _place(canvas: _Canvas, rng: np.random.Generator, options: Options, item: It
     """Draws an object where it hides and loses no more than `overlap` allows; returns its colour's name, or none if no place was found."""
     size = options.size_px
     low, high = options.object_scale
+    height = size * low * (high / low) ** rng.random()
     for attempt in range(_TRIES):
-        height = max(_MIN_PX, size * (low * (high / low) ** rng.random()) * 0.97**attempt)
-        patch = _turn(rng, options, item, height)
-        side = patch[0].shape[0]
-        margin = 0.4 * height
-        top, left = (np.rint(rng.uniform(margin, size - margin, 2) - side / 2)).astype(int).tolist()
+        if attempt % _TRIES_EACH == 0:
+            height = max(_MIN_PX, height * 0.85 if attempt else height)
+            cover, shadow, picture = _turn(rng, options, item, height)
+            side = len(cover)
+            solid = cover >= 0.5
+            least = max(1.0, (1 - options.overlap) * np.count_nonzero(solid))
+        top, left = (round(middle - side / 2) for middle in rng.uniform(0.4 * height, size - 0.4 * height, 2).tolist())
         window = (slice(max(0, top), min(size, top + side)), slice(max(0, left), min(size, left + side)))
         inner = (slice(window[0].start - top, window[0].stop - top), slice(window[1].start - left, window[1].stop - left))
-        least = max(1.0, (1 - options.overlap) * np.count_nonzero(patch[0] >= 0.5))
-        alpha, shadow = patch[0][inner], patch[1][inner]
-        solid = alpha >= 0.5
-        if np.count_nonzero(solid) < least or not canvas.put(window, solid, len(canvas.least)):
+        seen = solid[inner]
+        if np.count_nonzero(seen) < least or not canvas.put(window, seen, len(canvas.least)):
             continue
         canvas.least.append(least)
         below = canvas.image[window]
         if rng.random() < 0.4:
-            below *= 1 - np.float32(rng.uniform(0.15, 0.5)) * shadow[..., None]
-        ink, colour = _colour(rng, options, below[solid], alpha.shape, patch[2], inner)
-        below += alpha[..., None] * (colour - below)
-        return ink
+            below *= 1 - np.float32(rng.uniform(0.15, 0.5)) * shadow[inner][..., None]
+        if picture is None:
+            ink = _choose_ink(rng, options.contrast, below[seen], canvas.inks)
+            canvas.inks.append(ink)
+        colour = _paint(rng, ink, seen.shape) if picture is None else picture[inner]
+        below += cover[inner][..., None] * (colour - below)
+        return list(INKS)[ink] if picture is None else ""
     return None
 
 
@@ -167,7 +174,7 @@ def _turn(rng: np.random.Generator, options: Options, item: Item, height: float)
     a, b, c, d = (cos + shear * sin) / stretch, (sin - shear * cos) / stretch, -sin * stretch, cos * stretch
     middle, half = FIELD_PX / 2, side / 2
     matrix = (a, b, middle - a * half - b * half, c, d, middle - c * half - d * half)
-    resample = Image.Resampling.BICUBIC
+    resample = Image.Resampling.BILINEAR
     values = np.asarray(item.field.transform((side, side), Image.Transform.AFFINE, matrix, resample), np.float32)
     if item.picture is not None:
         picture = np.asarray(item.picture.transform((side, side), Image.Transform.AFFINE, matrix, resample), np.float32) / np.float32(255)
@@ -177,20 +184,23 @@ def _turn(rng: np.random.Generator, options: Options, item: Item, height: float)
     return np.clip((values - level) * steep + 0.5, 0, 1), np.clip((values - 40) / 170, 0, 1), None
 
 
-def _colour(
-    rng: np.random.Generator, options: Options, below: np.ndarray, shape: tuple[int, ...], picture: np.ndarray | None, inner: tuple[slice, slice]
-) -> tuple[str, np.ndarray]:
-    """The colours of an object, float32 `[h, w, 3]`, and their name; it differs from the ground below `[n, 3]` by at least `contrast`."""
-    if picture is not None:
-        return "", picture[inner]
-    mean = below.mean(axis=0)
-    distance = np.abs(_INKS - mean).max(axis=1)
-    clear = np.flatnonzero(distance >= options.contrast)
-    best = int(clear[rng.integers(len(clear))]) if len(clear) else int(distance.argmax())
-    base = np.clip(_INKS[best] + rng.uniform(-0.07, 0.07, 3), 0, 1).astype(np.float32)
-    x, y = grounds.plane(max(shape))
+def _choose_ink(rng: np.random.Generator, contrast: float, below: np.ndarray, used: list[int]) -> int:
+    """A colour that differs from the ground below, `[n, 3]`, by at least `contrast`, and that no other object has while there is such a one."""
+    distance = np.abs(_INKS - below.mean(axis=0)).max(axis=1)
+    clear = np.flatnonzero(distance >= contrast)
+    if not len(clear):
+        return int(distance.argmax())
+    fresh = clear[~np.isin(clear, used)]
+    choice = fresh if len(fresh) else clear
+    return int(choice[rng.integers(len(choice))])
+
+
+def _paint(rng: np.random.Generator, ink: int, shape: tuple[int, ...]) -> np.ndarray:
+    """The colours of an object, float32 `[h, w, 3]`: its ink, a little off, under uneven light, now and then in streaks."""
+    base = np.clip(_INKS[ink] + rng.uniform(-0.07, 0.07, 3), 0, 1).astype(np.float32)
+    x, y = (axis[: shape[0], : shape[1]] for axis in grounds.plane(max(shape)))
     slope = rng.uniform(-0.5, 0.5, 2).astype(np.float32)
-    shade = 1 + slope[0] * x[: shape[0], : shape[1]] + slope[1] * y[: shape[0], : shape[1]]
-    if rng.random() < 0.3:  # a streaky pen
-        shade = shade * (1 + np.float32(0.15) * np.sin(np.float32(rng.uniform(20, 60)) * (x + y))[: shape[0], : shape[1]])
-    return list(INKS)[best], base * shade[..., None]
+    shade = 1 + slope[0] * x + slope[1] * y
+    if rng.random() < 0.3:
+        shade *= 1 + np.float32(0.15) * np.sin(np.float32(rng.uniform(20, 60)) * (x + y))
+    return base * shade[..., None]

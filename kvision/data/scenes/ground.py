@@ -73,7 +73,7 @@ def ground(rng: np.random.Generator, size: int) -> Ground:
     texture = _texture(rng, size, kind)[..., None]
     image = dark + texture * (light - dark)
     if kind != "clouds":
-        image += np.float32(0.12) * (clouds(rng, size, 3, 3)[..., None] - np.float32(0.5))
+        image += np.float32(0.12) * (clouds(rng, size, 4, 2)[..., None] - np.float32(0.5))
     return Ground(image, kind)
 
 
@@ -85,7 +85,7 @@ def _texture(rng: np.random.Generator, size: int, kind: str) -> np.ndarray:
     along = y * np.float32(math.cos(angle)) - x * np.float32(math.sin(angle))
     waves = np.float32(2 * math.pi * rng.uniform(3, 11))
     if kind == "clouds":
-        return clouds(rng, size, int(rng.integers(2, 6)), 4)
+        return clouds(rng, size, int(rng.integers(2, 6)), 3)
     if kind == "stripes":
         return _steep(np.sin(waves * across), rng)
     if kind == "checks":
@@ -145,7 +145,7 @@ def _draw(draw: ImageDraw.ImageDraw, rng: np.random.Generator, side: int, width:
     radius = rng.uniform(0.03, 0.12) * side
     form = rng.integers(4)
     if form == 0:  # a bent stroke
-        steps = rng.normal(0, 0.22 * side, (3, 2)).cumsum(axis=0) + (cx, cy)
+        steps = (*rng.normal(0, 0.22 * side, (3, 2)).cumsum(axis=0), cx, cy)
         t = np.linspace(0, 1, 12)[:, None]
         curve = (1 - t) ** 2 * steps[0] + 2 * t * (1 - t) * steps[1] + t * t * steps[2]
         draw.line([tuple(point) for point in curve.tolist()], fill=colour, width=thick, joint="curve")
@@ -160,5 +160,9 @@ def _draw(draw: ImageDraw.ImageDraw, rng: np.random.Generator, side: int, width:
         draw.arc((cx - radius, cy - radius, cx + radius, cy + radius), start, start + rng.uniform(40, 140), fill=colour, width=thick)
     else:  # an open corner
         a, b = rng.uniform(0, 2 * math.pi, 2)
-        arms = [(cx + 2 * radius * math.cos(a), cy + 2 * radius * math.sin(a)), (cx, cy), (cx + 2 * radius * math.cos(b), cy + 2 * radius * math.sin(b))]
+        arms = [
+            (cx + 2 * radius * math.cos(a), cy + 2 * radius * math.sin(a)),
+            (cx, cy),
+            (cx + 2 * radius * math.cos(b), cy + 2 * radius * math.sin(b)),
+        ]
         draw.line(arms, fill=colour, width=thick)

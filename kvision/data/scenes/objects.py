@@ -8,16 +8,19 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from PIL import Image
 
 from kvision.core.errors import DataError
-from kvision.data.source import SplitName
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from kvision.data.source import SplitName
 
 Kind = Literal["digits", "shapes", "stamps"]
 
@@ -168,8 +171,7 @@ def _stamp_files() -> dict[str, list[Path]]:
 def _stamps(split: SplitName) -> list[list[Item]]:
     """Cut-out photographs with their descriptions, one class a folder."""
     return [
-        [_stamp(files[member], label) for member in members(len(files), label, split)]
-        for label, files in enumerate(_stamp_files().values(), start=1)
+        [_stamp(files[member], label) for member in members(len(files), label, split)] for label, files in enumerate(_stamp_files().values(), start=1)
     ]
 
 

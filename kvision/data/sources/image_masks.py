@@ -9,7 +9,6 @@ Indices of an indexed PNG are read in the graph: its header is rewritten as that
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
@@ -26,6 +25,8 @@ from kvision.data.palette import palette
 from kvision.data.source import IGNORE_LABEL, DataInfo, Source, SplitName
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from kvision.data.folder import FolderSplit
 
 IGNORED = "ignore"
@@ -50,12 +51,22 @@ class Options(DataOptions):
     mask_values: dict[int, int] | None = Field(
         None, description="Value in the mask -> class, e.g. {0: 0, 255: 1}; 255 as a class: not counted; none: value k is class k."
     )
-    ignore_value: int | None = Field(255, ge=0, le=65535, description="Value in the mask that is not counted, unless `mask_values` names it; none: no value.")
-    split: Literal["auto", "folder", "list", "ratio"] = Field("auto", description="How the splits are made; `auto`: the first of folder, list, ratio that fits.")
+    ignore_value: int | None = Field(
+        255, ge=0, le=65535, description="Value in the mask that is not counted, unless `mask_values` names it; none: no value."
+    )
+    split: Literal["auto", "folder", "list", "ratio"] = Field(
+        "auto", description="How the splits are made; `auto`: the first of folder, list, ratio that fits."
+    )
     val_split: float = Field(0.2, gt=0.0, lt=1.0, description="Share of the pairs that is for validation, when split by ratio.")
-    train_list: str | None = Field(None, description="File with the training images' names, one a line, relative to `path`; none: all that val_list leaves.")
-    val_list: str | None = Field(None, description="File with the validation images' names, one a line, relative to `path`; none: all that train_list leaves.")
-    max_pixels: int = Field(100_000_000, ge=64, le=10**10, description="Largest number of pixels of one image; more is taken for a decompression bomb.")
+    train_list: str | None = Field(
+        None, description="File with the training images' names, one a line, relative to `path`; none: all that val_list leaves."
+    )
+    val_list: str | None = Field(
+        None, description="File with the validation images' names, one a line, relative to `path`; none: all that train_list leaves."
+    )
+    max_pixels: int = Field(
+        100_000_000, ge=64, le=10**10, description="Largest number of pixels of one image; more is taken for a decompression bomb."
+    )
     exif: Literal["ignore", "apply"] = Field("ignore", description="Whether images are turned as their EXIF orientation says; masks never are.")
 
     @field_validator("colours")
@@ -115,6 +126,9 @@ class Options(DataOptions):
         return ("background", *(f"class {k}" for k in range(1, self.classes or 2)))
 
 
+_Options = Options  # inside the source, `Options` is its attribute
+
+
 @dataclass(frozen=True)
 class Entry:
     """A pair whose headers could be read."""
@@ -137,7 +151,7 @@ class ImageMasks(Source):
     """The user's own images with a class for each pixel."""
 
     Options: ClassVar[type[DataOptions]] = Options
-    options: Options
+    options: _Options
 
     @functools.cached_property
     def root(self) -> Path:
@@ -229,12 +243,19 @@ class ImageMasks(Source):
         images, masks = root / options.images, root / options.masks
         if options.split in {"auto", "folder"} and not (options.split == "auto" and self._by_list):
             for val in _VAL_FOLDERS:
-                for train_dirs, val_dirs in (((images / "train", masks / "train"), (images / val, masks / val)), (
-                    (root / "train" / options.images, root / "train" / options.masks), (root / val / options.images, root / val / options.masks))):
+                for train_dirs, val_dirs in (
+                    ((images / "train", masks / "train"), (images / val, masks / val)),
+                    ((root / "train" / options.images, root / "train" / options.masks), (root / val / options.images, root / val / options.masks)),
+                ):
                     if train_dirs[0].is_dir() and val_dirs[0].is_dir():
-                        return [("train", train_dirs[0], files.folder(train_dirs[1], "data.masks")), ("val", val_dirs[0], files.folder(val_dirs[1], "data.masks"))]
+                        return [
+                            ("train", train_dirs[0], files.folder(train_dirs[1], "data.masks")),
+                            ("val", val_dirs[0], files.folder(val_dirs[1], "data.masks")),
+                        ]
         if options.split == "folder":
-            raise DataError(f"data.split: folder: neither {images}/train and {images}/val nor {root}/train/{options.images} and {root}/val/{options.images} exist")
+            raise DataError(
+                f"data.split: folder: neither {images}/train and {images}/val nor {root}/train/{options.images} and {root}/val/{options.images} exist"
+            )
         if options.split == "list" and not self._by_list:
             raise DataError("data.split: list: neither data.train_list nor data.val_list is given; give at least one of them")
         return [(None, files.folder(images, "data.images"), files.folder(masks, "data.masks"))]

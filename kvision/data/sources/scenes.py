@@ -7,8 +7,6 @@ validation scenes show digits that were never trained on.
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
@@ -20,6 +18,9 @@ from kvision.data.palette import palette
 from kvision.data.source import DataInfo, Source, SplitName
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
     import tensorflow as tf
 
     from kvision.data.scenes.compose import Scene
@@ -31,14 +32,16 @@ class Options(DataOptions):
     """What the scenes show, and how hard they are."""
 
     source: Literal["scenes"] = "scenes"
-    seed: int = Field(0, ge=0, lt=2**31, description="Seed of the scenes; apart from `train.seed`, so that every run is validated on the same pictures.")
+    seed: int = Field(
+        0, ge=0, lt=2**31, description="Seed of the scenes; apart from `train.seed`, so that every run is validated on the same pictures."
+    )
     train_size: int = Field(2000, ge=1, le=10**6, description="Training scenes.")
     val_size: int = Field(400, ge=1, le=10**6, description="Validation scenes.")
     objects: Literal["digits", "shapes", "stamps"] = Field(
         "digits", description="scikit-learn's real handwritten digits, drawn shapes, or the photographs of Debian's tuxpaint-stamps-default."
     )
     min_objects: int = Field(4, ge=1, le=32, description="Fewest objects in a scene.")
-    max_objects: int = Field(8, ge=1, le=32, description="Most objects in a scene.")
+    max_objects: int = Field(7, ge=1, le=32, description="Most objects in a scene.")
     object_scale: tuple[float, float] = Field((0.26, 0.46), description="Smallest and largest height of an object, as a fraction of the side.")
     rotate_deg: float = Field(15.0, ge=0.0, le=180.0, description="Largest rotation of an object, degrees.")
     overlap: float = Field(0.15, ge=0.0, le=0.9, description="Largest share of an object that others, clutter and the picture's edge may hide.")
@@ -65,13 +68,16 @@ class Options(DataOptions):
         return value
 
 
+_Options = Options  # inside the source, `Options` is its attribute
+
+
 class SceneSplit:
     """Scenes in memory: drawn once, then gathered by number in the graph."""
 
     in_memory = True
 
     def __init__(self, name: SplitName, scenes: Sequence[Scene], max_objects: int, captions_seed: int) -> None:
-        self.names = [f"scenes/{name}/{number}" for number in range(len(scenes))]
+        self.names: Sequence[str] = [f"scenes/{name}/{number}" for number in range(len(scenes))]
         self._split: SplitName = name
         self._facts = [(scene.things, scene.texture, scene.image.shape[0]) for scene in scenes]
         self._captions_seed = captions_seed
@@ -109,8 +115,10 @@ class SceneSplit:
         count, most = len(self), self._max_objects
         if name == "captions":
             return np.array(
-                [captions.captions(things, texture, side, seed=(self._captions_seed, int(self._split == "val"), number))
-                 for number, (things, texture, side) in enumerate(self._facts)],
+                [
+                    captions.captions(things, texture, side, seed=(self._captions_seed, int(self._split == "val"), number))
+                    for number, (things, texture, side) in enumerate(self._facts)
+                ],
                 dtype=object,
             )
         if name == "boxes":
@@ -128,7 +136,7 @@ class Scenes(Source):
     """Composed scenes with semantic masks, instance masks, boxes, labels, depth order and captions."""
 
     Options: ClassVar[type[DataOptions]] = Options
-    options: Options
+    options: _Options
 
     def __init__(self, options: Any, *, seed: int, base: Path) -> None:
         super().__init__(options, seed=seed, base=base)
@@ -172,4 +180,4 @@ class Scenes(Source):
 
     def report(self) -> dict[str, Any]:
         """Counts of the scenes."""
-        return {"source": "scenes", "objects": self.options.objects, "train": self.options.train_size, "val": self.options.val_size, "seed": self.options.seed}
+        return {"objects": self.options.objects, "train": self.options.train_size, "val": self.options.val_size, "seed": self.options.seed}

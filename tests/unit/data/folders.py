@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image
 
 from kvision.data.sources.image_masks import ImageMasks, Options
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 COLOURS = {"background": (0, 0, 0), "road": (128, 64, 128), "tree": (0, 128, 0)}
 
@@ -37,7 +39,9 @@ def coloured(mask: np.ndarray) -> np.ndarray:
     return np.array(list(COLOURS.values()), np.uint8)[mask]
 
 
-def write(root: Path, count: int = 10, *, suffix: str = ".png", kind: str = "grey", images: str = "images", masks: str = "masks", first: int = 0) -> None:
+def write(
+    root: Path, count: int = 10, *, suffix: str = ".png", kind: str = "grey", images: str = "images", masks: str = "masks", first: int = 0
+) -> None:
     """Writes `count` pairs `000`, `001` ...; the masks are grey, indexed or in colours."""
     (root / images).mkdir(parents=True, exist_ok=True)
     (root / masks).mkdir(parents=True, exist_ok=True)

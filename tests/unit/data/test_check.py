@@ -82,8 +82,20 @@ def mixed_colours(root: Path) -> None:
 PLANTED = {
     "missing mask": ({}, lambda r: (r / "masks/005.png").unlink(), "missing-mask", {"images/005.png"}, "name_mask"),
     "extra mask": ({}, lambda r: (r / "images/005.png").unlink(), "extra-mask", {"masks/005.png"}, "no image of this name"),
-    "two images of a name": ({}, lambda r: shutil.copy(r / "images/005.png", r / "images/005.bmp"), "duplicate-stem", {"images/005.bmp", "images/005.png"}, "rename"),
-    "two masks of a name": ({}, lambda r: shutil.copy(r / "masks/005.png", r / "masks/005_mask.png"), "duplicate-stem", {"masks/005.png", "masks/005_mask.png"}, "images/005"),
+    "two images of a name": (
+        {},
+        lambda r: shutil.copy(r / "images/005.png", r / "images/005.bmp"),
+        "duplicate-stem",
+        {"images/005.bmp", "images/005.png"},
+        "rename",
+    ),
+    "two masks of a name": (
+        {},
+        lambda r: shutil.copy(r / "masks/005.png", r / "masks/005_mask.png"),
+        "duplicate-stem",
+        {"masks/005.png", "masks/005_mask.png"},
+        "images/005",
+    ),
     "zero-byte image": ({}, lambda r: (r / "images/005.png").write_bytes(b""), "zero-byte", {"images/005.png"}, "empty"),
     "zero-byte mask": ({}, lambda r: (r / "masks/005.png").write_bytes(b""), "zero-byte", {"masks/005.png"}, "empty"),
     "not an image": ({}, lambda r: (r / "images/005.png").write_text("<html>"), "not-an-image", {"images/005.png"}, "html"),
@@ -97,7 +109,13 @@ PLANTED = {
     "wrong ending": ({}, lambda r: Image.open(r / "images/005.png").save(r / "images/005.png", "BMP"), "extension", {"images/005.png"}, "BMP"),
     "bomb": ({"max_pixels": 10**6}, lambda r: Image.new("1", (2000, 2000)).save(r / "images/005.png"), "bomb", {"images/005.png"}, "2000x2000"),
     "value outside": ({}, lambda r: grey(r / "masks/005.png", np.where(picture(5)[1] == 2, 7, 0)), "mask-values", {"masks/005.png"}, "7"),
-    "one mask of 0 and 255": ({"ignore_value": None}, lambda r: grey(r / "masks/005.png", (picture(5)[1] > 0) * 255), "mask-0-255", {"masks/005.png"}, "mask_values: {0: 0, 255: 1}"),
+    "one mask of 0 and 255": (
+        {"ignore_value": None},
+        lambda r: grey(r / "masks/005.png", (picture(5)[1] > 0) * 255),
+        "mask-0-255",
+        {"masks/005.png"},
+        "mask_values: {0: 0, 255: 1}",
+    ),
     "another size": ({}, lambda r: Image.new("L", (30, 24)).save(r / "masks/005.png"), "size", {"images/005.png", "masks/005.png"}, "32x24"),
     "EXIF rotation": ({}, rotated, "exif-rotation", {"images/005.png", "masks/005.png"}, "data.exif: apply"),
     "interpolated": ({}, interpolated, "interpolated", {"masks/005.png"}, "nearest"),
@@ -108,7 +126,13 @@ PLANTED = {
     "all ignored": ({}, lambda r: grey(r / "masks/005.png", np.full((24, 32), 255)), "all-ignored", {"masks/005.png"}, "no pixel"),
     "in two splits": ({"layout": "folder"}, in_two_splits, "two-splits", {"images/train/001.png", "images/val/copy.png"}, "(val)"),
     "twice": ({"layout": "folder"}, copied, "same-picture", {"images/train/001.png", "images/train/copy.png"}, "2 times"),
-    "colour of no class": ({"colours": COLOURS}, lambda r: Image.fromarray(np.full((24, 32, 3), 9, np.uint8)).save(r / "masks/005.png"), "mask-colours", {"masks/005.png"}, "[9, 9, 9]"),
+    "colour of no class": (
+        {"colours": COLOURS},
+        lambda r: Image.fromarray(np.full((24, 32, 3), 9, np.uint8)).save(r / "masks/005.png"),
+        "mask-colours",
+        {"masks/005.png"},
+        "[9, 9, 9]",
+    ),
     "interpolated colours": ({"colours": COLOURS}, mixed_colours, "interpolated", {"masks/005.png"}, "nearest"),
 }
 
@@ -160,7 +184,11 @@ def test_many_faults_at_once_errors_first(tmp_path):
     Image.open(tmp_path / "images/004.png").save(tmp_path / "images/004.png", "BMP")
     (tmp_path / "masks/005.png").unlink()
     found = check(source(tmp_path, val_split=0.5))
-    assert [(one.kind, one.severity, one.count) for one in found] == [("missing-mask", "error", 1), ("zero-byte", "error", 2), ("extension", "warning", 1)]
+    assert [(one.kind, one.severity, one.count) for one in found] == [
+        ("missing-mask", "error", 1),
+        ("zero-byte", "error", 2),
+        ("extension", "warning", 1),
+    ]
     assert found[1].files == ("images/002.png", "images/003.png")
 
 

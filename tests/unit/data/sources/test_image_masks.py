@@ -10,7 +10,7 @@ from PIL import Image
 
 from kvision.core.errors import DataError
 from kvision.data.sources.image_masks import ImageMasks, Options
-from tests.unit.data.folders import COLOURS, indexed, picture, source, write
+from tests.unit.data.folders import COLOURS, picture, source, write
 
 FIELDS = frozenset({"image", "mask"})
 
@@ -18,7 +18,7 @@ FIELDS = frozenset({"image", "mask"})
 def read_all(split, fields=FIELDS):
     """Every example by way of a graph, as the pipeline does it."""
     data = tf.data.Dataset.range(len(split)).map(lambda index: split.read(index, fields))
-    return {name: example for name, example in zip(split.names, data.as_numpy_iterator(), strict=True)}
+    return dict(zip(split.names, data.as_numpy_iterator(), strict=True))
 
 
 def both(one):
@@ -103,7 +103,7 @@ def test_split_by_lists(tmp_path):
     (tmp_path / "train.txt").write_text("000.png\n002\n")
     assert list(source(tmp_path, val_list="val.txt", train_list="train.txt").split("train").names) == ["images/000.png", "images/002.png"]
     (tmp_path / "train.txt").write_text("000\n001\n")
-    with pytest.raises(DataError, match="1 images are in data.train_list as well, such as 001"):
+    with pytest.raises(DataError, match=r"1 images are in data.train_list as well, such as 001"):
         source(tmp_path, val_list="val.txt", train_list="train.txt").split("train")
     (tmp_path / "val.txt").write_text("images/04.png\n")
     with pytest.raises(DataError, match=r"val.txt:1: there is no image 'images/04.png'; did you mean \"images/004.png\""):
@@ -127,9 +127,9 @@ def test_a_split_without_examples_says_what_to_do(tmp_path):
     write(tmp_path, 1)
     with pytest.raises(DataError, match=r"of 1 pairs none is left for (train|val); data.val_split=0.2 .* data.val_list"):
         source(tmp_path).split("train")
-    with pytest.raises(DataError, match="data.split: folder: neither"):
+    with pytest.raises(DataError, match=r"data.split: folder: neither"):
         source(tmp_path, split="folder").split("train")
-    with pytest.raises(DataError, match="neither data.train_list nor data.val_list"):
+    with pytest.raises(DataError, match=r"neither data.train_list nor data.val_list"):
         source(tmp_path, split="list").split("train")
 
 
@@ -170,7 +170,10 @@ FAULTS = {
     "two masks": (lambda root: shutil.copy(root / "masks/003.png", root / "masks/003_gt.png"), "several masks for images/003.png"),
     "two images": (lambda root: shutil.copy(root / "images/003.png", root / "images/003.jpg"), "several images of one name"),
     "tiff": (lambda root: (root / "images/new.tif").write_bytes(b"II*\0"), "images/new.tif: .tif files can't be read"),
-    "value": (lambda root: Image.fromarray(np.full((24, 32), 9, np.uint8)).save(root / "masks/003.png"), "values outside the classes: 9; accepted: 0..2, and 255"),
+    "value": (
+        lambda root: Image.fromarray(np.full((24, 32), 9, np.uint8)).save(root / "masks/003.png"),
+        "values outside the classes: 9; accepted: 0..2, and 255",
+    ),
     "truncated mask": (lambda root: (root / "masks/003.png").write_bytes((root / "masks/003.png").read_bytes()[:-30]), "ends too early"),
 }
 
@@ -195,7 +198,9 @@ def test_a_fault_stops_or_is_left_out_and_counted(tmp_path, fault):
 def test_a_decompression_bomb_is_not_opened(tmp_path):
     write(tmp_path, 8)
     Image.new("1", (4000, 4000)).save(tmp_path / "images/003.png")
-    with pytest.raises(DataError, match=r"images/003.png: 4000x4000 px are more than data.max_pixels=1000000; scale it down, or raise data.max_pixels"):
+    with pytest.raises(
+        DataError, match=r"images/003.png: 4000x4000 px are more than data.max_pixels=1000000; scale it down, or raise data.max_pixels"
+    ):
         source(tmp_path, max_pixels=10**6).split("train")
 
 
