@@ -137,6 +137,13 @@ def _computing(verbose: bool) -> Iterator[None]:
         yield
 
 
+def _validate(recipe: str, overrides: list[str] | None, smoke: bool = False) -> None:
+    """Raises a recipe's faults before a command's module loads TensorFlow."""
+    from kvision import catalog
+
+    catalog.load(recipe, overrides or [], smoke)
+
+
 def _version(wanted: bool) -> None:
     if wanted:
         from kvision import __version__
@@ -171,9 +178,7 @@ def train(
     Example: kvision train recipes/unet.yaml train.epochs=3 model.width=16
     """
     with _computing(verbose):
-        from kvision import catalog
-
-        catalog.load(recipe, overrides or [], smoke)  # its faults come before TensorFlow does
+        _validate(recipe, overrides, smoke)
         from kvision.commands import train as command
 
         code = command.run(
@@ -274,6 +279,7 @@ def plan(
     Example: kvision plan recipes/unet.yaml data.batch=32
     """
     with _computing(verbose):
+        _validate(recipe, overrides, smoke)
         from kvision.commands import plan as command
 
         command.run(recipe, overrides or [], devices=devices, precision=precision.value, smoke=smoke, json_lines=json_lines)
@@ -387,6 +393,7 @@ def data_check(recipe: Recipe, overrides: Overrides = None, json_lines: Json = F
     Example: kvision data check my.yaml
     """
     with _computing(verbose):
+        _validate(recipe, overrides)
         from kvision.commands import data
 
         data.check(recipe, overrides or [], json_lines=json_lines)
@@ -405,6 +412,7 @@ def data_show(
     Example: kvision data show recipes/unet.yaml --out data.html
     """
     with _computing(verbose):
+        _validate(recipe, overrides)
         from kvision.commands import data
 
         data.show(recipe, overrides or [], out=out, count=count)
