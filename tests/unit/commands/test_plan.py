@@ -61,5 +61,5 @@ def test_json_and_a_fault_in_the_recipe(facts, capsys, monkeypatch):
     monkeypatch.setattr(plan, "measure", lambda resolved, **options: facts)
     plan.run("unet", OPTIONS, json_lines=True)
     assert json.loads(capsys.readouterr().out)["steps"] == 6
-    with pytest.raises(RecipeError, match="model.depht"):
+    with pytest.raises(RecipeError, match=r"model\.depht"):
         plan.run("unet", ["model.depht=3"])
