@@ -1,10 +1,13 @@
-"""`kvision data`: looks for faults in a recipe's data."""
+"""`kvision data`: looks for faults in a recipe's data, and makes a page to look at it."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 _MAX_NAMES = 8
 
@@ -36,6 +39,49 @@ def check(recipe: str, overrides: Sequence[str], *, json_lines: bool = False) ->
         print(json.dumps(asdict(finding)) if json_lines else text)
     errors = [finding for finding in found if finding.severity == "error"]
     if errors:
-        raise DataError(f"{sum(finding.count for finding in errors)} faults of {len(errors)} kinds that spoil training or evaluation; each is named above with its fix")
+        count_all = sum(finding.count for finding in errors)
+        raise DataError(f"{count_all} faults of {len(errors)} kinds that spoil training or evaluation; each is named above with its fix")
     if not json_lines:
         print(f"{options.source}: no faults" if not found else f"{options.source}: no errors, {len(found)} kinds of warnings")
+
+
+def show(recipe: str, overrides: Sequence[str], *, out: str = "data.html", count: int = 12) -> None:
+    """Writes a page, readable offline, of a recipe's examples before and after augmentation, with class statistics.
+
+    Args:
+        recipe: A file, or the name of a shipped recipe.
+        overrides: `key=value` texts.
+        out: The page to write; one that is there already is replaced.
+        count: Training examples to show; a third as many of validation.
+
+    Raises:
+        DataError: If the data can't be used.
+        UsageError: If the page can't be written.
+    """
+    from pathlib import Path
+
+    from kvision import catalog
+    from kvision.core.errors import UsageError
+    from kvision.data import show as looking
+    from kvision.data.pipeline import Pipeline
+    from kvision.report import page
+
+    resolved = catalog.load(recipe, overrides)
+    made, options = resolved.recipe, resolved.recipe.data
+    source = catalog.source(options.source)(options, seed=made.train.seed, base=resolved.base)
+    fields = catalog.system(made.system).fields | ({"mask", "boxes", "labels"} & source.info.fields)
+    found = looking.overview(Pipeline(source, options, frozenset(fields), made.train.seed), count)
+    template = page.environment().get_template("data.html.j2")
+    html = template.render(
+        title=resolved.path.stem,
+        source=options.source,
+        system=made.system,
+        data=found,
+        has_boxes=any(shot.boxes for examples in found.examples.values() for example in examples for shot in example.shots),
+        wide=any(len(example.shots) > 1 for example in found.examples["train"]),
+    )
+    try:
+        Path(out).write_text(html, encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"--out: {out} can't be written: {error.strerror}; name a file in a folder that is there and may be written to") from error
+    print(out)

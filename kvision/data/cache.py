@@ -123,6 +123,10 @@ class Store:
         """The example of this number (scalar int64; int64 `[b]` if `vectorised`), read from its split."""
         return self.reader(tf.constant(self._kept, tf.int64)[index] if self.skipped else index)
 
+    def original(self, index: int, fields: frozenset[str]) -> dict[str, tf.Tensor]:
+        """The example of this number as its split gives it."""
+        return self.reader.split.read(tf.constant(self._kept[index], tf.int64), fields)
+
     def blame(self, index: int) -> str | None:
         """Why the example of this number can't be read, or none; the message names it."""
         return self.reader.blame(self._kept[index])

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +19,7 @@ from kvision.core.errors import DataError
 from kvision.data.augment import augment, is_identity
 from kvision.data.cache import Reader, Store, open_store
 from kvision.data.preprocess import Preprocess
+from kvision.data.share import Share
 from kvision.data.statistics import channel_statistics
 
 if TYPE_CHECKING:
@@ -28,36 +28,6 @@ if TYPE_CHECKING:
 
 CROP_STREAM = 1_000_003
 """Keeps the draws of random crops apart from those of augmentation."""
-
-
-@dataclass(frozen=True)
-class _Share:
-    """The part of each global batch that one input pipeline makes.
-
-    Attributes:
-        start: Its first position in the global batch.
-        mine: Number of its examples in a global batch.
-        each: Examples a replica.
-    """
-
-    start: int
-    mine: int
-    each: int
-
-    @classmethod
-    def of(cls, batch: int, context: tf.distribute.InputContext | None) -> _Share:
-        """This pipeline's share; raises `DataError` if the replicas can't have equal parts."""
-        replicas, pipelines, this = (
-            (1, 1, 0) if context is None else (context.num_replicas_in_sync, context.num_input_pipelines, context.input_pipeline_id)
-        )
-        if batch % replicas:
-            raise DataError(f"data.batch: {batch} can't be split evenly over {replicas} devices; use a multiple of {replicas}")
-        mine = batch // pipelines
-        return cls(this * mine, mine, batch // replicas)
-
-    def locate(self, count: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """`(step, place in the global batch)` of this pipeline's examples, counted from step 0."""
-        return count // self.mine, self.start + count % self.mine
 
 
 class Pipeline:
@@ -151,7 +121,7 @@ class Pipeline:
         Raises:
             DataError: If the batch can't be split evenly over the replicas.
         """
-        share = _Share.of(self.options.batch, context)
+        share = Share.of(self.options.batch, context)
         steps = self.steps_per_epoch
         positions = tf.data.Dataset.range(start_step * share.mine, np.iinfo(np.int64).max)
 
@@ -167,10 +137,7 @@ class Pipeline:
             epoch, index = locate(count)
             example = store.fetch(index)
             if not plain:
-                seed = tf.stack([(self.seed << 32) + epoch, index])
-                if self.options.fit == "crop":
-                    example = self.preprocess.place(example, tf.random.experimental.stateless_fold_in(seed, CROP_STREAM))
-                example = augment(example, self.options.augment, seed, padding=self.preprocess.padding)
+                example = self._augmented(example, epoch, index)
             return {**example, "index": index, "weight": tf.ones_like(index, tf.float32)}
 
         if plain and store.vectorised:
@@ -188,7 +155,7 @@ class Pipeline:
         Returns:
             Per-replica batches as `train` gives them; those that fill up the last ones repeat an example with `weight` 0.
         """
-        share = _Share.of(self.options.batch, context)
+        share = Share.of(self.options.batch, context)
         store = self._store("val")
 
         def fetch(count: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -227,6 +194,26 @@ class Pipeline:
         """
         example = self._placed(self._store(split).fetch(tf.constant(index, tf.int64)))
         return {name: value.numpy() for name, value in example.items()}
+
+    def sample(self, index: int, epoch: int) -> dict[str, np.ndarray]:
+        """A training example as epoch `epoch` shows it: augmented, but not normalised, for people to look at.
+
+        Args:
+            index: Number of the example.
+            epoch: Number of the epoch, from 0 on.
+
+        Returns:
+            `image` uint8 `[S, S, 3]` and the other fields.
+        """
+        number = tf.constant(index, tf.int64)
+        example = self._augmented(self._store("train").fetch(number), tf.constant(epoch, tf.int64), number)
+        example["image"] = tf.saturate_cast(tf.round(tf.cast(example["image"], tf.float32)), tf.uint8)
+        return {name: value.numpy() for name, value in example.items()}
+
+    def original_size(self, split: SplitName, index: int) -> tuple[int, int]:
+        """Height and width of one picture before it is brought into the square, pixels."""
+        height, width, _ = self._store(split).original(index, frozenset({"image"}))["image"].shape
+        return int(height), int(width)
 
     def name(self, split: SplitName, index: int) -> str:
         """Name of one example."""
@@ -278,6 +265,13 @@ class Pipeline:
     def _placed(self, example: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         """An example in the square: stores have done so already unless pictures keep their own size."""
         return self.preprocess.place(example) if self.options.fit == "crop" else example
+
+    def _augmented(self, example: dict[str, tf.Tensor], epoch: tf.Tensor, index: tf.Tensor) -> dict[str, tf.Tensor]:
+        """A training example as this epoch shows it: a pure function of (seed, epoch, index)."""
+        seed = tf.stack([(self.seed << 32) + epoch, index])
+        if self.options.fit == "crop":
+            example = self.preprocess.place(example, tf.random.experimental.stateless_fold_in(seed, CROP_STREAM))
+        return augment(example, self.options.augment, seed, padding=self.preprocess.padding)
 
     def _shuffle(self, epoch: tf.Tensor, place: tf.Tensor) -> tf.Tensor:
         """The example (int64, scalar or `[b]`) at this place of this epoch; a batch never spans two epochs."""
