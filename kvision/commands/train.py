@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shlex
 import sys
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +17,8 @@ from kvision.engine.session import Session, open_session, recorded_preprocess
 from kvision.report import folder
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from kvision.core.resolved import Resolved
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import keras
 
 from kvision.engine.checkpoint import writing
 from kvision.engine.session import Session, restore
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
 
 WEIGHTS = "weights"
 MODEL = "model.keras"
@@ -58,6 +61,9 @@ def load_model(path: Path) -> keras.Model:
 
     Args:
         path: The file.
+
+    Returns:
+        The network that predicts.
     """
     import kvision.layers.normalization
     import kvision.layers.resampling  # noqa: F401

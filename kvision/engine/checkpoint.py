@@ -14,14 +14,16 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from kvision.core.errors import RunError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from pathlib import Path
 
 FOLDER = re.compile(r"step-(\d{8,})")
 STATE = "state.safetensors"
@@ -111,10 +113,13 @@ class Checkpoints:
                     path.unlink(missing_ok=True)
 
     def latest_good(self, warn: Callable[[str], None]) -> tuple[Checkpoint, dict[str, np.ndarray]] | None:
-        """The newest whole checkpoint with its arrays; none if there are no checkpoints.
+        """Finds the newest whole checkpoint.
 
         Args:
             warn: Called with a sentence for each damaged checkpoint that is passed over.
+
+        Returns:
+            The checkpoint and its arrays by name; none if there are no checkpoints.
 
         Raises:
             RunError: If there are checkpoints and every one is damaged.
@@ -196,6 +201,13 @@ def load(path: Path) -> tuple[Checkpoint, dict[str, np.ndarray]]:
 @contextlib.contextmanager
 def writing(folder: Path, what: str) -> Iterator[None]:
     """Turns the operating system's faults while writing into one clear message.
+
+    Args:
+        folder: Where things are written.
+        what: What is written.
+
+    Yields:
+        Nothing.
 
     Raises:
         RunError: If the disk is full, the folder is read-only, or anything else keeps a file from being written.

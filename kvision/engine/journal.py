@@ -11,13 +11,15 @@ import json
 import math
 import os
 import time
-from collections.abc import Mapping
-from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from kvision.engine.checkpoint import replace, writing
 from kvision.engine.events import Action, CheckpointSaved, EpochEnded, Event, Finished, Progress, Started, to_json
 from kvision.engine.runfolder import write_json
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
 
 METRICS = "metrics.csv"
 EVENTS = "events.jsonl"
@@ -53,6 +55,9 @@ class Journal(Action):
 
     def on_event(self, event: Event) -> None:
         """Writes down the event.
+
+        Args:
+            event: What happened.
 
         Raises:
             RunError: If the disk is full or the folder can't be written.
@@ -103,7 +108,12 @@ class Journal(Action):
         if isinstance(event, EpochEnded):
             values = {name: value for name, value in event.row.items() if name not in ("epoch", "step")}
         else:
-            values = {"running/loss": event.loss, "running/lr": event.lr, "running/images_per_s": event.images_per_s, "running/wait_share": event.wait_share}
+            values = {
+                "running/loss": event.loss,
+                "running/lr": event.lr,
+                "running/images_per_s": event.images_per_s,
+                "running/wait_share": event.wait_share,
+            }
         with self._writer.as_default(step=event.step):
             for name, value in values.items():
                 tf.summary.scalar(name, value)
@@ -131,6 +141,9 @@ def read_rows(path: Path) -> list[dict[str, float | int]]:
 
     Args:
         path: The file; when it is missing there are no rows.
+
+    Returns:
+        One dictionary a row.
     """
     if not path.exists():
         return []

@@ -7,7 +7,6 @@ question from the host, between the steps of a call.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +16,8 @@ import tensorflow as tf
 from kvision.core.errors import DataError, RunError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from kvision.engine.session import Session
     from kvision.engine.system import Batch
 

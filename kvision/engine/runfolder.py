@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import contextlib
-import datetime
+import datetime as dt
 import fcntl
 import hashlib
 import json
@@ -56,7 +56,7 @@ def claim(run_dir: Path, *, resume: bool) -> Iterator[bool]:
         RunError: If the folder holds a run and `resume` is off, holds something else, is in use, or can't be written.
     """
     with writing(run_dir, "the run folder"):
-        present = set(os.listdir(run_dir)) if run_dir.exists() else set()
+        present = {path.name for path in run_dir.iterdir()} if run_dir.exists() else set()
     begun = RESOLVED in present
     if begun and not resume:
         raise RunError(f"{run_dir} already holds a run; go on with it by --resume, or start another with --run-dir {_next_free(run_dir)}")
@@ -125,7 +125,11 @@ def check_unchanged(run_dir: Path, values: Mapping[str, Any], fingerprint: str) 
     if barred:
         lines = "\n".join(f"  {key}: {before.get(key)!r} when the run began, {now.get(key)!r} now" for key in barred)
         schedule = before.get("optim.schedule")
-        why = f" (the {schedule} schedule depends on the run's length, so the steps already done would have been others)" if set(barred) & set(LENGTH) else ""
+        why = (
+            f" (the {schedule} schedule depends on the run's length, so the steps already done would have been others)"
+            if set(barred) & set(LENGTH)
+            else ""
+        )
         raise RunError(
             f"{run_dir}: the recipe has changed since the run began{why}:\n{lines}\n"
             f"put these values back, or start a new run with --run-dir {_next_free(run_dir)}"
@@ -146,11 +150,14 @@ def environment(*, devices: list[str], precision: str, deterministic: bool) -> d
         devices: Names of the devices trained on.
         precision: `fp32`, `bf16` or `fp16`.
         deterministic: Whether op determinism is on.
+
+    Returns:
+        JSON values.
     """
     return {
         "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
         "folder": str(Path.cwd()),
-        "started": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "started": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
         "python": platform.python_version(),
         "versions": versions(),
         "platform": platform.platform(),
@@ -191,6 +198,12 @@ def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 def read_json(path: Path) -> dict[str, Any]:
     """Reads one JSON file of the run folder.
+
+    Args:
+        path: The file.
+
+    Returns:
+        Its values.
 
     Raises:
         RunError: If it is missing or damaged.

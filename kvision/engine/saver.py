@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from kvision.engine.checkpoint import Checkpoints
 from kvision.engine.events import CheckpointSaved
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import numpy as np
+
+    from kvision.engine.checkpoint import Checkpoints
 
 
 class Saver:

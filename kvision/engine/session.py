@@ -175,6 +175,12 @@ def restore(session: Session, run_dir: Path, weights: str = "best") -> checkpoin
 def recorded_preprocess(run_dir: Path) -> Preprocess:
     """The preprocessing that a run was trained with.
 
+    Args:
+        run_dir: The run folder.
+
+    Returns:
+        As it stands in data.json.
+
     Raises:
         RunError: If the run folder does not tell.
     """

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
-import keras
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import keras
 
 SETTLED = 5.0
 """Moving statistics have forgotten their start once steps x (1 - momentum) is this large: what is left of it is exp(-5), under 1%."""
 
 
 def unsettled(networks: Mapping[str, keras.Model], steps: int) -> str | None:
-    """A warning if a run is so short that batch-norm statistics are not yet settled; none if all is well.
+    """Checks that a run is not so short that batch-norm statistics are not yet settled.
 
     Args:
         networks: Networks by role.
         steps: Steps of the whole run.
+
+    Returns:
+        A warning; none if all is well.
     """
     layers = [layer for net in networks.values() for layer in net._flatten_layers()]
     momenta = [float(layer.momentum) for layer in layers if hasattr(layer, "momentum") and hasattr(layer, "moving_mean")]

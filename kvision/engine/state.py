@@ -7,13 +7,17 @@ network.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
-import keras
 import numpy as np
 
 from kvision.core.errors import RunError
 from kvision.engine.replica import AnyVariable, native
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import keras
 
 SHOWN = 5
 """Differences listed in an error."""
@@ -26,6 +30,9 @@ def weights(networks: Mapping[str, keras.Model]) -> dict[str, keras.Variable]:
 
     Args:
         networks: Networks by role.
+
+    Returns:
+        Variables by name, in the order of networks and weights.
 
     Raises:
         ValueError: If two weights of one network have the same name; give their layers names of their own.

@@ -7,10 +7,8 @@ import math
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
 import psutil
 
 from kvision.core.errors import DivergedError, KvisionError, RunError
@@ -19,9 +17,15 @@ from kvision.engine.checkpoint import Checkpoints, writing
 from kvision.engine.loop import Call, Loop
 from kvision.engine.pace import Pace
 from kvision.engine.saver import Saver
-from kvision.engine.session import Session, Training
 from kvision.engine.settled import unsettled
 from kvision.engine.signals import StopRequest
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import numpy as np
+
+    from kvision.engine.session import Session, Training
 
 CHECKPOINT_EVERY_S = 60.0
 TELL_EVERY_S = 0.5
@@ -245,12 +249,11 @@ class Trainer:
         with writing(self._run_dir, DIVERGED):
             runfolder.write_json(self._run_dir / DIVERGED, facts)
         shown = ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
-        what = "its gradient became NaN or infinite" if math.isfinite(call.loss) else f"became {call.loss}"
+        what = f"the gradient became NaN or infinite at a loss of {call.loss:.4g}" if math.isfinite(call.loss) else f"the loss became {call.loss}"
         return DivergedError(
-            f"step {step} of epoch {self._progress.epoch + 1}: the loss {what if not math.isfinite(call.loss) else f'was {call.loss:.4g}, but {what}'} "
-            f"on the batch {shown} (all of it in {self._run_dir / DIVERGED}); the weights are untouched, "
-            f"{f'the last good checkpoint is {kept}' if kept else 'there was no checkpoint yet'}; look at these examples with `kvision data check`, "
-            "or start a new run with a smaller optim.lr, more optim.warmup_steps or optim.clip_norm=1"
+            f"step {step} of epoch {self._progress.epoch + 1}: {what} on the batch {shown} (all of it in {self._run_dir / DIVERGED}); "
+            f"the weights are untouched, {f'the last good checkpoint is {kept}' if kept else 'there was no checkpoint yet'}; "
+            "look at these examples with `kvision data check`, or start a new run with a smaller optim.lr, more optim.warmup_steps or optim.clip_norm=1"
         )
 
     def _how_to_go_on(self) -> str:

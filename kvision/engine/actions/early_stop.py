@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from kvision.engine.events import Action, EpochEnded, Event
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
 
 
 class EarlyStop(Action):

@@ -5,13 +5,16 @@ from __future__ import annotations
 import errno
 import json
 import os
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from kvision.core.errors import RunError
 from kvision.engine import events, journal
 from kvision.engine.journal import Journal, read_rows
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 STARTED = events.Started(
     run_dir="runs/x", system="segmentation/tiny", step=0, total=12, steps_per_epoch=6, epochs=2, batch=4, parameters=9, devices=("cpu:0",),

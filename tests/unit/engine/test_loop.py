@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import functools
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from kvision.core.errors import DataError, UsageError
-from kvision.data.source import Split, SplitName
 from kvision.engine import loop, state
 from tests.fakes import FakeSource
 from tests.unit.engine import tiny
+
+if TYPE_CHECKING:
+    from kvision.data.source import Split, SplitName
 
 Values = dict[str, np.ndarray]
 

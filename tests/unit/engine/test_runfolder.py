@@ -50,9 +50,11 @@ def test_resuming_where_there_is_nothing_starts(tmp_path: Path) -> None:
 def test_a_run_is_not_overwritten_and_the_next_free_name_is_offered(tmp_path: Path) -> None:
     run_dir = begun(tmp_path / "unet")
     (tmp_path / "unet-2").mkdir()
-    with pytest.raises(RunError, match=rf"unet already holds a run; go on with it by --resume, or start another with --run-dir {tmp_path}/unet-3"):
-        with runfolder.claim(run_dir, resume=False):
-            pass
+    with (
+        pytest.raises(RunError, match=rf"unet already holds a run; go on with it by --resume, or start another with --run-dir {tmp_path}/unet-3"),
+        runfolder.claim(run_dir, resume=False),
+    ):
+        pass
     with runfolder.claim(run_dir, resume=True) as found:
         assert found
 
@@ -60,23 +62,26 @@ def test_a_run_is_not_overwritten_and_the_next_free_name_is_offered(tmp_path: Pa
 @pytest.mark.parametrize("resume", [False, True])
 def test_a_folder_of_something_else_is_left_alone(tmp_path: Path, resume: bool) -> None:
     (tmp_path / "thesis.tex").write_text("x")
-    with pytest.raises(RunError, match=r"exists and is not a run \(it has no resolved.json\); choose another folder"):
-        with runfolder.claim(tmp_path, resume=resume):
-            pass
+    with (
+        pytest.raises(RunError, match=r"exists and is not a run \(it has no resolved.json\); choose another folder"),
+        runfolder.claim(tmp_path, resume=resume),
+    ):
+        pass
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
 
 
 def test_a_file_in_its_place(tmp_path: Path) -> None:
     (tmp_path / "run").write_text("x")
-    with pytest.raises(RunError, match="the run folder could not be written: Not a directory; choose a folder that can be written with --run-dir"):
-        with runfolder.claim(tmp_path / "run", resume=False):
-            pass
+    with (
+        pytest.raises(RunError, match="the run folder could not be written: Not a directory; choose a folder that can be written with --run-dir"),
+        runfolder.claim(tmp_path / "run", resume=False),
+    ):
+        pass
 
 
 def test_a_folder_that_cannot_be_made() -> None:
-    with pytest.raises(RunError, match="/proc/kvision: the run folder could not be written"):
-        with runfolder.claim(Path("/proc/kvision"), resume=False):
-            pass
+    with pytest.raises(RunError, match="/proc/kvision: the run folder could not be written"), runfolder.claim(Path("/proc/kvision"), resume=False):
+        pass
 
 
 def test_two_trainings_never_share_a_folder_and_a_dead_one_does_not_block(tmp_path: Path) -> None:
@@ -89,9 +94,11 @@ def test_two_trainings_never_share_a_folder_and_a_dead_one_does_not_block(tmp_pa
     assert other.stdout is not None
     with other.stdout:
         assert other.stdout.readline() == "claimed\n"
-        with pytest.raises(RunError, match=f"is in use by another training, process {other.pid}; wait for it, or choose another --run-dir"):
-            with runfolder.claim(run_dir, resume=True):
-                pass
+        with (
+            pytest.raises(RunError, match=f"is in use by another training, process {other.pid}; wait for it, or choose another --run-dir"),
+            runfolder.claim(run_dir, resume=True),
+        ):
+            pass
         other.kill()
         other.wait()
     with runfolder.claim(run_dir, resume=True) as found:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -12,6 +12,9 @@ from kvision.engine import artifacts, loop, session, state
 from kvision.engine.checkpoint import Checkpoints
 from kvision.engine.settled import unsettled
 from tests.unit.engine import tiny
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def test_weights_come_from_the_seed_alone() -> None:

@@ -48,7 +48,11 @@ class Poisoned(Tiny):
 
 
 def resolved(
-    *, data: dict[str, Any] | None = None, optim: dict[str, Any] | None = None, train: dict[str, Any] | None = None, model: dict[str, Any] | None = None
+    *,
+    data: dict[str, Any] | None = None,
+    optim: dict[str, Any] | None = None,
+    train: dict[str, Any] | None = None,
+    model: dict[str, Any] | None = None,
 ) -> Any:
     """A resolved recipe, as far as the engine looks at one: 24 training examples of 16x16, batches of 4, so 6 steps an epoch."""
     recipe = Recipe(
@@ -63,7 +67,9 @@ def resolved(
     return SimpleNamespace(recipe=recipe, origins={}, path=Path("recipes/tiny.yaml"), base=Path(), values=lambda: values)
 
 
-def session(source: type = FakeSource, system: type = Tiny, devices: str = "cpu", precision_name: str = "fp32", training: bool = True, **sections: Any) -> Session:
+def session(
+    source: type = FakeSource, system: type = Tiny, devices: str = "cpu", precision_name: str = "fp32", training: bool = True, **sections: Any
+) -> Session:
     """A session of `Tiny`."""
     from kvision.engine.session import open_session
 
