@@ -10,6 +10,7 @@ import ast
 import importlib
 import importlib.util
 import inspect
+import json
 import re
 from dataclasses import dataclass
 from functools import lru_cache
@@ -148,6 +149,8 @@ def recipe_of(name: str) -> str | None:
 def load(recipe: str | Path, overrides: Sequence[str] = (), smoke: bool = False) -> Resolved:
     """Finds, reads and validates a recipe: the front door.
 
+    The `recipe.yaml` of a run folder keeps the base of its relative paths: the folder of the recipe that the run was made with.
+
     Args:
         recipe: A file, or the name of a shipped recipe, such as `unet`.
         overrides: `key=value` texts.
@@ -161,7 +164,8 @@ def load(recipe: str | Path, overrides: Sequence[str] = (), smoke: bool = False)
     """
     from kvision.core.resolve import resolve
 
-    return resolve(paths.find_recipe(recipe), overrides, smoke=smoke, sections=sections)
+    path = paths.find_recipe(recipe)
+    return resolve(path, overrides, smoke=smoke, sections=sections, base=_recorded_base(path))
 
 
 def from_run(run_dir: str | Path) -> Resolved:
@@ -212,6 +216,17 @@ def _sections(system_name: str | None, source_name: str | None, faults: tuple[tu
     if owner is None or options is None:
         return Sections(recipe, faults=faults)
     return Sections(recipe, owner.check, faults)
+
+
+def _recorded_base(path: Path) -> Path | None:
+    """The base that a run recorded beside its recipe; None for a recipe that is not a run's."""
+    record = path.parent / "resolved.json"
+    if path.name != "recipe.yaml" or not record.is_file():
+        return None
+    try:
+        return Path(json.loads(record.read_text(encoding="utf-8"))["base"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 def _folders(package: str) -> list[Path]:

@@ -9,7 +9,7 @@ import keyword
 import os
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from kvision import catalog
 from kvision.core import paths
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from kvision.engine.system import System
 
 _ID = re.compile(r"[a-z][a-z0-9_]*/[a-z][a-z0-9_]*")
-GOLDEN = {"parameters": None, "outputs": [], "tolerance": 1e-4}
+GOLDEN: dict[str, Any] = {"parameters": None, "outputs": [], "tolerance": 1e-4}
 
 SYSTEM = '''"""{title}: one sentence on what it does.
 

@@ -177,6 +177,12 @@ class _Builder:
 
     def _scalar(self, event: Any, resolver: Any, line: int, column: int) -> Any:
         text = event.value
+        try:
+            text = text.encode("utf-16", "surrogatepass").decode("utf-16")  # JSON writes one rare character as two escapes
+        except UnicodeDecodeError:
+            text = "\0"
+        if "\0" in text:
+            self.stop(line, column, "the text holds an escape that stands for no character (zero, or half of a pair); remove it")
         if event.style in ("'", '"', "|", ">"):
             return text
         tag = str(resolver.resolve(nodes.ScalarNode, text, (True, False))).removeprefix(_TAG)

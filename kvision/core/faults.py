@@ -70,7 +70,7 @@ def _fault(error: Mapping[str, Any], section: type[BaseModel], values: Any) -> F
     if kind == "extra_forbidden":
         return Fault(path, _unknown(str(path[-1]), inner), "unknown")
     if kind == "missing" and field is not None and isinstance(loc[-1], str):
-        return Fault((*path, loc[-1]), f"missing; expected {describe.field_accepts(field)}{_what_for(field)}", "missing")
+        return Fault(path, f"missing; expected {describe.field_accepts(field)}{_what_for(field)}", "missing")
     value = _at(values, path)
     if loc[-1] == "[key]":
         table = _walk(loc[:-2], section, values)[2]
@@ -93,6 +93,7 @@ def _walk(loc: Loc, section: type[BaseModel], values: Any) -> tuple[Loc, type[Ba
             owner, field = inner, inner.model_fields.get(part)
             inner = describe.section_of(field.annotation) if field is not None else None
             if not isinstance(values, dict) or part not in values:
+                path += [part] if field is not None else []
                 break
             path.append(part)
             values = values[part]
@@ -123,6 +124,8 @@ def _item_type(field: FieldInfo | None, number: int) -> Any:
 
 def _at(values: Any, path: Loc) -> Any:
     for part in path:
+        if isinstance(values, dict) and part not in values:
+            return None
         values = values[part]
     return values
 

@@ -28,7 +28,7 @@ __all__ = ["Origin", "Resolved", "Sections", "SectionsOf", "dump", "from_json", 
 KINDS = ("unknown", "missing", "value", "name", "rule")
 
 
-def resolve(path: Path, overrides: Sequence[str] = (), *, smoke: bool = False, sections: SectionsOf) -> Resolved:
+def resolve(path: Path, overrides: Sequence[str] = (), *, smoke: bool = False, sections: SectionsOf, base: Path | None = None) -> Resolved:
     """Reads a recipe, applies what overrides it, and validates everything that was written.
 
     Args:
@@ -36,6 +36,7 @@ def resolve(path: Path, overrides: Sequence[str] = (), *, smoke: bool = False, s
         overrides: `key=value` texts of the command line.
         smoke: Whether the recipe's `smoke` section is applied.
         sections: Gives the recipe's type for a system and a source.
+        base: The folder that relative paths start from; none: the recipe's.
 
     Returns:
         The typed recipe with the origin of each value.
@@ -63,7 +64,7 @@ def resolve(path: Path, overrides: Sequence[str] = (), *, smoke: bool = False, s
     assigned = stack(used)
     recipe = validate(found.recipe, nest(assigned))
     origins = {".".join(leaf): _origin(leaf, assigned) for leaf in _leaf_paths(recipe)}
-    return Resolved(recipe, origins, path, path.resolve().parent, sections)
+    return Resolved(recipe, origins, path, base or path.resolve().parent, sections)
 
 
 def _problems(layers: Sequence[Layer], found: Sections, kinds: Sequence[str] = KINDS) -> list[Problem]:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import sys
 from typing import TYPE_CHECKING
 
@@ -124,6 +125,17 @@ def test_every_shipped_recipe_resolves_and_survives_a_dump(recipe: Path, smoke: 
     found = catalog.load(recipe, smoke=smoke)
     (tmp_path / "recipe.yaml").write_text(resolve.dump(found))
     assert catalog.load(tmp_path / "recipe.yaml").recipe == found.recipe
+
+
+def test_the_recipe_of_a_run_folder_keeps_the_base_of_its_paths(tmp_path: Path) -> None:
+    from kvision.core import resolve
+
+    (tmp_path / "recipe.yaml").write_text("system: segmentation/unet\ndata: {source: scenes}\n")
+    assert catalog.load(tmp_path / "recipe.yaml").base == tmp_path
+    (tmp_path / "resolved.json").write_text(json.dumps(resolve.to_json(catalog.load("unet"))))
+    assert catalog.load(tmp_path / "recipe.yaml").base == catalog.load("unet").base
+    (tmp_path / "resolved.json").write_text("{")
+    assert catalog.load(tmp_path / "recipe.yaml").base == tmp_path
 
 
 def test_faults_of_a_real_recipe_are_all_named(tmp_path: Path) -> None:

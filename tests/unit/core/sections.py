@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, ValidationInfo, field_validator
 
 from kvision.core.resolve import Resolved, Sections, resolve
 from kvision.core.schema import Count, DataOptions, Positive, Recipe, Section, narrow
@@ -26,6 +26,14 @@ class Net(Section):
     span: tuple[Positive, Positive] = (0.5, 2.0)
     title: str = "net"
     weights: dict[int, float] = Field(default_factory=dict)
+    twin: str | None = None
+
+    @field_validator("twin")
+    @classmethod
+    def _twin(cls, twin: str | None, info: ValidationInfo) -> str | None:
+        if twin is None and info.data.get("title") == "needs a twin":
+            raise ValueError("needs to be given beside this title")
+        return twin
 
 
 class Loss(Section):

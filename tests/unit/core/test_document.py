@@ -80,6 +80,8 @@ def test_aliases_that_stay_small_are_written_out() -> None:
         ("%YAML 1.1\n---\na: yes\n", "r.yaml", "asks for YAML 1.1, recipes are YAML 1.2"),
         ("<<: {a: 1}\n", "r.yaml:1:1", "merge keys"),
         ("? [a]\n: 1\n", "r.yaml:1:3", "can't be a key"),
+        ('a: "\\ud800"\n', "r.yaml:1:4", "an escape that stands for no character"),
+        ('a: "\\0"\n', "r.yaml:1:4", "an escape that stands for no character"),
         ("a: *nothing\n", "r.yaml:1:4", "the alias `*nothing` has no anchor"),
         ("a: &a [*a]\n", "r.yaml:1:8", "stands inside its own anchor"),
         ("a: " + "9" * 5000, "r.yaml:1:4", "a number of 5000 digits"),

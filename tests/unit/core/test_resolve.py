@@ -224,3 +224,8 @@ def test_the_excerpt_has_a_caret_under_the_fault(tmp_path: Path) -> None:
     with pytest.raises(RecipeError) as caught:
         load(tmp_path, MINIMAL + "model: {depth: four}\n")
     assert str(caught.value).splitlines()[1:] == ["    model: {depth: four}", "                   ^"]
+
+
+def test_a_fault_of_a_value_that_was_not_given_names_the_value(tmp_path: Path) -> None:
+    found = only(tmp_path, MINIMAL + "model: {title: needs a twin}\n")
+    assert found == "recipe.yaml:3:1: model.twin: needs to be given beside this title"
