@@ -83,7 +83,7 @@ class Reader:
 def reason(error: tf.errors.OpError) -> str:
     """The part of TensorFlow's message that says what is wrong, without the names of nodes."""
     text = str(error.message)
-    return (text.partition("} }} ")[2] or text.partition("}} ")[2] or text).partition(" [Op:")[0].partition(" [[")[0]
+    return (text.partition("} }} ")[2] or text.partition("}} ")[2] or text).partition(" [Op:")[0].partition(" [[")[0].rstrip(". ")
 
 
 def _highest(example: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
