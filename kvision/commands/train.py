@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shlex
 import sys
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kvision import catalog, report
+from kvision.core.errors import RunError
 from kvision.engine import artifacts, evaluation, events, runfolder, trainer
 from kvision.engine.actions import panel
 from kvision.engine.actions.early_stop import EarlyStop
@@ -76,6 +78,7 @@ def run(
             if training.done and (where / "report.html").exists():
                 print(f"{where}: this run is complete, after {progress.epoch} epochs; nothing is left to train", file=sys.stderr)
             else:
+                (where / "report.html").unlink(missing_ok=True)  # that of an earlier, shorter run
                 for message in notes + warnings:
                     actions.on_event(events.Warned(message))
                 training.run()
@@ -84,6 +87,8 @@ def run(
         if not training.done:
             again = _command(recipe, overrides, run_dir, deterministic, devices, precision, smoke)
             print(f"go on with: {again}", file=sys.stderr)
+            with contextlib.suppress(RunError):  # all that counts is saved
+                report.write(where)
             return 128 + training.signal
         if not (where / "report.html").exists():
             _conclude(session, where)

@@ -26,7 +26,11 @@ def render(run: folder.RunFolder) -> str:
     columns = (run.evaluation.get("tables") or {}).get("per_class") or {}
     metric, weakest = _weakest(columns, run.class_names)
     templates = jinja2.Environment(  # noqa: S701 - Markdown, read as text
-        loader=jinja2.PackageLoader("kvision.report"), trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
+        loader=jinja2.PackageLoader("kvision.report"),
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        undefined=jinja2.StrictUndefined,
     )
     templates.filters["number"] = words.number
     data = run.values.get("data") or {}
