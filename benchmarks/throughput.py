@@ -30,9 +30,7 @@ def main() -> None:
     parser.add_argument("--no-compile", action="store_true", help="leave torch.compile out")
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--steps", type=int, default=4, help="steps of a block")
-    parser.add_argument(
-        "--threads", type=int, help="threads of each worker; none: one a core. With 1, CPU time can be compared on a busy machine too"
-    )
+    parser.add_argument("--threads", type=int, help="threads of each worker; none: one a core; with 1, CPU time tells much even on a busy machine")
     parser.add_argument("--out", type=Path, help="where to write the JSON")
     options = parser.parse_args()
     if options.threads:

@@ -221,7 +221,7 @@ def make(
         step: int64, the global step, owned by the loop: `replica.scalar(0, tf.int64, "step")`.
         loss_scale: Of `precision.loss_scale`; none: no scaling.
         guard: Remembers the first bad step; none: one of its own.
-        plateau: Of `plateau.of(options)`.
+        plateau: For the schedule `plateau`: `Plateau(options.decay, options.patience_epochs)`; none: the factor is 1.
         seed: Seed of the random layers.
         networks: Their random layers are reseeded before every forward pass, and their moving statistics kept from bad steps.
 

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import tensorflow as tf
 
 from kvision.engine import replica
-
-if TYPE_CHECKING:
-    from kvision.core.schema import OptimOptions
 
 
 class Plateau:
@@ -57,8 +54,3 @@ class Plateau:
             self.multiplier.assign(tf.convert_to_tensor(self.multiplier) * self.decay)
         self._waited.assign(0 if reduce else waited)
         return reduce
-
-
-def of(options: OptimOptions) -> Plateau | None:
-    """The state of the schedule `plateau`, None for the others; make it inside the strategy's scope."""
-    return Plateau(options.decay, options.patience_epochs) if options.schedule == "plateau" else None

@@ -44,7 +44,7 @@ class Rig:
             self.net = net()
             self.step = replica.scalar(0, tf.int64, "step")
             self.guard = guard.Guard()
-            self.plateau = plateau.of(self.options)
+            self.plateau = plateau.Plateau(self.options.decay, self.options.patience_epochs) if self.options.schedule == "plateau" else None
             self.scale = precision.loss_scale("fp16" if fp16 else "fp32")
             self.ema = ema.EMA(ema_decay, [self.net])
             self.update = optim.make(
