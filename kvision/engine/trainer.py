@@ -253,7 +253,7 @@ class Trainer:
         return DivergedError(
             f"step {step} of epoch {self._progress.epoch + 1}: {what} on the batch {shown} (all of it in {self._run_dir / DIVERGED}); "
             f"the weights are untouched, {f'the last good checkpoint is {kept}' if kept else 'there was no checkpoint yet'}; "
-            "look at these examples with `kvision data check`, or start a new run with a smaller optim.lr, more optim.warmup_steps or optim.clip_norm=1"
+            "look at these examples with `kvision data check`, or start anew with a smaller optim.lr, more optim.warmup_steps or optim.clip_norm=1"
         )
 
     def _how_to_go_on(self) -> str:
