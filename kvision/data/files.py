@@ -140,10 +140,9 @@ def find_pairs(root: Path, images: Path, masks: Path) -> tuple[list[Pair], list[
     Raises:
         DataError: If there is no image at all.
     """
-    together = images.resolve() == masks.resolve()
     faults: list[Fault] = []
-    image_files = _by_key(images, faults, root, lambda file: (file.is_relative_to(masks) and not together) or (together and _is_mask(file)))
-    mask_files = _by_key(masks, faults, root, lambda file: (file.is_relative_to(images) and not together) or (together and not _is_mask(file)))
+    image_files = _by_key(images, faults, root, lambda file: _belongs_to_other(file, images, masks, _is_mask(file)))
+    mask_files = _by_key(masks, faults, root, lambda file: _belongs_to_other(file, masks, images, not _is_mask(file)))
     if not image_files and not faults:
         raise DataError(f"{images} holds no images (JPEG, PNG, BMP, GIF or WebP){_instead(images)}")
     pairs, used = [], set()
@@ -163,6 +162,13 @@ def find_pairs(root: Path, images: Path, masks: Path) -> tuple[list[Pair], list[
     for key in sorted(mask_files.keys() - used):
         faults += [Fault("extra-mask", (_name(file, root),), f"there is no image of this name in {_name(images, root)}") for file in mask_files[key]]
     return pairs, faults
+
+
+def _belongs_to_other(file: Path, own: Path, other: Path, by_name: bool) -> bool:
+    """Whether a file found below `own` is one of the other kind: by its name when both share a folder, by its place when one holds the other."""
+    if own.resolve() == other.resolve():
+        return by_name
+    return other.is_relative_to(own) and file.is_relative_to(other)
 
 
 def _is_mask(file: Path) -> bool:

@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
+    from kvision.data.entries import Entry
     from kvision.data.headers import FileType
-    from kvision.data.sources.image_masks import Entry, ImageMasks
+    from kvision.data.sources.image_masks import ImageMasks
 
 _MIRRORED = (2, 3, 6, 7)
 _FLIPPED = (3, 4, 7, 8)

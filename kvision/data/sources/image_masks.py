@@ -18,8 +18,7 @@ from pydantic import Field, ValidationInfo, field_validator
 from kvision.core.errors import DataError
 from kvision.core.schema import DataOptions
 from kvision.data import files
-from kvision.data.files import Fault, Pair
-from kvision.data.headers import SUFFIXES, Header, HeaderError, read_header
+from kvision.data.entries import Entry, read_entry
 from kvision.data.masks import MAX_CLASSES, Codec
 from kvision.data.palette import palette
 from kvision.data.source import IGNORE_LABEL, DataInfo, Source, SplitName
@@ -27,6 +26,7 @@ from kvision.data.source import IGNORE_LABEL, DataInfo, Source, SplitName
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from kvision.data.files import Fault, Pair
     from kvision.data.folder import FolderSplit
 
 IGNORED = "ignore"
@@ -130,15 +130,6 @@ _Options = Options  # inside the source, `Options` is its attribute
 
 
 @dataclass(frozen=True)
-class Entry:
-    """A pair whose headers could be read."""
-
-    pair: Pair
-    image: Header
-    mask: Header
-
-
-@dataclass(frozen=True)
 class Inventory:
     """What the folder holds: the entries of each split, the faults found so far, and by which rule it was split."""
 
@@ -175,7 +166,7 @@ class ImageMasks(Source):
             faults += found
             chosen = {name: pairs} if name else self._assign(pairs)
             for split, members in chosen.items():
-                for entry, found in files.in_threads(self._entry, members):
+                for entry, found in files.in_threads(self._read_entry, members):
                     faults += found
                     if entry is not None:
                         splits[split].append(entry)
@@ -277,37 +268,8 @@ class ImageMasks(Source):
                 raise DataError(f"data.val_list: {len(both)} images are in data.train_list as well, such as {both[0]}; keep each in one of them")
         return {"train": [pair for pair in pairs if pair.key in train], "val": [pair for pair in pairs if pair.key in val]}
 
-    def _entry(self, pair: Pair) -> tuple[Entry | None, list[Fault]]:
-        """Reads both headers of a pair; no entry when one of them is no good."""
-        headers, faults = [], []
-        for path, name in ((pair.image, pair.name), (pair.mask, pair.mask_name)):
-            try:
-                header = read_header(path)
-            except HeaderError as error:
-                faults.append(Fault(error.kind, (name,), str(error)))
-                continue
-            headers.append(header)
-            if header.pixels > self.options.max_pixels:
-                faults.append(Fault("bomb", (name,), f"{header.width}x{header.height} px are more than data.max_pixels={self.options.max_pixels}"))
-            if SUFFIXES[path.suffix.lower()] != header.type:
-                faults.append(Fault("extension", (name,), f"a {header.type} file by its content"))
-        if len(headers) == 2 and not any(fault.kind == "bomb" for fault in faults):
-            faults += self._compare(pair, *headers)
-        usable = len(headers) == 2 and not any(files.FAULTS[fault.kind].stops for fault in faults)
-        return (Entry(pair, *headers) if usable else None), faults
-
-    def _compare(self, pair: Pair, image: Header, mask: Header) -> list[Fault]:
-        if mask.type != "PNG":
-            return [Fault("mask-format", (pair.mask_name,), f"the mask is a {mask.type} file")]
-        turned = image.orientation >= 5
-        shown = (image.height, image.width) if turned and self.options.exif == "apply" else (image.width, image.height)
-        if shown == (mask.width, mask.height):
-            ignored = image.orientation > 1 and self.options.exif == "ignore"
-            return [Fault("exif-ignored", (pair.name,), f"its EXIF orientation {image.orientation} is not applied")] if ignored else []
-        sizes = f"the image is {shown[0]}x{shown[1]} px, the mask {mask.width}x{mask.height} px"
-        kind = "exif-rotation" if turned and shown == (mask.height, mask.width) else "size"
-        extra = f", and the image's EXIF orientation {image.orientation} exchanges width and height" if kind == "exif-rotation" else ""
-        return [Fault(kind, (pair.name, pair.mask_name), sizes + extra)]
+    def _read_entry(self, pair: Pair) -> tuple[Entry | None, list[Fault]]:
+        return read_entry(pair, max_pixels=self.options.max_pixels, exif=self.options.exif)
 
     def _nothing(self, name: SplitName, count: int, left_out: Sequence[Fault]) -> str:
         """Why a split is empty, and what to do."""

@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image, ImageOps
+
+from kvision.data.folder import Examined, digest, examine, systematic, upright
+from tests.unit.data.folders import picture, source, write
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_upright_is_what_pillow_does(tmp_path, orientation):
+    image = picture(0)[0]
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    Image.fromarray(image).save(tmp_path / "a.png", exif=exif)
+    expected = np.asarray(ImageOps.exif_transpose(Image.open(tmp_path / "a.png")))
+    turned = tf.function(upright)(tf.constant(image), tf.constant(orientation))
+    np.testing.assert_array_equal(turned, expected)
+
+
+def test_examine_counts_the_pixels_of_each_class(tmp_path):
+    write(tmp_path, 6)
+    one = source(tmp_path, val_split=0.5)
+    entries = [*one.inventory.splits["train"], *one.inventory.splits["val"]]
+    for found in examine(one, entries, images=True):
+        image, mask = picture(int(found.mask_name[6:9]))
+        assert found.counts.tolist() == np.bincount(mask.ravel(), minlength=256).tolist()
+        assert found.values == {0, 1, 2}
+        assert (found.digest, found.faults, found.seams) == (digest(image), [], [])
+
+
+def test_digests_differ_by_a_pixel_and_by_shape():
+    image = np.zeros((4, 6, 3), np.uint8)
+    other = image.copy()
+    other[3, 5, 2] = 1
+    assert len({digest(image), digest(other), digest(image.reshape(6, 4, 3))}) == 3
+
+
+def test_0_and_255_are_systematic_only_if_nothing_else_is_there(tmp_path):
+    write(tmp_path, 4)
+    found = [Examined("a", "ma", values=frozenset({0, 255})), Examined("b", "mb", values=frozenset({0}))]
+    (fault,) = systematic(source(tmp_path), found)
+    assert (fault.kind, fault.files) == ("mask-0-255", ("ma",))
+    assert systematic(source(tmp_path, mask_values={0: 0, 255: 1}), found) == []
+    assert systematic(source(tmp_path), [*found, Examined("c", "mc", values=frozenset({0, 1}))]) == []
