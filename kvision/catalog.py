@@ -243,7 +243,8 @@ def _entry(name: str, file: Path) -> Entry:
     docstring = ast.get_docstring(ast.parse(file.read_text(encoding="utf-8"))) or ""
     title = re.split(r"(?<=[.!?])\s|\n\n", docstring, maxsplit=1)[0].replace("\n", " ")
     paper = re.search(r"^Paper:\s*(.+?)(?:\n\s*\n|\n[A-Z][a-z]+:|\Z)", docstring, re.MULTILINE | re.DOTALL)
-    return Entry(name, title, " ".join(paper[1].split()) if paper else "", file)
+    words = " ".join(paper[1].split()) if paper else ""
+    return Entry(name, title, "" if words.lower() in ("none", "none.") else words, file)
 
 
 def _only_subclass(module: ModuleType, base: type[T]) -> type[T]:

@@ -83,6 +83,11 @@ def test_the_docstring_gives_title_and_paper(package: Path) -> None:
     assert (entry.title, entry.paper) == ("Net One: a network that is not there.", "Somebody 2020, arXiv 1234.")
 
 
+def test_paper_none_is_no_paper(package: Path) -> None:
+    (package / "detection" / "boxy.py").write_text('"""Boxy.\n\nPaper: none.\n"""\n')
+    assert catalog.describe_system("detection/boxy").paper == ""
+
+
 @pytest.mark.parametrize(
     ("name", "words"),
     [
