@@ -146,7 +146,10 @@ def _system_text(family: str, short: str, title: str) -> str:
     if family == "segmentation":
         return SYSTEM.format(**common, typing="", imports="", body=SEGMENTER_BODY.replace("{name}", short))
     members = "".join(_stub(base, method) for method in missing)
-    imports = "    from collections.abc import Mapping\n\n    import numpy as np\n    import tensorflow as tf\n    from PIL import Image\n\n    from kvision.engine.optim import Update\n"
+    imports = (
+        "    from collections.abc import Mapping\n\n    import numpy as np\n    import tensorflow as tf\n    from PIL import Image\n\n"
+        "    from kvision.engine.optim import Update\n"
+    )
     extra = '\n    Loss = Section\n    fields: ClassVar[frozenset[str]] = frozenset({"image"})\n    monitor = Monitor("loss", "min")\n'
     text = SYSTEM.format(**common, typing=", ClassVar", imports=imports, body=extra + members)
     text = text.replace(f"import {base.__name__}\n", f"import Batch, Monitor, {base.__name__}\n", 1)
