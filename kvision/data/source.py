@@ -6,16 +6,18 @@ A new source is one file in `kvision/data/sources/`; its name is the recipe's `d
 from __future__ import annotations
 
 import abc
-from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
 from kvision.core.labels import IGNORE_LABEL as IGNORE_LABEL
-from kvision.core.schema import DataOptions
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
     import tensorflow as tf
+
+    from kvision.core.schema import DataOptions
 
 SplitName = Literal["train", "val"]
 

@@ -11,14 +11,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from kvision.core.schema import Recipe, Section
-
 if TYPE_CHECKING:
     import keras
     import numpy as np
     import tensorflow as tf
     from PIL import Image
 
+    from kvision.core.schema import Recipe, Section
     from kvision.data.source import DataInfo
     from kvision.engine.optim import Update
 

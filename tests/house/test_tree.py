@@ -37,9 +37,8 @@ def test_no_file_or_folder_has_a_name_that_says_nothing() -> None:
 def test_files_stay_below_500_lines_and_functions_below_80() -> None:
     long = [str(path) for path in tracked(".py") if (ROOT / path).read_text().count("\n") > 500]
     for path in SOURCES:
-        for node in ast.walk(ast.parse((ROOT / path).read_text())):
-            if isinstance(node, ast.FunctionDef) and (node.end_lineno or 0) - node.lineno >= 80:
-                long.append(f"{path}:{node.name}")
+        nodes = ast.walk(ast.parse((ROOT / path).read_text()))
+        long += [f"{path}:{node.name}" for node in nodes if isinstance(node, ast.FunctionDef) and (node.end_lineno or 0) - node.lineno >= 80]
     assert long == []
 
 
