@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import json
+import statistics
 import sys
 import time
 from dataclasses import asdict
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
 
     from kvision.engine.session import Session
 
-_TIMED_STEPS = 2
+_TIMED_STEPS = 3
 
 
 def run(
@@ -82,7 +84,7 @@ def measure(resolved: Any, *, devices: str = "auto", precision: str = "fp32") ->
     layers = [cost for net in opened.system.networks.values() for cost in profile.layers(net)]
     loop = Loop(opened)
     first_s = _timed(lambda: loop.train(1))
-    step_s = _timed(lambda: loop.train(1 + _TIMED_STEPS)) / _TIMED_STEPS
+    step_s = statistics.median(_timed(functools.partial(loop.train, 2 + number)) for number in range(_TIMED_STEPS))
     loop.evaluate(stop=lambda: True)
     eval_s = _timed(lambda: loop.evaluate(stop=lambda: True))
     pipeline = opened.pipeline
