@@ -17,7 +17,6 @@ def facts(tmp_path_factory):
     folder = tmp_path_factory.mktemp("empty")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        patch.setenv("HOME", str(folder))
         patch.setenv("TMPDIR", str(folder))
         found = plan.measure(catalog.load("unet", [*OPTIONS, "train.epochs=3"]))
     assert list(folder.rglob("*")) == []
