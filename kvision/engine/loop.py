@@ -117,6 +117,8 @@ class Loop:
         return sums
 
     def _distribute(self, make: Callable[[tf.distribute.InputContext], tf.data.Dataset]) -> Any:
+        if self._session.strategy.num_replicas_in_sync == 1:  # nothing to distribute: spare the threads and buffers of it
+            return make(tf.distribute.InputContext())
         return self._session.strategy.distribute_datasets_from_function(make)
 
     def _rate(self, step: int) -> float:

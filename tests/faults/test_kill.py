@@ -45,12 +45,13 @@ def start(recipe: Path, run_dir: Path, *words: str) -> subprocess.Popen[str]:
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
-def wait_for(process: subprocess.Popen[str], event: str) -> None:
+def wait_for_checkpoints(process: subprocess.Popen[str], count: int) -> None:
     assert process.stdout is not None
     for line in process.stdout:
-        if json.loads(line)["event"] == event:
+        count -= json.loads(line)["event"] == "checkpoint_saved"
+        if count == 0:
             return
-    pytest.fail(f"ended before {event}: {process.communicate()}")
+    pytest.fail(f"ended before the checkpoints were written: {process.communicate()}")
 
 
 @pytest.fixture(scope="module")
@@ -76,8 +77,8 @@ def test_killed_and_resumed_gives_the_same_bits(recipe: Path, uninterrupted: Pat
     print(f"seed {seed}")
     for number in SIGNALS:
         process = start(recipe, run_dir, "--resume")
-        wait_for(process, "progress")  # the graph is built and the first steps are done
-        time.sleep(rng.uniform(0.0, 0.6))
+        wait_for_checkpoints(process, rng.randint(1, 8))
+        time.sleep(rng.uniform(0.0, 0.1))  # anywhere: in a step, in an evaluation, in the writing of a file
         process.send_signal(number)
         out, err = process.communicate(timeout=300)
         assert process.returncode == (-9 if number == signal.SIGKILL else 128 + number), out + err
@@ -87,8 +88,8 @@ def test_killed_and_resumed_gives_the_same_bits(recipe: Path, uninterrupted: Pat
         found = Checkpoints(run_dir / "checkpoints").latest_good(pytest.fail)
         steps.append(found[0].step if found else 0)
         print(f"{number.name}: resumes from step {steps[-1]}")
-    assert steps == sorted(steps)
-    assert 0 < steps[-1] < 320, "the signals came too early or too late to prove anything"
+    assert steps == sorted(set(steps)), "each process should have got further than the one before it"
+    assert steps[-1] < 320, "the last signal came too late to prove anything"
     process = start(recipe, run_dir, "--resume")
     out, err = process.communicate(timeout=300)
     assert process.returncode == 0, out + err
