@@ -13,6 +13,7 @@ from kvision import catalog
 from kvision.commands import progress, trained
 from kvision.core import words
 from kvision.core.errors import RunError, UsageError
+from kvision.core.jsonable import jsonable
 from kvision.engine import runfolder
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ def run(
 
     session = trained.open_session(found, resolved=resolved, narrow=narrow, devices=devices, precision=precision)
     with progress.Count("evaluating", session.pipeline.val_steps) as count:
-        result = evaluation.write(session, folder, progress=lambda done, total: count.at(done))
+        result = evaluation.write(session, folder, progress=lambda done, total: count.at(done), option="--out")
     if json_lines:
         facts = {
             "run": str(found.run),
@@ -80,7 +81,7 @@ def run(
             "count": result.count,
             "out": str(folder),
         }
-        print(json.dumps({**facts, "metrics": evaluation.plain(result.metrics)}))
+        print(json.dumps({**facts, "metrics": jsonable(result.metrics)}))
         return
     _show(result, session.pipeline.info.class_names)
     print(f"{result.count} examples; pictures and tables: {folder}")

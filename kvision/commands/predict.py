@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image
 
 from kvision.commands import progress, trained
+from kvision.core.disk import writing
 from kvision.core.errors import DataError, RunError, UsageError
 from kvision.core.names import did_you_mean
 from kvision.data import decode
@@ -64,7 +65,7 @@ def run(
     info = session.pipeline.info
     dense = Dense(session, tile_px=tile, overlap_px=overlap)
     entries: list[dict[str, Any]] = []
-    with _writing(folder), progress.Count("predicting", len(files)) as count:
+    with writing(folder, "the predictions", "--out"), progress.Count("predicting", len(files)) as count:
         folder.mkdir(parents=True, exist_ok=True)
         for file, name in zip(files, _names(files), strict=True):
             try:
@@ -174,9 +175,3 @@ def _fresh(out: Path | None, run: Path) -> Path:
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise RunError(f"--out {out}: holds files, which are not overwritten; give a new folder, or leave --out out for {run / 'predictions'}/<n>")
     return out
-
-
-def _writing(folder: Path) -> Any:
-    from kvision.engine.checkpoint import writing
-
-    return writing(folder, "the predictions")

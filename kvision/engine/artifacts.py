@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import keras
 
-from kvision.engine.checkpoint import writing
+from kvision.core.disk import writing
 from kvision.engine.session import Session, restore
 
 if TYPE_CHECKING:

@@ -8,7 +8,6 @@ and renamed, so a folder with the final name is whole; `meta.json` holds the SHA
 from __future__ import annotations
 
 import contextlib
-import errno
 import hashlib
 import json
 import os
@@ -19,10 +18,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from kvision.core import disk
 from kvision.core.errors import RunError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
 FOLDER = re.compile(r"step-(\d{8,})")
@@ -79,16 +79,16 @@ class Checkpoints:
         name = f"step-{int(meta['step']):08d}"
         temporary = self.folder / f".{name}.{os.getpid()}.tmp"
         try:
-            with writing(self.folder, f"checkpoint {name}"):
+            with disk.writing(self.folder, f"checkpoint {name}"):
                 temporary.mkdir(parents=True)
                 digest = _write_state(temporary / STATE, state)
                 full = {**meta, "sha256": digest, "bytes": (temporary / STATE).stat().st_size}
-                _write_flushed(temporary / META, json.dumps(full, indent=1).encode())
-                _flush_folder(temporary)
+                disk.write_flushed(temporary / META, json.dumps(full, indent=1).encode())
+                disk.flush_folder(temporary)
                 if (self.folder / name).exists():  # the same step again, after a fall-back
                     shutil.rmtree(self.folder / name)
                 temporary.rename(self.folder / name)
-                _flush_folder(self.folder)
+                disk.flush_folder(self.folder)
                 self._prune(full)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
@@ -153,9 +153,8 @@ class Checkpoints:
         found = self.all()
         if not found:
             return {"last": None, "best": None, "kept": []}
-        best = found[-1].meta.get("best_step")
-        by_step = {checkpoint.step: checkpoint.name for checkpoint in found}
-        return {"last": found[-1].name, "best": by_step.get(best), "kept": [checkpoint.name for checkpoint in found if self._for_good(checkpoint)]}
+        best = next((checkpoint.name for checkpoint in found if checkpoint.step == found[-1].meta.get("best_step")), None)
+        return {"last": found[-1].name, "best": best, "kept": [checkpoint.name for checkpoint in found if self._for_good(checkpoint)]}
 
     def _for_good(self, checkpoint: Checkpoint) -> bool:
         epoch = int(checkpoint.meta["epoch"])
@@ -166,7 +165,7 @@ class Checkpoints:
         for checkpoint in found[:-NEWEST]:
             if checkpoint.step != newest.get("best_step") and not self._for_good(checkpoint):
                 shutil.rmtree(checkpoint.path)
-        replace(self.folder / INDEX, json.dumps(self.index(), indent=1).encode())
+        disk.replace(self.folder / INDEX, json.dumps(self.index(), indent=1).encode())
 
     def _folders(self) -> list[Path]:
         if not self.folder.is_dir():
@@ -198,65 +197,12 @@ def load(path: Path) -> tuple[Checkpoint, dict[str, np.ndarray]]:
         raise RunError(f"{path} is damaged: {error}") from error
 
 
-@contextlib.contextmanager
-def writing(folder: Path, what: str) -> Iterator[None]:
-    """Turns the operating system's faults while writing into one clear message.
-
-    Args:
-        folder: Where things are written.
-        what: What is written.
-
-    Yields:
-        Nothing.
-
-    Raises:
-        RunError: If the disk is full, the folder is read-only, or anything else keeps a file from being written.
-    """
-    try:
-        yield
-    except OSError as error:
-        raise RunError(f"{folder}: {what} could not be written: {error.strerror or error}; {_remedy(error.errno)}") from error
-
-
-def replace(path: Path, data: bytes) -> None:
-    """Puts `data` into a file so that at any moment it holds either the old bytes or the new ones."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        _write_flushed(temporary, data)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def _remedy(code: int | None) -> str:
-    if code in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-        return "free some space, then go on with --resume; the checkpoints before this one are whole"
-    if code in (errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EEXIST, errno.ENOENT):
-        return "choose a folder that can be written with --run-dir"
-    return "mend the disk, then go on with --resume; the checkpoints before this one are whole"
-
-
 def _write_state(path: Path, state: Mapping[str, np.ndarray]) -> str:
     from safetensors import numpy
 
     data = numpy.save({name: np.asarray(value, order="C") for name, value in state.items()})
-    _write_flushed(path, data)
+    disk.write_flushed(path, data)
     return hashlib.sha256(data).hexdigest()
-
-
-def _write_flushed(path: Path, data: bytes) -> None:
-    with path.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _flush_folder(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _step_of(path: Path) -> int:

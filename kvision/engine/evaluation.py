@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import heapq
 import math
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import tensorflow as tf
 
+from kvision.core.disk import writing
 from kvision.core.errors import DataError
+from kvision.core.jsonable import jsonable
 from kvision.engine import runfolder
-from kvision.engine.checkpoint import writing
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from kvision.engine.session import Session
@@ -77,7 +78,14 @@ def evaluate(session: Session, *, shown: int = SHOWN, progress: Callable[[int, i
     return Evaluation(session.system.metrics(sums), session.system.tables(sums), found, pipeline.num_val)
 
 
-def write(session: Session, out_dir: Path, *, shown: int = SHOWN, progress: Callable[[int, int], None] = lambda done, total: None) -> Evaluation:
+def write(
+    session: Session,
+    out_dir: Path,
+    *,
+    shown: int = SHOWN,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+    option: str = "--run-dir",
+) -> Evaluation:
     """Evaluates, and writes evaluation.json and pictures/ with the worst and some random examples.
 
     Args:
@@ -85,6 +93,7 @@ def write(session: Session, out_dir: Path, *, shown: int = SHOWN, progress: Call
         out_dir: A run folder, or any folder; made if need be.
         shown: How many of the worst, and how many random examples to draw; the random ones are the same for the same `train.seed`.
         progress: Called after each batch with the batches done and their number.
+        option: The option of the command line that names another folder, for the message.
 
     Returns:
         What was found.
@@ -101,7 +110,7 @@ def write(session: Session, out_dir: Path, *, shown: int = SHOWN, progress: Call
     predict = tf.function(session.system.predict_step)
     score = tf.function(session.system.score)
     examples = []
-    with writing(out_dir, "the evaluation"):
+    with writing(out_dir, "the evaluation", option):
         (out_dir / "pictures").mkdir(parents=True, exist_ok=True)
         for kind, place, number in numbers:
             file = f"pictures/{kind}-{place}.png"
@@ -112,19 +121,8 @@ def write(session: Session, out_dir: Path, *, shown: int = SHOWN, progress: Call
             session.system.picture(raw["image"], output, truth).save(out_dir / file)
             value = float(score(batch)[0].numpy())
             examples.append({"name": session.pipeline.name("val", number), "picture": file, "score": value, "kind": kind})
-        runfolder.write_json(out_dir / "evaluation.json", plain({"metrics": found.metrics, "tables": found.tables, "examples": examples}))
+        runfolder.write_json(out_dir / "evaluation.json", jsonable({"metrics": found.metrics, "tables": found.tables, "examples": examples}))
     return found
-
-
-def plain(value: Any) -> Any:
-    """Arrays as lists, numpy's numbers as Python's, and null for numbers that are not finite: what JSON can hold."""
-    if isinstance(value, Mapping):
-        return {str(key): plain(item) for key, item in value.items()}
-    if isinstance(value, np.ndarray | np.generic):
-        return plain(value.tolist())
-    if isinstance(value, list | tuple):
-        return [plain(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _batch(session: Session, batch: Any) -> tuple[dict[str, tf.Tensor], tuple[tf.Tensor, ...]]:

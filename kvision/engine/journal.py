@@ -8,12 +8,12 @@ from __future__ import annotations
 import csv
 import io
 import json
-import math
 import os
 import time
 from typing import IO, TYPE_CHECKING, Any
 
-from kvision.engine.checkpoint import replace, writing
+from kvision.core.disk import replace, writing
+from kvision.core.jsonable import jsonable
 from kvision.engine.events import Action, CheckpointSaved, EpochEnded, Event, Finished, Progress, Started, to_json
 from kvision.engine.runfolder import write_json
 
@@ -95,7 +95,7 @@ class Journal(Action):
             if now - self._last_progress < PROGRESS_EVERY_S:
                 return
             self._last_progress = now
-        self._events.write(json.dumps({"time": round(now, 3), **_finite(to_json(event))}) + "\n")
+        self._events.write(json.dumps({"time": round(now, 3), **jsonable(to_json(event))}) + "\n")
         self._events.flush()
 
     def _scalars(self, event: EpochEnded | Progress) -> None:
@@ -133,7 +133,7 @@ class Journal(Action):
             self._summary |= {"images_per_s": event.images_per_s, "wait_share": event.wait_share, "message": event.message}
         else:
             return
-        write_json(self._run_dir / SUMMARY, _finite(self._summary))
+        write_json(self._run_dir / SUMMARY, jsonable(self._summary))
 
 
 def read_rows(path: Path) -> list[dict[str, float | int]]:
@@ -177,12 +177,3 @@ def _number(text: str) -> float | int:
         return int(text)
     except ValueError:
         return float(text)
-
-
-def _finite(value: Any) -> Any:
-    """JSON has no NaN and no Infinity: null stands for both."""
-    if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value

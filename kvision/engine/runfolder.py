@@ -19,9 +19,9 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from kvision.core.disk import replace, writing
 from kvision.core.errors import RunError
 from kvision.core.resolved import Resolved, dump, to_json
-from kvision.engine.checkpoint import replace, writing
 
 LOCK = ".lock"
 RECIPE = "recipe.yaml"

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import psutil
 
+from kvision.core.disk import writing
 from kvision.core.errors import DivergedError, KvisionError, RunError
 from kvision.engine import events, runfolder, state
-from kvision.engine.checkpoint import Checkpoints, writing
+from kvision.engine.checkpoint import Checkpoints
 from kvision.engine.loop import Call, Loop
 from kvision.engine.pace import Pace
 from kvision.engine.saver import Saver

@@ -10,8 +10,7 @@ import json
 import math
 import sys
 import time
-from collections.abc import Callable, Mapping
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -21,7 +20,11 @@ from rich.table import Table
 from rich.text import Text
 
 from kvision.core import words
+from kvision.core.jsonable import jsonable
 from kvision.engine import events
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 LINE_EVERY_S = 10.0
 _GOOD = {"finished": "green", "interrupted": "yellow"}
@@ -84,7 +87,7 @@ class JsonLines(events.Action):
 
     def on_event(self, event: events.Event) -> None:
         """Writes the event."""
-        print(json.dumps(_finite(events.to_json(event)), allow_nan=False), file=self._stream, flush=True)
+        print(json.dumps(jsonable(events.to_json(event)), allow_nan=False), file=self._stream, flush=True)
 
 
 class Lines(events.Action):
@@ -212,13 +215,3 @@ def _lines(event: events.Started | events.EpochEnded | events.Finished, monitor:
     if event.best and monitor in event.best:
         found.append(f"best: {monitor} {words.number(event.best[monitor])} at epoch {int(event.best.get('epoch', 0))}")
     return [*found, *([event.message] if event.message else [])]
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, Mapping):
-        return {str(key): _finite(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
-    return value.item() if hasattr(value, "item") else value  # numpy's scalars

@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from kvision.core import disk
 from kvision.core.errors import RunError
-from kvision.engine import checkpoint
 from kvision.engine.checkpoint import Checkpoints, load
 
 STATE = {"net/kernel": np.arange(6, dtype=np.float32).reshape(2, 3), "train/step": np.array(7, np.int64)}
@@ -122,7 +122,7 @@ def test_full_disk_is_one_clear_message_and_leaves_the_rest_whole(tmp_path: Path
     def full(descriptor: int) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(checkpoint.os, "fsync", full)
+    monkeypatch.setattr(disk.os, "fsync", full)
     with pytest.raises(RunError, match=r"checkpoint step-00000002 could not be written: No space left on device; free some space.*--resume"):
         save(checkpoints, 2)
     monkeypatch.undo()
@@ -163,17 +163,3 @@ def test_a_read_only_file_system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(Path, "mkdir", read_only)
     with pytest.raises(RunError, match=r"Read-only file system; choose a folder that can be written with --run-dir"):
         save(Checkpoints(tmp_path), 1)
-
-
-def test_replace_keeps_the_old_bytes_when_it_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    file = tmp_path / "index.json"
-    checkpoint.replace(file, b"old")
-
-    def full(descriptor: int) -> None:
-        raise OSError(errno.ENOSPC, "full")
-
-    monkeypatch.setattr(checkpoint.os, "fsync", full)
-    with pytest.raises(OSError, match="full"):
-        checkpoint.replace(file, b"new")
-    assert file.read_bytes() == b"old"
-    assert names(tmp_path) == ["index.json"]

@@ -75,14 +75,6 @@ def test_progress_and_fewer_examples_than_are_shown(session):
     assert sorted(number for _, number in result.worst) == list(range(10))
 
 
-def test_numbers_that_json_does_not_know_become_null():
-    assert evaluation.plain({"a": np.array([1.5, np.nan]), 2: (np.int64(3), np.inf), "b": np.float32(0.5)}) == {
-        "a": [1.5, None],
-        "2": [3, None],
-        "b": 0.5,
-    }
-
-
 def test_a_folder_that_can_not_be_written(session, tmp_path):
     (tmp_path / "pictures").write_text("in the way")
     with pytest.raises(RunError, match="the evaluation could not be written"):
