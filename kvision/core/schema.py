@@ -36,7 +36,9 @@ class AugmentOptions(Section):
     elastic: Probability = Field(0.0, description="Probability of an elastic distortion (Simard 2003).")
     elastic_px: NonNegative = Field(4.0, description="Largest displacement of the elastic distortion, pixels.")
     lens: Probability = Field(0.0, description="Probability of a radial lens distortion within +-lens_strength.")
-    lens_strength: float = Field(0.15, ge=0.0, le=0.5, description="Largest radial coefficient k1.")
+    lens_strength: float = Field(
+        0.15, ge=0.0, le=0.5, description="Largest |k| of the division model, r = 1 at the corners: k < 0 bulges, k > 0 shrinks the middle."
+    )
     colour: Probability = Field(0.0, description="Probability of a change of brightness, contrast, saturation and hue.")
     brightness: float = Field(0.2, ge=0.0, le=1.0, description="Largest additive change, as a fraction of full range.")
     contrast: float = Field(0.2, ge=0.0, le=1.0, description="Largest relative change of contrast.")

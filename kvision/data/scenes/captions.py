@@ -45,7 +45,7 @@ def captions(things: Sequence[Thing], texture: str, side: int, *, seed: Sequence
 
 
 def _pick(rng: np.random.Generator, choices: Sequence[str]) -> str:
-    return choices[rng.integers(len(choices))]
+    return choices[int(rng.integers(len(choices)))]
 
 
 def _article(words: str) -> str:
@@ -117,7 +117,7 @@ def _height(thing: Thing) -> int:
 
 
 def _place(rng: np.random.Generator, things: Sequence[Thing], side: int, ground: str) -> str:
-    thing = things[rng.integers(len(things))]
+    thing = things[int(rng.integers(len(things)))]
     name, where = _article(_name(thing)), _where(thing, side)
     corner = f"{where} corner" if " " in where else where if where == "middle" else f"{where} side" if where in {"left", "right"} else f"{where} edge"
     return _pick(rng, (f"{name} at the {corner} of the picture", f"in the {where} one sees {name}", f"the {where} of {ground} holds {name}"))

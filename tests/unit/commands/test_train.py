@@ -56,8 +56,9 @@ def finished(recipe: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_run_folder_holds_all_that_was_promised(finished: Path) -> None:
     expected = {
-        "recipe.yaml", "resolved.json", "environment.json", "data.json", "metrics.csv", "events.jsonl", "summary.json", "evaluation.json", "report.html",
-        "model_card.md", "model.keras", "checkpoints/index.json", "weights/last.weights.h5", "weights/best.weights.h5", "weights/ema.weights.h5",
+        "recipe.yaml", "resolved.json", "environment.json", "data.json", "metrics.csv", "events.jsonl", "summary.json", "evaluation.json",
+        "report.html", "model_card.md", "model.keras", "checkpoints/index.json", "weights/last.weights.h5", "weights/best.weights.h5",
+        "weights/ema.weights.h5",
     }  # fmt: skip
     assert expected <= {str(path.relative_to(finished)) for path in finished.rglob("*")}
     assert list((finished / "tensorboard").iterdir())
