@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from types import ModuleType
 
-    from kvision.core.resolve import Resolved, Sections
+    from kvision.core.resolved import Resolved, Sections
     from kvision.data.source import Source
     from kvision.engine.system import System
 
@@ -180,9 +180,9 @@ def from_run(run_dir: str | Path) -> Resolved:
     Raises:
         RunError: No run folder, or a damaged one.
     """
-    from kvision.core import resolve
+    from kvision.core import resolved
 
-    return resolve.from_run(Path(run_dir), sections)
+    return resolved.from_run(Path(run_dir), sections)
 
 
 def sections(system_name: Any, source_name: Any) -> Sections:
@@ -207,7 +207,7 @@ def sections(system_name: Any, source_name: Any) -> Sections:
 
 @lru_cache(maxsize=64)
 def _sections(system_name: str | None, source_name: str | None, faults: tuple[tuple[str, str], ...]) -> Sections:
-    from kvision.core.resolve import Sections
+    from kvision.core.resolved import Sections
     from kvision.core.schema import narrow
 
     owner = system(system_name) if system_name is not None else None

@@ -12,21 +12,20 @@ from pydantic_core import to_jsonable_python
 
 from kvision import catalog
 from kvision.core import describe, paths
+from kvision.core import resolved as resolved_recipe
 from kvision.core.errors import UsageError
 from kvision.core.names import did_you_mean
-from kvision.core.schema import Expect, OptimOptions, TrainOptions
+from kvision.core.schema import COMMON
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from pydantic import BaseModel
 
-    from kvision.core.resolve import Resolved
+    from kvision.core.resolved import Resolved
 
 MAX_VALUE_WIDTH = 40
 UNLIMITED = 1_000_000
-COMMON: dict[str, type[BaseModel]] = {"optim": OptimOptions, "train": TrainOptions, "expect": Expect}
-"""Sections that every recipe has; `kvision show optim` explains them as it does systems and sources."""
 
 
 def run_list(word: str | None = None, *, json_lines: bool = False) -> None:
@@ -109,7 +108,7 @@ def run_show(subject: str, overrides: Sequence[str] = (), *, resolved: bool = Fa
         return
     found = _load(subject, overrides, smoke=smoke)
     if json_lines:
-        print(json.dumps(_resolved_json(found)))
+        print(json.dumps(resolved_recipe.to_json(found)))
     elif resolved:
         _print_resolved(found)
     else:
@@ -223,12 +222,6 @@ def _print_values(found: Resolved, wanted: Sequence[str], limit: int = describe.
     value_width = min(MAX_VALUE_WIDTH, max((len(value) for value in shown.values()), default=0))
     for path, value in shown.items():
         print(f"{path:<{path_width}}  {value:<{value_width}}  {found.origins[path]}")
-
-
-def _resolved_json(found: Resolved) -> dict[str, Any]:
-    from kvision.core.resolve import to_json
-
-    return to_json(found)
 
 
 def _print_wrapped(prefix: str, text: str) -> None:

@@ -11,12 +11,12 @@ from pydantic_core import to_jsonable_python
 from kvision import catalog
 from kvision.core import describe, paths
 from kvision.core.errors import RunError
-from kvision.core.schema import Expect, OptimOptions, TrainOptions
+from kvision.core.schema import COMMON
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
-    from kvision.core.resolve import Resolved
+    from kvision.core.resolved import Resolved
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 Schema = dict[str, Any]
@@ -58,8 +58,8 @@ def build() -> Schema:
         "data": {"type": "object", "properties": {"source": {"enum": sources}}, "description": "Where the examples come from."},
         "smoke": {"type": "object", "propertyNames": {"pattern": r"^(model|loss|data|optim|train|expect)(\..+)?$"}},
     }
-    for name, section in (("optim", OptimOptions), ("train", TrainOptions), ("expect", Expect)):
-        properties[name] = _section(section, f"{name}", definitions)
+    for name, section in COMMON.items():
+        properties[name] = _section(section, name, definitions)
     properties["expect"] = {"anyOf": [properties["expect"], {"type": "null"}]}
     rules = [{"if": {"not": {"required": ["extends"]}}, "then": {"required": ["system", "data"], "properties": {"data": {"required": ["source"]}}}}]
     for system in systems:

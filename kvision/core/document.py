@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from kvision.core import paths
 from kvision.core.errors import Problem, RecipeError
-from kvision.core.events import Place, ValuePath, excerpt, parse
+from kvision.core.yaml_parser import Place, ValuePath, excerpt, parse
 
 if TYPE_CHECKING:
     from pathlib import Path

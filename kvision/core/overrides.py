@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from kvision.core.errors import Problem, RecipeError
-from kvision.core.events import parse as parse_yaml
+from kvision.core.yaml_parser import parse as parse_yaml
 
 WHERE = "command line"
 _PATH = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*")

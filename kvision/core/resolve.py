@@ -14,9 +14,9 @@ from pydantic import BaseModel, ValidationError
 
 from kvision.core import faults
 from kvision.core.errors import Problem, RecipeError
-from kvision.core.layers import Assignment, Layer, command_line_layer, document_layers, early, nest, stack
 from kvision.core.overrides import WHERE
-from kvision.core.resolved import Origin, Resolved, Sections, SectionsOf, dump, from_json, from_run, to_json, validate
+from kvision.core.recipe_layers import Assignment, Layer, command_line_layer, document_layers, early, nest, stack
+from kvision.core.resolved import Origin, Resolved, Sections, SectionsOf, validate
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
     from kvision.core.schema import Recipe
 
-__all__ = ["Origin", "Resolved", "Sections", "SectionsOf", "dump", "from_json", "from_run", "resolve", "to_json"]
 KINDS = ("unknown", "missing", "value", "name", "rule")
 
 

@@ -142,6 +142,10 @@ class Recipe(Section):
     expect: Expect | None = None
 
 
+COMMON: dict[str, type[Section]] = {"optim": OptimOptions, "train": TrainOptions, "expect": Expect}
+"""Sections that every recipe has, whatever its system and its source."""
+
+
 class OpenSection(Section):
     """Stands in for the section of a system that is not known: takes any key, so that the other sections can still be validated."""
 

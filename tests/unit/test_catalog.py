@@ -125,19 +125,19 @@ def test_sections_are_made_once() -> None:
 @pytest.mark.parametrize("recipe", catalog.recipes(), ids=lambda path: path.stem)
 @pytest.mark.parametrize("smoke", [False, True])
 def test_every_shipped_recipe_resolves_and_survives_a_dump(recipe: Path, smoke: bool, tmp_path: Path) -> None:
-    from kvision.core import resolve
+    from kvision.core import resolved
 
     found = catalog.load(recipe, smoke=smoke)
-    (tmp_path / "recipe.yaml").write_text(resolve.dump(found))
+    (tmp_path / "recipe.yaml").write_text(resolved.dump(found))
     assert catalog.load(tmp_path / "recipe.yaml").recipe == found.recipe
 
 
 def test_the_recipe_of_a_run_folder_keeps_the_base_of_its_paths(tmp_path: Path) -> None:
-    from kvision.core import resolve
+    from kvision.core import resolved
 
     (tmp_path / "recipe.yaml").write_text("system: segmentation/unet\ndata: {source: scenes}\n")
     assert catalog.load(tmp_path / "recipe.yaml").base == tmp_path
-    (tmp_path / "resolved.json").write_text(json.dumps(resolve.to_json(catalog.load("unet"))))
+    (tmp_path / "resolved.json").write_text(json.dumps(resolved.to_json(catalog.load("unet"))))
     assert catalog.load(tmp_path / "recipe.yaml").base == catalog.load("unet").base
     (tmp_path / "resolved.json").write_text("{")
     assert catalog.load(tmp_path / "recipe.yaml").base == tmp_path

@@ -7,7 +7,7 @@ import pytest
 
 from kvision import catalog
 from kvision.commands import listing
-from kvision.core import resolve
+from kvision.core import resolved
 from kvision.core.errors import RecipeError, UsageError
 
 RECIPE = "# A test.   kvision train x.yaml\nsystem: segmentation/unet\nmodel: {width: 8}\ndata: {source: scenes}\nsmoke: {train.steps: 3}\n"
@@ -98,7 +98,7 @@ def test_resolved_never_shortens_a_value(recipe: str, capsys: pytest.CaptureFixt
 def test_show_of_a_run_prints_its_origins(recipe: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     found = catalog.load(recipe).with_auto("train.steps_per_call", 4)
     (tmp_path / "run").mkdir()
-    (tmp_path / "run" / "resolved.json").write_text(json.dumps(resolve.to_json(found)))
+    (tmp_path / "run" / "resolved.json").write_text(json.dumps(resolved.to_json(found)))
     listing.run_show("run", resolved=True)
     assert lines(capsys)["train.steps_per_call"] == ["4", "auto"]
     with pytest.raises(UsageError, match="is a run, its values are past"):

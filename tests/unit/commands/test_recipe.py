@@ -9,7 +9,7 @@ import pytest
 
 from kvision import catalog
 from kvision.commands import recipe
-from kvision.core import document, resolve
+from kvision.core import document, resolved
 from kvision.core.errors import RunError
 
 WHOLE = {"system": "segmentation/unet", "data": {"source": "scenes"}}
@@ -91,6 +91,6 @@ def test_diff_prints_both_values_with_their_origins(tmp_path: Path, monkeypatch:
 
 def test_diff_reads_runs_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     found = catalog.load("unet", ["train.epochs=3"])
-    (tmp_path / "resolved.json").write_text(json.dumps(resolve.to_json(found)))
+    (tmp_path / "resolved.json").write_text(json.dumps(resolved.to_json(found)))
     assert recipe.diff("unet", str(tmp_path)) == 1
     assert "command line train.epochs=3" in capsys.readouterr().out

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from kvision.core.resolve import Resolved, Sections, resolve
+from kvision.core.resolve import resolve
+from kvision.core.resolved import Resolved, Sections
 from kvision.core.schema import Count, DataOptions, Positive, Recipe, Section, narrow
 
 if TYPE_CHECKING:

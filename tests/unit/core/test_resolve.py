@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from kvision.core.errors import RecipeError
-from kvision.core.resolve import Origin
+from kvision.core.resolved import Origin
 from tests.unit.core.sections import MINIMAL, load
 
 if TYPE_CHECKING:

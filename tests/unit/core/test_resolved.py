@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 from pydantic import ValidationError
 
-from kvision.core import resolve
+from kvision.core import resolved
 from kvision.core.errors import RunError
-from kvision.core.resolve import Origin, Resolved
+from kvision.core.resolved import Origin, Resolved
 from tests.unit.core.sections import MINIMAL, load, sections
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ RICH = MINIMAL + (
 @pytest.mark.parametrize("text", [MINIMAL, RICH])
 def test_a_dump_loads_to_an_equal_recipe(tmp_path: Path, text: str) -> None:
     found = load(tmp_path, text, "train.epochs=3")
-    again = load(tmp_path, resolve.dump(found))
+    again = load(tmp_path, resolved.dump(found))
     assert again.recipe == found.recipe
     assert again.values() == found.values()
 
@@ -65,11 +65,11 @@ def test_any_text_and_any_number_survives_a_dump(tmp_path: Path) -> None:
     for title, gamma in zip(titles, itertools.cycle(NUMBERS), strict=False):
         found = load(tmp_path, MINIMAL + f"model: {{title: {json.dumps(title)}}}\nloss: {{gamma: {gamma!r}}}\n")
         assert found.recipe.model.model_dump()["title"] == title
-        assert load(tmp_path, resolve.dump(found)).recipe == found.recipe
+        assert load(tmp_path, resolved.dump(found)).recipe == found.recipe
 
 
 def test_a_dump_names_every_value(tmp_path: Path) -> None:
-    text = resolve.dump(load(tmp_path, MINIMAL))
+    text = resolved.dump(load(tmp_path, MINIMAL))
     assert "dropout: 0.0" in text
     assert "clip_norm: null" in text
     assert "expect: null" in text
@@ -102,24 +102,24 @@ def test_an_origin_reads_well() -> None:
 
 
 def write(folder: Path, found: Resolved) -> Path:
-    (folder / "resolved.json").write_text(json.dumps(resolve.to_json(found)))
+    (folder / "resolved.json").write_text(json.dumps(resolved.to_json(found)))
     return folder
 
 
 def test_a_run_folder_gives_back_what_was_resolved(tmp_path: Path) -> None:
     found = load(tmp_path, RICH, "train.epochs=3").with_auto("train.steps_per_call", 4)
-    assert resolve.from_run(write(tmp_path, found), sections) == found
+    assert resolved.from_run(write(tmp_path, found), sections) == found
 
 
 def test_a_folder_that_is_no_run_or_is_damaged_says_so(tmp_path: Path) -> None:
     with pytest.raises(RunError, match=r"no run folder: resolved\.json is missing"):
-        resolve.from_run(tmp_path, sections)
-    found = resolve.to_json(load(tmp_path, MINIMAL))
+        resolved.from_run(tmp_path, sections)
+    found = resolved.to_json(load(tmp_path, MINIMAL))
     found["values"]["train"]["epochs"] = 0
     (tmp_path / "resolved.json").write_text(json.dumps(found))
     with pytest.raises(RunError, match=r"does not fit this version of kvision \(train\.epochs"):
-        resolve.from_run(tmp_path, sections)
+        resolved.from_run(tmp_path, sections)
     for text in ("{", "[]", "{}"):
         (tmp_path / "resolved.json").write_text(text)
         with pytest.raises(RunError, match="is damaged"):
-            resolve.from_run(tmp_path, sections)
+            resolved.from_run(tmp_path, sections)

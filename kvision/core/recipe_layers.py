@@ -60,20 +60,17 @@ class Layer:
         layer = Layer(self.kind, self.raw, self.source, self.typed)
         for override in self.typed:
             layer.assign(section, override.path, override.value, layer, override.path)
-        for key, value in self.raw.items() if not self.typed else ():
+        for key, value in self.raw.items():
             layer.assign(section, (key,), value, layer, (key,))
         return layer
 
     def assign(self, section: type[BaseModel], target: Dotted, value: Any, written: Layer, at: Dotted) -> None:
         """Notes a value, or the values in it when `target` is a section."""
-        inner: type[BaseModel] | None = section
-        for part in target:
-            known = inner.model_fields.get(part) if inner is not None else None
-            inner = describe.section_of(known.annotation) if known is not None else None
+        inner, nullable = _section_at(section, target)
         if inner is not None and isinstance(value, dict):
             for key, child in value.items():
                 self.assign(section, (*target, key), child, written, (*at, key))
-            if not value and _nullable(section, target):
+            if not value and nullable:
                 put(self.assigned, Assignment(value, self, written, target, at))
         else:
             put(self.assigned, Assignment(value, self, written, target, at))
@@ -103,14 +100,14 @@ class Layer:
         return fitting[-1] if fitting else None
 
 
-def _nullable(section: type[BaseModel], target: Dotted) -> bool:
-    """Whether the section at a path is one that may be left out, so that an empty one still means something."""
+def _section_at(section: type[BaseModel], target: Dotted) -> tuple[type[BaseModel] | None, bool]:
+    """The section at a path, if there is one, and whether it may be left out, so that an empty one still means something."""
     inner: type[BaseModel] | None = section
     known = None
     for part in target:
         known = inner.model_fields.get(part) if inner is not None else None
         inner = describe.section_of(known.annotation) if known is not None else None
-    return known is not None and known.default is None
+    return inner, known is not None and known.default is None
 
 
 def put(assigned: dict[Dotted, Assignment], new: Assignment) -> None:
