@@ -191,7 +191,6 @@ def train(
             precision=precision.value,
             smoke=smoke,
             json_lines=json_lines,
-            verbose=verbose or _State.verbose,
         )
     raise typer.Exit(code)
 

@@ -35,7 +35,6 @@ def run(
     precision: str = "fp32",
     smoke: bool = False,
     json_lines: bool = False,
-    verbose: bool = False,
 ) -> int:
     """Trains a recipe, or goes on training it.
 
@@ -49,7 +48,6 @@ def run(
         precision: `fp32`, `bf16` or `fp16`.
         smoke: Apply the recipe's smoke section.
         json_lines: Progress and result as JSON lines on the standard output.
-        verbose: Unused here; the command line has already unmuted TensorFlow.
 
     Returns:
         The exit code: 0 finished, 130 or 143 stopped by SIGINT or SIGTERM with all saved.
