@@ -14,9 +14,10 @@ from kvision.core.disk import writing
 from kvision.core.errors import DataError
 from kvision.core.jsonable import jsonable
 from kvision.engine import runfolder
+from kvision.engine.strategy import distribute
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     from kvision.engine.session import Session
@@ -43,6 +44,49 @@ class Evaluation:
     count: int
 
 
+class Evaluator:
+    """The validation split of a session, batch by batch, in a graph that is traced once.
+
+    Args:
+        session: With or without its training part.
+    """
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._batches: Any = None
+        self._graph = tf.function(self._batch)
+
+    def run(self, sums: dict[str, np.ndarray]) -> Iterator[tuple[np.ndarray, ...]]:
+        """Evaluates with the weights as they are.
+
+        Args:
+            sums: The statistics of `System.eval_step`, to which each batch adds, in int64 or float64; empty at first.
+
+        Yields:
+            After each global batch, `index`, `weight` and score of its examples `[B]`.
+        """
+        if self._batches is None:
+            self._batches = distribute(self._session.strategy, self._session.pipeline.val)
+        for batch in self._batches:
+            totals, examples = self._graph(batch)
+            for name, value in totals.items():
+                array = value.numpy()
+                sums[name] = sums.get(name, 0) + array.astype(np.float64 if array.dtype.kind == "f" else np.int64)
+            yield tuple(values.numpy() for values in examples)
+
+    def _batch(self, batch: Any) -> tuple[dict[str, tf.Tensor], tuple[tf.Tensor, ...]]:
+        """Summed statistics of one global batch, and `index`, `weight`, score `[B]` of its examples."""
+        strategy, system = self._session.strategy, self._session.system
+
+        def replica(part: Batch) -> tuple[dict[str, tf.Tensor], tuple[tf.Tensor, ...]]:
+            sums, score = system.eval_step(part)
+            return sums, (part["index"], part["weight"], score)
+
+        sums, examples = strategy.run(replica, (batch,))
+        totals = {name: strategy.reduce(tf.distribute.ReduceOp.SUM, value, axis=None) for name, value in sums.items()}
+        return totals, tuple(tf.concat(strategy.experimental_local_results(values), axis=0) for values in examples)
+
+
 def evaluate(session: Session, *, shown: int = SHOWN, progress: Callable[[int, int], None] = lambda done, total: None) -> Evaluation:
     """Evaluates the session's validation split with the weights as they are.
 
@@ -58,18 +102,12 @@ def evaluate(session: Session, *, shown: int = SHOWN, progress: Callable[[int, i
     Raises:
         DataError: If there are no examples.
     """
-    pipeline, strategy = session.pipeline, session.strategy
+    pipeline = session.pipeline
     if pipeline.num_val == 0:
         raise DataError("there are no examples to evaluate; give data with images and masks, or another --split")
-    graph = tf.function(lambda batch: _batch(session, batch))
     sums: dict[str, np.ndarray] = {}
     worst: list[tuple[float, int]] = []  # a heap of (-score, -index): its root is the best of the worst, the first to go
-    for done, batch in enumerate(strategy.distribute_datasets_from_function(pipeline.val), start=1):
-        totals, examples = graph(batch)
-        for name, value in totals.items():
-            array = value.numpy()
-            sums[name] = sums.get(name, 0) + array.astype(np.float64 if array.dtype.kind == "f" else np.int64)
-        index, weight, score = (values.numpy() for values in examples)
+    for done, (index, weight, score) in enumerate(Evaluator(session).run(sums), start=1):
         for number, value in zip(index[weight > 0].tolist(), score[weight > 0].tolist(), strict=True):
             entry = (math.inf if math.isnan(value) else -value, -number)
             (heapq.heappush if len(worst) < shown else heapq.heappushpop)(worst, entry)
@@ -108,7 +146,7 @@ def write(
     numbers = [("worst", place, number) for place, (_, number) in enumerate(found.worst, start=1)]
     numbers += [("random", place, number) for place, number in enumerate(chosen.tolist(), start=1)]
     predict = tf.function(session.system.predict_step)
-    score = tf.function(session.system.score)
+    score = tf.function(lambda batch: session.system.eval_step(batch)[1])
     examples = []
     with writing(out_dir, "the evaluation", option):
         (out_dir / "pictures").mkdir(parents=True, exist_ok=True)
@@ -123,18 +161,6 @@ def write(
             examples.append({"name": session.pipeline.name("val", number), "picture": file, "score": value, "kind": kind})
         runfolder.write_json(out_dir / "evaluation.json", jsonable({"metrics": found.metrics, "tables": found.tables, "examples": examples}))
     return found
-
-
-def _batch(session: Session, batch: Any) -> tuple[dict[str, tf.Tensor], tuple[tf.Tensor, ...]]:
-    """Summed statistics of one global batch, and `index`, `weight`, `score` `[B]` of its examples."""
-    strategy, system = session.strategy, session.system
-
-    def replica(part: Batch) -> tuple[dict[str, tf.Tensor], tuple[tf.Tensor, ...]]:
-        return system.eval_step(part), (part["index"], part["weight"], tf.cast(system.score(part), tf.float32))
-
-    sums, examples = strategy.run(replica, (batch,))
-    totals = {name: strategy.reduce(tf.distribute.ReduceOp.SUM, value, axis=None) for name, value in sums.items()}
-    return totals, tuple(tf.concat(strategy.experimental_local_results(values), axis=0) for values in examples)
 
 
 def _single(session: Session, raw: Mapping[str, np.ndarray]) -> dict[str, tf.Tensor]:

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from kvision.engine.system import Mode
+
 Status = Literal["running", "finished", "interrupted", "diverged", "failed"]
 
 
@@ -46,7 +48,7 @@ class Started:
     devices: tuple[str, ...]
     precision: str
     monitor: str
-    mode: Literal["max", "min"]
+    mode: Mode
 
 
 @dataclass(frozen=True)

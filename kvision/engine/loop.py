@@ -1,4 +1,4 @@
-"""The loop's graphs: several training steps in one call, one validation batch in one call.
+"""The loop's graph: several training steps in one call.
 
 How many steps a call makes changes nothing but the time: a step is a function of the state and of the step's number. There is no Python, and no
 question from the host, between the steps of a call.
@@ -10,13 +10,16 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import tensorflow as tf
 
 from kvision.core.errors import DataError, RunError
+from kvision.engine.evaluation import Evaluator
+from kvision.engine.strategy import distribute
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    import numpy as np
 
     from kvision.engine.session import Session
     from kvision.engine.system import Batch
@@ -56,9 +59,8 @@ class Loop:
         self._session = session
         self._training = session.training
         self._iterator: Any = None
-        self._validation: Any = None
         self._train_graph = tf.function(self._train)
-        self._evaluate_graph = tf.function(self._evaluate_batch)
+        self._evaluator = Evaluator(session)
 
     def train(self, end: int) -> Call:
         """Goes on to step `end`, in one graph call; stops before it only when a step goes wrong.
@@ -75,7 +77,7 @@ class Loop:
         """
         start = int(self._training.step.numpy())
         if self._iterator is None:
-            self._iterator = iter(self._distribute(lambda context: self._session.pipeline.train(start, context)))
+            self._iterator = iter(distribute(self._session.strategy, lambda context: self._session.pipeline.train(start, context)))
         try:
             values = [value.numpy() for value in self._train_graph(self._iterator, tf.constant(end, tf.int64))]
         except tf.errors.OpError as error:
@@ -105,21 +107,11 @@ class Loop:
         Returns:
             The statistics of `System.eval_step`, summed in int64 or float64; none if it gave up.
         """
-        if self._validation is None:
-            self._validation = self._distribute(self._session.pipeline.val)
         sums: dict[str, np.ndarray] = {}
-        for batch in self._validation:
-            for name, value in self._evaluate_graph(batch).items():
-                array = value.numpy()
-                sums[name] = sums.get(name, 0) + array.astype(np.float64 if array.dtype.kind == "f" else np.int64)
+        for _ in self._evaluator.run(sums):
             if stop():
                 return None
         return sums
-
-    def _distribute(self, make: Callable[[tf.distribute.InputContext], tf.data.Dataset]) -> Any:
-        if self._session.strategy.num_replicas_in_sync == 1:  # nothing to distribute: spare the threads and buffers of it
-            return make(tf.distribute.InputContext())
-        return self._session.strategy.distribute_datasets_from_function(make)
 
     def _rate(self, step: int) -> float:
         """Learning rate of the step before `step`, as the shortest number that is the same float32."""
@@ -165,11 +157,6 @@ class Loop:
         if training.ema is not None:
             training.ema.update(training.guard.passed(tf.convert_to_tensor(training.step)))
         return outputs["loss"]
-
-    def _evaluate_batch(self, batch: Any) -> dict[str, tf.Tensor]:
-        strategy = self._session.strategy
-        parts = strategy.run(self._session.system.eval_step, (batch,))
-        return {name: strategy.reduce(tf.distribute.ReduceOp.SUM, part, axis=None) for name, part in parts.items()}
 
     def _explain(self, error: tf.errors.OpError, start: int, end: int) -> Exception:
         """The error in the user's words, where it is theirs to mend."""

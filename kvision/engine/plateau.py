@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import math
-from typing import Literal
+from typing import TYPE_CHECKING
 
 import tensorflow as tf
 
 from kvision.engine import replica
+from kvision.engine.system import is_better
+
+if TYPE_CHECKING:
+    from kvision.engine.system import Mode
 
 
 class Plateau:
@@ -33,7 +37,7 @@ class Plateau:
         """State by stable name."""
         return {"plateau_multiplier": self.multiplier, "plateau_best": self._best, "plateau_waited": self._waited}
 
-    def observe(self, value: float, mode: Literal["max", "min"]) -> bool:
+    def observe(self, value: float, mode: Mode) -> bool:
         """Takes an epoch's metric, outside the graph and outside replicas.
 
         Args:
@@ -45,7 +49,7 @@ class Plateau:
         """
         best = float(tf.convert_to_tensor(self._best))
         waited = int(tf.convert_to_tensor(self._waited)) + 1
-        if math.isnan(best) or (value > best if mode == "max" else value < best):
+        if is_better(value, best, mode):
             self._best.assign(value)
             self._waited.assign(0)
             return False

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
 
 from kvision.core.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 ACCEPTED = "auto (all GPUs, else the CPU), cpu, cpu:N (N logical CPU devices), gpu, gpu:I or gpu:I,J"
 
@@ -106,10 +110,16 @@ def per_replica(strategy: tf.distribute.Strategy, batch: int, accumulate: int = 
     return batch // strategy.num_replicas_in_sync
 
 
-def describe(strategy: tf.distribute.Strategy, batch: int | None = None) -> str:
-    """One line for people: devices, replicas and, if the global batch is given, each replica's share."""
-    names = [re.sub(r".*device:", "", name).lower() for name in strategy.extended.worker_devices]
-    line = f"{len(names)} replica{'' if len(names) == 1 else 's'} on {', '.join(names)}"
-    if strategy.num_replicas_in_sync != len(names):
-        line += f" of {strategy.num_replicas_in_sync} in sync"
-    return line if batch is None else f"{line}, {per_replica(strategy, batch)} examples each of a global batch of {batch}"
+def distribute(strategy: tf.distribute.Strategy, make: Callable[[tf.distribute.InputContext], tf.data.Dataset]) -> Any:
+    """The batches of a data set for the replicas of a strategy.
+
+    Args:
+        strategy: Of `make`.
+        make: The per-replica batches of one input pipeline.
+
+    Returns:
+        What gives `strategy.run` its arguments, one global step after the other.
+    """
+    if strategy.num_replicas_in_sync == 1:  # nothing to distribute: spare the threads and buffers of it
+        return make(tf.distribute.InputContext())
+    return strategy.distribute_datasets_from_function(make)

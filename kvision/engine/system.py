@@ -7,6 +7,7 @@ inside the methods.
 from __future__ import annotations
 
 import abc
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from kvision.engine.optim import Update
 
 Batch = Mapping[str, "tf.Tensor"]
+Mode = Literal["max", "min"]
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,14 @@ class Monitor:
     """The metric that says which checkpoint is the best one: a name as `metrics` returns it, without `val/`."""
 
     metric: str
-    mode: Literal["max", "min"]
+    mode: Mode
+
+
+def is_better(value: float, best: float, mode: Mode) -> bool:
+    """Whether a metric beats the best so far; anything beats NaN, and NaN beats nothing."""
+    if math.isnan(value):
+        return False
+    return math.isnan(best) or (value > best if mode == "max" else value < best)
 
 
 class System(abc.ABC):
@@ -83,8 +92,16 @@ class System(abc.ABC):
         """
 
     @abc.abstractmethod
-    def eval_step(self, batch: Batch) -> dict[str, tf.Tensor]:
-        """Statistics of this replica's part of a batch that may be summed over replicas and batches; examples of weight 0 add nothing."""
+    def eval_step(self, batch: Batch) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
+        """What this replica's part of a batch says of the network, from one forward pass.
+
+        Args:
+            batch: As for `train_step`.
+
+        Returns:
+            Statistics that may be summed over replicas and batches, to which examples of weight 0 add nothing; and how well each example is
+            solved, float32 `[b]`, greater is better: the report shows the worst.
+        """
 
     @abc.abstractmethod
     def metrics(self, sums: Mapping[str, np.ndarray]) -> dict[str, float]:
@@ -97,10 +114,6 @@ class System(abc.ABC):
     @abc.abstractmethod
     def predict_step(self, image: tf.Tensor) -> dict[str, tf.Tensor]:
         """What the network says of normalised images `[B, H, W, 3]`, after its postprocessing, e.g. `probabilities` `[B, H, W, K]`."""
-
-    @abc.abstractmethod
-    def score(self, batch: Batch) -> tf.Tensor:
-        """How well each example is solved `[b]`, greater is better; the report shows the worst."""
 
     @abc.abstractmethod
     def picture(self, image: np.ndarray, output: Mapping[str, np.ndarray], truth: Mapping[str, np.ndarray] | None) -> Image.Image:

@@ -20,6 +20,7 @@ from kvision.engine.pace import Pace
 from kvision.engine.saver import Saver
 from kvision.engine.settled import unsettled
 from kvision.engine.signals import StopRequest
+from kvision.engine.system import is_better
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -300,10 +301,3 @@ def resume(session: Session, run_dir: Path) -> tuple[Progress, list[str]]:
     state.write(session.variables(), values, str(checkpoint.path))
     checkpoints.drop_after(checkpoint.step)
     return Progress(checkpoint.meta["epoch"], checkpoint.meta["best"], checkpoint.meta["best_step"]), warnings
-
-
-def is_better(value: float, best: float, mode: Literal["max", "min"]) -> bool:
-    """Whether a metric beats the best so far; anything beats NaN, and NaN beats nothing."""
-    if math.isnan(value):
-        return False
-    return math.isnan(best) or (value > best if mode == "max" else value < best)

@@ -1,7 +1,7 @@
 """Metrics of semantic segmentation from one confusion matrix, which can be summed over batches, replicas and hosts.
 
-`count` runs in the graph; the formulas are numpy float64 on `[K, K]`, rows the truth, columns the prediction. A class *occurs* when it is in the
-truth or in the prediction; values of classes that don't are NaN, and macro means leave them out, as scikit-learn does.
+`count` and `example_miou` run in the graph; the other formulas are numpy float64 on `[K, K]`, rows the truth, columns the prediction. A class
+*occurs* when it is in the truth or in the prediction; values of classes that don't are NaN, and macro means leave them out, as scikit-learn does.
 """
 
 from __future__ import annotations
@@ -31,6 +31,22 @@ def count(mask: tf.Tensor, predicted: tf.Tensor, num_classes: int) -> tf.Tensor:
     # Without weights `bincount` counts in integers, exactly and in any order.
     counts = tf.math.bincount(tf.reshape(cell, [-1]), minlength=nowhere + 1, maxlength=nowhere + 1, dtype=tf.int32)
     return tf.cast(tf.reshape(counts[:-1], [batch, num_classes, num_classes]), tf.int64)
+
+
+def example_miou(matrices: tf.Tensor) -> tf.Tensor:
+    """Mean IoU of each example over the classes that occur in its truth or prediction.
+
+    Args:
+        matrices: `[B, K, K]`, as `count` gives them.
+
+    Returns:
+        float32 `[B]`; 0 for an example of which no pixel counts.
+    """
+    matrices = tf.cast(matrices, tf.float32)
+    hits = tf.linalg.diag_part(matrices)
+    union = tf.reduce_sum(matrices, 1) + tf.reduce_sum(matrices, 2) - hits
+    occurring = tf.reduce_sum(tf.cast(union > 0, tf.float32), axis=-1)
+    return tf.math.divide_no_nan(tf.reduce_sum(tf.math.divide_no_nan(hits, union), axis=-1), occurring)
 
 
 def iou(matrix: np.ndarray) -> np.ndarray:

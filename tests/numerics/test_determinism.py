@@ -41,7 +41,7 @@ def main() -> None:
 
         for _ in range(3):
             step()
-        return [*system.net.get_weights(), *(value.numpy() for value in tf.function(system.eval_step)(batch).values())]
+        return [*system.net.get_weights(), *(value.numpy() for value in tf.nest.flatten(tf.function(system.eval_step)(batch)))]
 
     for case in CASES:
         for first, second in zip(train(case), train(case), strict=True):

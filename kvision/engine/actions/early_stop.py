@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+import math
+from typing import TYPE_CHECKING
 
 from kvision.engine.events import Action, EpochEnded, Event
+from kvision.engine.system import is_better
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+
+    from kvision.engine.system import Mode
 
 
 class EarlyStop(Action):
@@ -20,11 +24,11 @@ class EarlyStop(Action):
         rows: The rows written before this process began.
     """
 
-    def __init__(self, patience: int, column: str, mode: Literal["max", "min"], rows: Iterable[Mapping[str, float | int]] = ()) -> None:
+    def __init__(self, patience: int, column: str, mode: Mode, rows: Iterable[Mapping[str, float | int]] = ()) -> None:
         self._patience = patience
         self._column = column
-        self._sign = 1.0 if mode == "max" else -1.0
-        self._best = float("-inf")
+        self._mode = mode
+        self._best = math.nan
         self._waited = 0
         for row in rows:
             self._look(row)
@@ -35,10 +39,10 @@ class EarlyStop(Action):
             self._look(event.row)
 
     def _look(self, row: Mapping[str, float | int]) -> None:
-        value = self._sign * float(row[self._column])
-        if value > self._best:
+        value = float(row[self._column])
+        if is_better(value, self._best, self._mode):
             self._best, self._waited = value, 0
             return
         self._waited += 1
         if self._waited >= self._patience:
-            self.stop_reason = f"{self._column} has not improved on {self._sign * self._best:.4f} for {self._waited} epochs"
+            self.stop_reason = f"{self._column} has not improved on {self._best:.4f} for {self._waited} epochs"

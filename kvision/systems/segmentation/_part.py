@@ -108,8 +108,8 @@ class Segmenter(System):
         distances = masks.two_nearest(batch.get("instances", batch["mask"]), math.ceil(4 * sigma_px))
         return segmentation.border_weights(distances, w0=self.loss.border_w0, sigma_px=sigma_px)
 
-    def eval_step(self, batch: Batch) -> dict[str, tf.Tensor]:
-        """Sums: `loss`, `weight`, `confusion` int64 `[K, K]`, and the boundary counts int64 `[K]`."""
+    def eval_step(self, batch: Batch) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
+        """Sums: `loss`, `weight`, `confusion` int64 `[K, K]`, and the boundary counts int64 `[K]`; and each example's mean IoU `[B]`."""
         import tensorflow as tf
 
         from kvision.metrics import boundary, confusion
@@ -121,7 +121,8 @@ class Segmenter(System):
         counts["confusion"] = confusion.count(mask, predicted, num_classes)
         kept = tf.cast(weight > 0, tf.int64)
         sums = {name: tf.tensordot(kept, value, 1) for name, value in counts.items()}
-        return {"loss": tf.reduce_sum(weight * self.losses(logits, batch)), "weight": tf.reduce_sum(weight), **sums}
+        sums |= {"loss": tf.reduce_sum(weight * self.losses(logits, batch)), "weight": tf.reduce_sum(weight)}
+        return sums, confusion.example_miou(counts["confusion"])
 
     def metrics(self, sums: Mapping[str, np.ndarray]) -> dict[str, float]:
         """Metrics of the whole set of pixels.
@@ -157,19 +158,6 @@ class Segmenter(System):
 
         logits = self.net(image, training=False)
         return {"probabilities": tf.nn.softmax(logits), "classes": tf.cast(tf.argmax(logits, axis=-1), tf.uint8)}
-
-    def score(self, batch: Batch) -> tf.Tensor:
-        """Mean IoU of each example over the classes that occur in its truth or prediction `[B]`; 0 if all of it is ignored."""
-        import tensorflow as tf
-
-        from kvision.metrics import confusion
-
-        classes = self.predict_step(batch["image"])["classes"]
-        matrix = tf.cast(confusion.count(batch["mask"], classes, self.info.num_classes), tf.float32)
-        hits = tf.linalg.diag_part(matrix)
-        union = tf.reduce_sum(matrix, 1) + tf.reduce_sum(matrix, 2) - hits
-        occurring = tf.reduce_sum(tf.cast(union > 0, tf.float32), axis=-1)
-        return tf.math.divide_no_nan(tf.reduce_sum(tf.math.divide_no_nan(hits, union), axis=-1), occurring)
 
     def picture(self, image: np.ndarray, output: Mapping[str, np.ndarray], truth: Mapping[str, np.ndarray] | None) -> Image.Image:
         """The image, the truth if known, and the prediction side by side above a legend of the classes shown."""

@@ -26,7 +26,7 @@ def found(session, tmp_path_factory):
 def scores(session):
     """The score of each validation example, one by one."""
     examples = [session.pipeline.raw("val", number) for number in range(session.pipeline.num_val)]
-    return np.array([float(session.system.score(evaluation._single(session, example))[0]) for example in examples])
+    return np.array([float(session.system.eval_step(evaluation._single(session, example))[1][0]) for example in examples])
 
 
 def test_metrics_are_those_of_the_training_loop(session, found):

@@ -70,7 +70,7 @@ def test_evaluation_disturbs_nothing_and_replicas_do_not_change_it() -> None:
             graphs.train(16)
             np.testing.assert_equal(state.read(session.variables()), straight())
             assert graphs._train_graph.experimental_get_tracing_count() == 1
-            assert graphs._evaluate_graph.experimental_get_tracing_count() == 1
+            assert graphs._evaluator._graph.experimental_get_tracing_count() == 1
     np.testing.assert_array_equal(sums[0]["confusion"], sums[1]["confusion"])
     assert sums[0]["confusion"].sum() == 10 * 16 * 16  # the padded examples of the last batch count for nothing
     assert sums[0]["loss"].dtype == np.float64

@@ -47,9 +47,9 @@ def test_logical_cpus_come_too_late_once_tensorflow_has_started() -> None:
 
 @pytest.mark.slow
 def test_logical_cpus_are_made_in_a_fresh_process() -> None:
-    code = "from kvision.engine import strategy; print(strategy.describe(strategy.make('cpu:3'), 12))"
+    code = "from kvision.engine import strategy; made = strategy.make('cpu:3'); print(made.num_replicas_in_sync, strategy.per_replica(made, 12))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout == "3 replicas on cpu:0, cpu:1, cpu:2, 4 examples each of a global batch of 12\n"
+    assert done.stdout == "3 4\n"
 
 
 def test_the_global_batch_must_be_shared_evenly() -> None:
@@ -59,8 +59,3 @@ def test_the_global_batch_must_be_shared_evenly() -> None:
         strategy.per_replica(both, 15)
     with pytest.raises(UsageError, match=r"a multiple of 8 is accepted; use data.batch=8"):
         strategy.per_replica(both, 4, accumulate=4)
-
-
-def test_description() -> None:
-    assert strategy.describe(strategy.make("cpu")) == "1 replica on cpu:0"
-    assert strategy.describe(strategy.make("cpu:2"), 16) == "2 replicas on cpu:0, cpu:1, 8 examples each of a global batch of 16"

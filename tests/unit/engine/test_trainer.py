@@ -191,11 +191,3 @@ def test_a_checkpoint_that_cannot_be_written_stops_the_run(tmp_path: Path) -> No
     with pytest.raises(RunError, match=r"checkpoints: checkpoint step-00000006 could not be written: (Not a directory|File exists); choose a folder"):
         train(run_dir, recorder)
     assert recorder.of(events.Finished)[0].status == "failed"
-
-
-@pytest.mark.parametrize(
-    ("value", "best", "mode", "better"),
-    [(0.5, float("nan"), "max", True), (0.5, 0.4, "max", True), (0.4, 0.4, "max", False), (0.4, 0.5, "min", True), (float("nan"), 0.1, "max", False)],
-)
-def test_is_better(value: float, best: float, mode: Any, better: bool) -> None:
-    assert trainer.is_better(value, best, mode) is better
