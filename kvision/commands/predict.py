@@ -14,7 +14,7 @@ from kvision.commands import progress, trained
 from kvision.core.disk import writing
 from kvision.core.errors import DataError, RunError, UsageError
 from kvision.core.names import did_you_mean
-from kvision.data import decode
+from kvision.data import decode, palette
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from kvision.data.source import DataInfo
 
 PREDICTIONS = "predictions.json"
-_OPACITY = 0.55
 _WILD = "*?["
 
 
@@ -143,11 +142,7 @@ def write_one(image: np.ndarray, classes: np.ndarray, folder: Path, name: str, i
     mask = Image.frombytes("P", (width, height), np.ascontiguousarray(classes).tobytes())
     mask.putpalette([value for colour in info.palette for value in colour])
     mask.save(folder / f"{name}.mask.png", optimize=True)
-    colours = np.zeros((256, 3), np.float32)
-    colours[: info.num_classes] = info.palette
-    opacity = np.where(classes == 0, 0.0, _OPACITY).astype(np.float32)[..., None]  # the background stays as it is
-    overlay = np.rint(image * (1 - opacity) + colours[classes] * opacity).astype(np.uint8)
-    Image.fromarray(overlay).save(folder / f"{name}.overlay.png")
+    Image.fromarray(palette.overlay(image, classes, info.palette)).save(folder / f"{name}.overlay.png")
     counts = np.bincount(classes.ravel(), minlength=info.num_classes)
     shares = {class_name: round(float(count / classes.size), 6) for class_name, count in zip(info.class_names, counts, strict=False) if count}
     return {"mask": f"{name}.mask.png", "overlay": f"{name}.overlay.png", "width": width, "height": height, "classes": shares}

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
+from kvision.core.labels import IGNORE_LABEL
+from kvision.data import palette
 from kvision.data.augment import TRANSFORMS, is_identity
-from kvision.data.source import IGNORE_LABEL
 
 if TYPE_CHECKING:
     from kvision.core.schema import AugmentOptions
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from kvision.data.source import DataInfo, SplitName
 
 MASK_OPACITY = 150
-IGNORED_COLOUR = (128, 128, 128)
 SHARP_PX = 192
 SPLITS: tuple[SplitName, SplitName] = ("train", "val")
 
@@ -142,12 +142,10 @@ def mask_uri(mask: np.ndarray, info: DataInfo) -> str:
         A data URI.
     """
     picture = Image.fromarray(mask, mode="P")
-    colours = np.full([256, 3], IGNORED_COLOUR, np.uint8)
-    colours[: info.num_classes] = info.palette
     opacity = np.full(256, MASK_OPACITY, np.uint8)
     opacity[0] = 0
     opacity[IGNORE_LABEL] = 200
-    picture.putpalette(colours.tobytes())
+    picture.putpalette(palette.table(info.palette).tobytes())
     buffer = io.BytesIO()
     picture.save(buffer, "PNG", transparency=opacity.tobytes(), optimize=True)
     return _uri("png", buffer)
@@ -201,7 +199,7 @@ def _classes(pipeline: Pipeline, chosen: dict[SplitName, list[int]]) -> tuple[Cl
         pixels[split] = counts.sum(0) / max(counts.sum(), 1)
         images[split] = (counts > 0).mean(0) if indices else np.zeros(256)
     info = pipeline.info
-    rows = [*enumerate(zip(info.class_names, info.palette, strict=True)), (IGNORE_LABEL, ("ignored", IGNORED_COLOUR))]
+    rows = [*enumerate(zip(info.class_names, info.palette, strict=True)), (IGNORE_LABEL, ("ignored", palette.IGNORED))]
     return tuple(
         ClassRow(
             name,

@@ -9,30 +9,14 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from kvision.core.labels import IGNORE_LABEL
+from kvision.data.palette import IGNORED, overlay
 
 if TYPE_CHECKING:
     from kvision.data.source import DataInfo
 
-GAP_PX, LINE_PX, SWATCH_PX, OPACITY = 4, 16, 12, 0.55
+GAP_PX, LINE_PX, SWATCH_PX = 4, 16, 12
 SMALLEST_PX = 96
-BACKDROP, INK, IGNORED = (255, 255, 255), (32, 32, 32), (128, 128, 128)
-
-
-def overlay(image: np.ndarray, classes: np.ndarray, info: DataInfo) -> np.ndarray:
-    """The image with each class in its colour over it; the first class, the background, is left as it is.
-
-    Args:
-        image: uint8 `[H, W, 3]`.
-        classes: Class numbers `[H, W]`; 255 is drawn grey.
-        info: Names and colours of the classes.
-
-    Returns:
-        uint8 `[H, W, 3]`.
-    """
-    colours = np.full((256, 3), IGNORED, np.float32)
-    colours[: info.num_classes] = info.palette
-    opacity = np.where(classes == 0, 0.0, OPACITY)[..., None]
-    return np.rint(image * (1.0 - opacity) + colours[classes] * opacity).astype(np.uint8)
+BACKDROP, INK = (255, 255, 255), (32, 32, 32)
 
 
 def side_by_side(image: np.ndarray, truth: np.ndarray | None, predicted: np.ndarray, info: DataInfo) -> Image.Image:
@@ -53,9 +37,9 @@ def side_by_side(image: np.ndarray, truth: np.ndarray | None, predicted: np.ndar
     shown = set(np.unique(predicted).tolist())
     if truth is not None:
         truth = _enlarge(truth, factor)
-        panels.append(("truth", overlay(image, truth, info)))
+        panels.append(("truth", overlay(image, truth, info.palette)))
         shown |= set(np.unique(truth).tolist())
-    panels.append(("prediction", overlay(image, predicted, info)))
+    panels.append(("prediction", overlay(image, predicted, info.palette)))
     height, width = image.shape[:2]
     font = ImageFont.load_default(11)
     total = len(panels) * (width + GAP_PX) - GAP_PX

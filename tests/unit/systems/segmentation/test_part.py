@@ -118,15 +118,6 @@ def test_the_score_is_the_mean_iou_of_each_image() -> None:
         assert score == pytest.approx(np.mean(ious))
 
 
-def test_the_overlay_colours_classes_and_leaves_the_background() -> None:
-    image = np.full((1, 3, 3), 100, np.uint8)
-    drawn = _picture.overlay(image, np.array([[0, 1, 255]], np.uint8), examples.INFO)
-    opacity = _picture.OPACITY
-    assert drawn[0, 0].tolist() == [100, 100, 100]
-    assert drawn[0, 1].tolist() == [round(100 * (1 - opacity) + 255 * opacity), 45, 45]
-    assert drawn[0, 2].tolist() == [round(100 * (1 - opacity) + 128 * opacity)] * 3
-
-
 @pytest.mark.parametrize("known", [True, False])
 def test_a_picture_has_a_panel_for_each_side_and_a_legend(known: bool) -> None:
     system = examples.unet()
