@@ -4,7 +4,18 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING
+
+from kvision import catalog
+from kvision.commands.progress import Count
+from kvision.core import words
+from kvision.core.disk import writing
+from kvision.core.errors import DataError
+from kvision.data import check as checking
+from kvision.data import show as showing
+from kvision.data.pipeline import Pipeline
+from kvision.report import page
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,19 +34,13 @@ def check(recipe: str, overrides: Sequence[str], *, json_lines: bool = False) ->
     Raises:
         DataError: If there is an error among the findings, so that the exit code is 1.
     """
-    from kvision import catalog
-    from kvision.commands.progress import Count
-    from kvision.core.errors import DataError
-    from kvision.data.check import check as look
-
     resolved = catalog.load(recipe, overrides)
     options = resolved.recipe.data
     source = catalog.source(options.source)(options, seed=resolved.recipe.train.seed, base=resolved.base)
     with Count("checking", 1) as count:
-        found = look(source, told=count.of)
+        found = checking.check(source, told=count.of)
     for finding in found:
-        names = ", ".join(finding.files[:_MAX_NAMES]) + (f" and {len(finding.files) - _MAX_NAMES} more" if len(finding.files) > _MAX_NAMES else "")
-        text = f"{finding.severity}: {finding.kind}: {finding.count} x: {names}\n    {finding.message}"
+        text = f"{finding.severity}: {finding.kind}: {finding.count} x: {words.listed(finding.files, _MAX_NAMES)}\n    {finding.message}"
         print(json.dumps(asdict(finding)) if json_lines else text)
     errors = [finding for finding in found if finding.severity == "error"]
     if errors:
@@ -56,21 +61,13 @@ def show(recipe: str, overrides: Sequence[str], *, out: str = "data.html", count
 
     Raises:
         DataError: If the data can't be used.
-        UsageError: If the page can't be written.
+        RunError: If the page can't be written.
     """
-    from pathlib import Path
-
-    from kvision import catalog
-    from kvision.core.errors import UsageError
-    from kvision.data import show as looking
-    from kvision.data.pipeline import Pipeline
-    from kvision.report import page
-
     resolved = catalog.load(recipe, overrides)
     made, options = resolved.recipe, resolved.recipe.data
     source = catalog.source(options.source)(options, seed=made.train.seed, base=resolved.base)
     fields = catalog.system(made.system).fields | ({"mask", "boxes", "labels"} & source.info.fields)
-    found = looking.overview(Pipeline(source, options, frozenset(fields), made.train.seed), count)
+    found = showing.overview(Pipeline(source, options, frozenset(fields), made.train.seed), count)
     template = page.environment().get_template("data.html.j2")
     html = template.render(
         title=resolved.path.stem,
@@ -80,8 +77,6 @@ def show(recipe: str, overrides: Sequence[str], *, out: str = "data.html", count
         has_boxes=any(shot.boxes for examples in found.examples.values() for example in examples for shot in example.shots),
         wide=any(len(example.shots) > 1 for example in found.examples["train"]),
     )
-    try:
+    with writing(Path(out), "the page", "--out"):
         Path(out).write_text(html, encoding="utf-8")
-    except OSError as error:
-        raise UsageError(f"--out: {out} can't be written: {error.strerror}; name a file in a folder that is there and may be written to") from error
     print(out)

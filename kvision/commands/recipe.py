@@ -10,7 +10,7 @@ from pydantic_core import to_jsonable_python
 
 from kvision import catalog
 from kvision.core import describe, paths
-from kvision.core.errors import RunError
+from kvision.core.disk import writing
 from kvision.core.schema import COMMON
 
 if TYPE_CHECKING:
@@ -35,10 +35,8 @@ def schema(out: str | None = None) -> None:
     if out is None:
         print(text)
         return
-    try:
+    with writing(Path(out), "the schema", "--out"):
         Path(out).write_text(text + "\n", encoding="utf-8")
-    except OSError as error:
-        raise RunError(f"{out}: can't be written: {error.strerror}; name a file in a folder where you may write") from error
     print(f"wrote {out}; begin a recipe with `# yaml-language-server: $schema={out}` and the editor knows its keys")
 
 

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from kvision.core import words
+from kvision.core.disk import writing
 from kvision.core.errors import RunError
 from kvision.report import folder as folders
 
@@ -69,10 +70,8 @@ def compare(runs: Sequence[str | Path], *, out: str | Path | None = None, json_l
         require(run)
     found = comparing.compare(given)
     target = Path(out) if out else given[0].resolve().parent / "compare.html"
-    try:
+    with writing(target, "the comparison", "--out"):
         target.write_text(found.html, encoding="utf-8")
-    except OSError as error:
-        raise RunError(f"{target}: the comparison can't be written ({error.strerror}); give another place with --out FILE") from error
     if json_lines:
         print(json.dumps({"runs": found.names, "metrics": found.metrics, "recipe": found.recipe, "page": str(target)}, default=str))
         return

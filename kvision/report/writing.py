@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from kvision.core.errors import RunError
+from kvision.core import disk
 from kvision.report import card, confusion, curves, folder, page
 
 if TYPE_CHECKING:
@@ -27,12 +27,10 @@ def write(run_dir: Path) -> Path:
     """
     run = folder.read(run_dir)
     target = run_dir / "report.html"
-    try:
+    with disk.writing(run_dir, "the report"):
         _pictures(run)
-        _replace(run_dir / "model_card.md", card.render(run))
-        _replace(target, page.render(run))
-    except OSError as error:
-        raise RunError(f"{run_dir}: the report can't be written ({error.strerror or error}); free some space or make the folder writable") from error
+        disk.replace(run_dir / "model_card.md", card.render(run).encode())
+        disk.replace(target, page.render(run).encode())
     return target
 
 
@@ -42,10 +40,3 @@ def _pictures(run: folder.RunFolder) -> None:
     matrix = (run.evaluation.get("tables") or {}).get("confusion")
     if matrix and len(matrix) == len(run.class_names):
         confusion.save(np.asarray(matrix), run.class_names, run.path / "pictures" / "confusion.png")
-
-
-def _replace(path: Path, text: str) -> None:
-    """Writes beside and renames, so that a report that stands is never left half written."""
-    beside = path.with_name(f".{path.name}.new")
-    beside.write_text(text, encoding="utf-8")
-    beside.replace(path)

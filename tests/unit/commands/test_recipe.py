@@ -72,7 +72,7 @@ def test_the_schema_is_printed_or_written(tmp_path: Path, capsys: pytest.Capture
     printed = json.loads(capsys.readouterr().out)
     recipe.schema(str(tmp_path / "schema.json"))
     assert json.loads((tmp_path / "schema.json").read_text()) == printed == recipe.build()
-    with pytest.raises(RunError, match="can't be written"):
+    with pytest.raises(RunError, match="the schema could not be written"):
         recipe.schema(str(tmp_path / "nowhere" / "schema.json"))
 
 

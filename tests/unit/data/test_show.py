@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from kvision.core.errors import UsageError
+from kvision.core.errors import RunError
 from kvision.core.schema import DataOptions
 from kvision.data import show
 from kvision.data.pipeline import Pipeline
@@ -123,5 +123,7 @@ def test_the_page_is_whole_offline_and_says_where_it_is(tmp_path: Path, capsys: 
     assert not re.findall(r'(?:src|href)="(?!data:|#)', text)
     assert "prefers-color-scheme: dark" in text
     assert 'name="viewport"' in text
-    with pytest.raises(UsageError, match=r"--out: .*nowhere/page\.html can't be written: No such file"):
+    with pytest.raises(
+        RunError, match=r"nowhere/page\.html: the page could not be written: No such file .*; choose a folder that can be written with --out"
+    ):
         data.show("unet", small, out=str(tmp_path / "nowhere" / "page.html"), count=1)

@@ -96,7 +96,7 @@ def test_page_stays_under_5_mb_with_large_pictures_and_100_classes(tmp_path):
 def test_a_report_that_can_not_be_written(tmp_path):
     path = run_folders.make(tmp_path / "a")
     (path / "model_card.md").mkdir()
-    with pytest.raises(RunError, match="the report can't be written"):
+    with pytest.raises(RunError, match="the report could not be written"):
         report.write(path)
 
 
