@@ -17,7 +17,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from kvision.core import paths
+from kvision.core import paths, words
 from kvision.core.errors import UsageError
 from kvision.core.names import did_you_mean
 
@@ -243,8 +243,8 @@ def _entry(name: str, file: Path) -> Entry:
     docstring = ast.get_docstring(ast.parse(file.read_text(encoding="utf-8"))) or ""
     title = re.split(r"(?<=[.!?])\s|\n\n", docstring, maxsplit=1)[0].replace("\n", " ")
     paper = re.search(r"^Paper:\s*(.+?)(?:\n\s*\n|\n[A-Z][a-z]+:|\Z)", docstring, re.MULTILINE | re.DOTALL)
-    words = " ".join(paper[1].split()) if paper else ""
-    return Entry(name, title, "" if words.lower() in ("none", "none.") else words, file)
+    cited = " ".join(paper[1].split()) if paper else ""
+    return Entry(name, title, "" if cited.lower() in ("none", "none.") else cited, file)
 
 
 def _only_subclass(module: ModuleType, base: type[T]) -> type[T]:
@@ -262,4 +262,4 @@ def _only_subclass(module: ModuleType, base: type[T]) -> type[T]:
 
 
 def _listed(known: Sequence[str]) -> str:
-    return ", ".join(known[:20]) + (f" and {len(known) - 20} more, see `kvision list`" if len(known) > 20 else "") if known else "(none installed)"
+    return words.listed(known, 20, ", see `kvision list`") if known else "(none installed)"

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from kvision import catalog
 from kvision.commands import progress, trained
-from kvision.core import words
+from kvision.core import paths, words
 from kvision.core.errors import RunError, UsageError
 from kvision.core.jsonable import jsonable
 from kvision.engine import runfolder
@@ -65,7 +65,7 @@ def run(
     resolved = _resolve(found.run, data, overrides)
     if out is not None and (Path(out) / "evaluation.json").exists():
         raise RunError(f"--out {out}: already holds an evaluation, which is not overwritten; give a new folder, or leave --out out")
-    folder = Path(out) if out is not None else _free(found.run / "eval" / f"{found.name}-{Path(data).stem if data else split}")
+    folder = Path(out) if out is not None else paths.unused(found.run / "eval" / f"{found.name}-{Path(data).stem if data else split}")
     narrow = _narrow("train" if split == "train" else "val", whole=data is not None and Path(data).is_dir())
     from kvision.engine import evaluation  # brings TensorFlow: after the quick mistakes
 
@@ -140,15 +140,6 @@ def _narrow(split: SplitName, *, whole: bool) -> Callable[[type[Source]], type[S
     chosen = trained.only(split)
     everything = trained.every(split)
     return (lambda source: chosen(everything(source))) if whole else chosen
-
-
-def _free(folder: Path) -> Path:
-    """The folder, or the first one with a number behind its name that does not exist yet."""
-    number, free = 1, folder
-    while free.exists():
-        number += 1
-        free = folder.with_name(f"{folder.name}-{number}")
-    return free
 
 
 def _show(result: Evaluation, class_names: Sequence[str]) -> None:

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from pydantic.fields import FieldInfo
 
-from kvision.core import describe
+from kvision.core import describe, words
 from kvision.core.names import did_you_mean
 
 if typing.TYPE_CHECKING:
@@ -136,8 +136,7 @@ def _unknown(key: str, section: type[BaseModel] | None) -> str:
     known = [*section.model_fields, *(["extends"] if "system" in section.model_fields else [])]
     if not known:
         return "unknown key; this section has no options, remove it"
-    listed = ", ".join(known[:MAX_LISTED]) + (f" and {len(known) - MAX_LISTED} more, see `kvision show`" if len(known) > MAX_LISTED else "")
-    return f"unknown key; accepted are {listed}{did_you_mean(key, known)}"
+    return f"unknown key; accepted are {words.listed(known, MAX_LISTED, ', see `kvision show`')}{did_you_mean(key, known)}"
 
 
 def _what_for(field: FieldInfo) -> str:

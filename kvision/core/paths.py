@@ -66,6 +66,15 @@ def find_recipe(name: str | Path) -> Path:
     raise RecipeError([Problem(text, "", message)])
 
 
+def unused(folder: Path) -> Path:
+    """The folder, or the first one with a number behind its name that does not exist yet: `runs/unet`, `runs/unet-2` ..."""
+    number, free = 1, folder
+    while free.exists():
+        number += 1
+        free = folder.with_name(f"{folder.name}-{number}")
+    return free
+
+
 def display(path: Path) -> str:
     """A path as a person would write it here: relative when it lies under the current folder."""
     try:

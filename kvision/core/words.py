@@ -1,9 +1,12 @@
-"""How numbers, times and sizes are written for people."""
+"""How numbers, times, sizes and long lists are written for people."""
 
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 def number(value: Any) -> str:
@@ -39,3 +42,9 @@ def size(num_bytes: float) -> str:
 def percent(share: float | None) -> str:
     """A share as per cent with one digit behind the point."""
     return "—" if share is None or not math.isfinite(share) else f"{100 * share:.1f} %"
+
+
+def listed(items: Sequence[object], most: int, hint: str = "") -> str:
+    """`a, b, c and 4 more`: the first `most` items, and how many are left; `hint` says where to see those."""
+    shown = ", ".join(str(item) for item in items[:most])
+    return f"{shown} and {len(items) - most} more{hint}" if len(items) > most else shown

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from kvision.data.source import IGNORE_LABEL
+from kvision.core import words
+from kvision.core.labels import IGNORE_LABEL
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 OUTSIDE = 254
 """Decoded value of a sample that belongs to no class."""
 MAX_CLASSES = 254
+_SHOWN = 6
 ONE_LINE_FIX = "mask_values: {0: 0, 255: 1}"
 """What to write under `data:` for masks that hold 0 and 255."""
 
@@ -125,17 +127,14 @@ def judge(samples: np.ndarray, classes: np.ndarray, accepted: str) -> MaskFault 
     if samples.ndim == 3:
         colours = np.unique(samples[bad], axis=0)
         return MaskFault(
-            "mask-colours", f"{share} have colours that data.colours does not name: {_some([c.tolist() for c in colours])}; accepted: {accepted}"
+            "mask-colours", f"{share} have colours that data.colours does not name: {words.listed(colours.tolist(), _SHOWN)}; accepted: {accepted}"
         )
     values = np.unique(samples)
     if set(values.tolist()) <= {0, 255}:
         return MaskFault("mask-0-255", f"it holds 0 and 255; accepted: {accepted}")
-    return MaskFault("mask-values", f"{share} have values outside the classes: {_some(np.unique(samples[bad]).tolist())}; accepted: {accepted}")
-
-
-def _some(values: list[object]) -> str:
-    shown = ", ".join(str(value) for value in values[:6])
-    return f"{shown} and {len(values) - 6} more" if len(values) > 6 else shown
+    return MaskFault(
+        "mask-values", f"{share} have values outside the classes: {words.listed(np.unique(samples[bad]).tolist(), _SHOWN)}; accepted: {accepted}"
+    )
 
 
 def between_classes(samples: np.ndarray, bad: np.ndarray) -> bool:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import keras
-
 from kvision.core.disk import writing
 from kvision.engine.session import Session, restore
 
@@ -54,18 +52,3 @@ def _whole(path: Path, save: Callable[[Path], None]) -> None:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
-
-
-def load_model(path: Path) -> keras.Model:
-    """Reads a `model.keras` back, kvision's own layers included.
-
-    Args:
-        path: The file.
-
-    Returns:
-        The network that predicts.
-    """
-    import kvision.layers.normalization
-    import kvision.layers.resampling  # noqa: F401
-
-    return keras.saving.load_model(path, compile=False)

@@ -19,6 +19,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from kvision.core import paths
 from kvision.core.disk import replace, writing
 from kvision.core.errors import RunError
 from kvision.core.resolved import Resolved, dump, to_json
@@ -59,9 +60,9 @@ def claim(run_dir: Path, *, resume: bool) -> Iterator[bool]:
         present = {path.name for path in run_dir.iterdir()} if run_dir.exists() else set()
     begun = RESOLVED in present
     if begun and not resume:
-        raise RunError(f"{run_dir} already holds a run; go on with it by --resume, or start another with --run-dir {_next_free(run_dir)}")
+        raise RunError(f"{run_dir} already holds a run; go on with it by --resume, or start another with --run-dir {paths.unused(run_dir)}")
     if present and not begun and LOCK not in present:
-        raise RunError(f"{run_dir} exists and is not a run (it has no {RESOLVED}); choose another folder, such as --run-dir {_next_free(run_dir)}")
+        raise RunError(f"{run_dir} exists and is not a run (it has no {RESOLVED}); choose another folder, such as --run-dir {paths.unused(run_dir)}")
     with writing(run_dir, "the run folder"):
         run_dir.mkdir(parents=True, exist_ok=True)
         lock = (run_dir / LOCK).open("a+")
@@ -132,13 +133,13 @@ def check_unchanged(run_dir: Path, values: Mapping[str, Any], fingerprint: str) 
         )
         raise RunError(
             f"{run_dir}: the recipe has changed since the run began{why}:\n{lines}\n"
-            f"put these values back, or start a new run with --run-dir {_next_free(run_dir)}"
+            f"put these values back, or start a new run with --run-dir {paths.unused(run_dir)}"
         )
     recorded = read_json(run_dir / DATA).get("fingerprint")
     if recorded != fingerprint:
         raise RunError(
             f"{run_dir}: the data has changed since the run began: its fingerprint was {recorded} and is {fingerprint} now; "
-            f"put the files back (data.json lists them), or start a new run with --run-dir {_next_free(run_dir)}"
+            f"put the files back (data.json lists them), or start a new run with --run-dir {paths.unused(run_dir)}"
         )
     return bool(changed)
 
@@ -217,13 +218,6 @@ def read_json(path: Path) -> dict[str, Any]:
 def write_json(path: Path, values: Mapping[str, Any]) -> None:
     """Writes one JSON file whole or not at all."""
     replace(path, (json.dumps(values, indent=1, ensure_ascii=False) + "\n").encode())
-
-
-def _next_free(run_dir: Path) -> Path:
-    number = 2
-    while run_dir.with_name(f"{run_dir.name}-{number}").exists():
-        number += 1
-    return run_dir.with_name(f"{run_dir.name}-{number}")
 
 
 def _git() -> dict[str, Any] | None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import psutil
 
+from kvision.core import words
 from kvision.core.disk import writing
 from kvision.core.errors import DivergedError, KvisionError, RunError
 from kvision.engine import events, runfolder, state
@@ -250,10 +251,10 @@ class Trainer:
         facts = {"step": step, "epoch": self._progress.epoch + 1, "loss": repr(call.loss), "lr": call.lr, "batch": names, "checkpoint": kept}
         with writing(self._run_dir, DIVERGED):
             runfolder.write_json(self._run_dir / DIVERGED, facts)
-        shown = ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
         what = f"the gradient became NaN or infinite at a loss of {call.loss:.4g}" if math.isfinite(call.loss) else f"the loss became {call.loss}"
         return DivergedError(
-            f"step {step} of epoch {self._progress.epoch + 1}: {what} on the batch {shown} (all of it in {self._run_dir / DIVERGED}); "
+            f"step {step} of epoch {self._progress.epoch + 1}: {what} on the batch {words.listed(names, 4)} "
+            f"(all of it in {self._run_dir / DIVERGED}); "
             f"the weights are untouched, {f'the last good checkpoint is {kept}' if kept else 'there was no checkpoint yet'}; "
             "look at these examples with `kvision data check`, or start anew with a smaller optim.lr, more optim.warmup_steps or optim.clip_norm=1"
         )

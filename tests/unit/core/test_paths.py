@@ -53,3 +53,10 @@ def test_paths_below_the_current_folder_are_shown_relative(here: Path) -> None:
 def test_this_checkout_ships_its_recipes() -> None:
     assert "unet" in paths.shipped()
     assert paths.checkout() == Path(__file__).resolve().parents[3]
+
+
+def test_an_unused_name_gets_the_first_free_number(tmp_path: Path) -> None:
+    assert paths.unused(tmp_path / "unet") == tmp_path / "unet"
+    for name in ("unet", "unet-2"):
+        (tmp_path / name).mkdir()
+    assert paths.unused(tmp_path / "unet") == tmp_path / "unet-3"
