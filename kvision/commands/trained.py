@@ -155,13 +155,8 @@ def only(split: SplitName) -> Callable[[type[Source]], type[Source]]:
 
 
 def every(split: SplitName) -> Callable[[type[Source]], type[Source]]:
-    """For `open_session(narrow=...)`: a source of the user's own folder that is not split by chance: all its files are in the given split."""
-
-    def assign(self: Any, pairs: list[Any]) -> dict[str, list[Any]]:
-        del self
-        return {"train": pairs[:1], "val": pairs[:1], split: pairs}  # the other split may not be empty
-
-    return lambda source: type(source.__name__, (source,), {"_assign": assign})
+    """For `open_session(narrow=...)`: `ImageMasks` of the user's own folder, all of whose files are in the given split."""
+    return lambda source: type(source.__name__, (source,), {"whole": split})
 
 
 def _load_file(session: Session, path: Path) -> None:

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 
 import tensorflow as tf
 
+from kvision.core.labels import IGNORE_LABEL
 from kvision.data.preprocess import MIN_VISIBLE
-from kvision.data.source import IGNORE_LABEL
 from kvision.ops import boxes as box_ops
 from kvision.ops import colour, filters, geometry
 from kvision.ops.geometry import Warp

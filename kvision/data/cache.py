@@ -11,12 +11,13 @@ import psutil
 import tensorflow as tf
 
 from kvision.core.errors import DataError
-from kvision.data.source import IGNORE_LABEL, DataInfo, Split
+from kvision.core.labels import IGNORE_LABEL
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from kvision.data.preprocess import Preprocess
+    from kvision.data.source import DataInfo, Split
 
 CHUNK = 64
 QUIET_S = 2.0

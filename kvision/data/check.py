@@ -5,17 +5,20 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import tensorflow as tf
 
+from kvision.core.labels import IGNORE_LABEL
 from kvision.data import files, folder
 from kvision.data.files import FAULTS, Fault
 from kvision.data.folder import Examined
 from kvision.data.masks import OUTSIDE
-from kvision.data.source import IGNORE_LABEL, DataInfo, Source, Split, SplitName
 from kvision.data.sources.image_masks import ImageMasks
+
+if TYPE_CHECKING:
+    from kvision.data.source import DataInfo, Source, Split, SplitName
 
 Told = Callable[[int, int], None]
 """Is told how many examples are done, and of how many."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import tensorflow as tf
 
-from kvision.data.source import IGNORE_LABEL
+from kvision.core.labels import IGNORE_LABEL
 from kvision.ops import boxes as box_ops
 
 if TYPE_CHECKING:

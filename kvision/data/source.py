@@ -9,8 +9,6 @@ import abc
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
-from kvision.core.labels import IGNORE_LABEL as IGNORE_LABEL
-
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path

@@ -16,12 +16,13 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from pydantic import Field, ValidationInfo, field_validator
 
 from kvision.core.errors import DataError
+from kvision.core.labels import IGNORE_LABEL
 from kvision.core.schema import DataOptions
 from kvision.data import files
 from kvision.data.entries import Entry, read_entry
 from kvision.data.masks import MAX_CLASSES, Codec
 from kvision.data.palette import palette
-from kvision.data.source import IGNORE_LABEL, DataInfo, Source, SplitName
+from kvision.data.source import DataInfo, Source, SplitName
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -143,6 +144,8 @@ class ImageMasks(Source):
 
     Options: ClassVar[type[DataOptions]] = Options
     options: _Options
+    whole: ClassVar[SplitName | None] = None
+    """A split that holds all files of a folder without sub-folders for splits, whatever the options say; `kvision eval --data` sets it."""
 
     @functools.cached_property
     def root(self) -> Path:
@@ -252,8 +255,10 @@ class ImageMasks(Source):
         return [(None, files.folder(images, "data.images"), files.folder(masks, "data.masks"))]
 
     def _assign(self, pairs: Sequence[Pair]) -> dict[SplitName, list[Pair]]:
-        """Splits pairs by list or by ratio."""
+        """Splits pairs by list or by ratio, if there is a choice."""
         options = self.options
+        if self.whole is not None:
+            return {"train": list(pairs[:1]), "val": list(pairs[:1]), self.whole: list(pairs)}  # the other split may not be empty
         if not self._by_list:
             val = {pair.key for pair in pairs if files.in_val(pair.key, options.val_split)}
             train = {pair.key for pair in pairs} - val
