@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import math
 import statistics
 import sys
 import time
@@ -17,9 +18,11 @@ from kvision import catalog
 from kvision.core import words
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
+    from kvision.core.resolved import Resolved
+    from kvision.engine.replica import AnyVariable
     from kvision.engine.session import Session
 
 _TIMED_STEPS = 3
@@ -57,7 +60,7 @@ def run(
         _show(facts)
 
 
-def measure(resolved: Any, *, devices: str = "auto", precision: str = "fp32") -> dict[str, Any]:
+def measure(resolved: Resolved, *, devices: str = "auto", precision: str = "fp32") -> dict[str, Any]:
     """The figures of a plan, as plain JSON values.
 
     Args:
@@ -98,7 +101,7 @@ def measure(resolved: Any, *, devices: str = "auto", precision: str = "fp32") ->
         "input": [None, *opened.system.net.input_shape[1:]],
         "output": [None, *opened.system.net.output_shape[1:]],
         "parameters": sum(layer.parameters for layer in layers),
-        "trainable": sum(_count(variable.shape) for variables in opened.system.trainables().values() for variable in variables),
+        "trainable": sum(math.prod(variable.shape) for variables in opened.system.trainables().values() for variable in variables),
         "multiply_adds": multiply_adds,
         "multiply_adds_per_s": round(3 * multiply_adds * recipe.data.batch / step_s),
         "num_train": pipeline.num_train,
@@ -129,23 +132,16 @@ def _disk(opened: Session, epochs: int) -> dict[str, int]:
     return {"checkpoint": checkpoint, "disk": (kept + 1) * checkpoint + exported * weights}  # one more while it is being written
 
 
-def _timed(work: Any) -> float:
+def _timed(work: Callable[[], object]) -> float:
     began = time.perf_counter()
     work()
     return time.perf_counter() - began
 
 
-def _count(shape: Any) -> int:
-    total = 1
-    for size in shape:
-        total *= int(size)
-    return total
-
-
-def _bytes(variable: Any) -> int:
+def _bytes(variable: AnyVariable) -> int:
     import tensorflow as tf
 
-    return _count(variable.shape) * int(tf.as_dtype(variable.dtype).size)
+    return math.prod(variable.shape) * int(tf.as_dtype(variable.dtype).size)
 
 
 def _show(facts: dict[str, Any]) -> None:
