@@ -30,7 +30,7 @@ RUNS = {
 def train(name: str, folder: Path, recipe: str, *overrides: str) -> dict[str, float | str]:
     """Trains in a process of its own; returns the best validation mIoU, pixel accuracy and the seconds of the whole command."""
     started = time.perf_counter()
-    subprocess.run([sys.executable, "-m", "kvision.cli", "train", recipe, *overrides, "--run-dir", str(folder)], check=True)
+    subprocess.run([sys.executable, "-m", "kvision", "train", recipe, *overrides, "--run-dir", str(folder)], check=True)
     seconds = time.perf_counter() - started
     rows = list(csv.DictReader((folder / "metrics.csv").open()))
     best = max(rows, key=lambda row: float(row["val/miou"]))
