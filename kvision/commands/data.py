@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kvision import catalog
-from kvision.commands.progress import Count
 from kvision.core import words
 from kvision.core.disk import writing
 from kvision.core.errors import DataError
+from kvision.core.progress import Count
 from kvision.data import check as checking
 from kvision.data import show as showing
 from kvision.data.pipeline import Pipeline

@@ -10,8 +10,8 @@ from rich.console import Console
 from rich.table import Table
 
 from kvision import catalog
-from kvision.commands import progress, trained
-from kvision.core import paths, words
+from kvision.commands import trained
+from kvision.core import paths, progress, words
 from kvision.core.errors import RunError, UsageError
 from kvision.core.jsonable import jsonable
 from kvision.engine import runfolder

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
-from kvision.commands import progress, trained
+from kvision.commands import trained
+from kvision.core import progress
 from kvision.core.disk import writing
 from kvision.core.errors import DataError, RunError, UsageError
 from kvision.core.names import did_you_mean

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import sys
-import time
+import contextlib
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -12,6 +11,7 @@ import tensorflow as tf
 
 from kvision.core.errors import DataError
 from kvision.core.labels import IGNORE_LABEL
+from kvision.core.progress import Count
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from kvision.data.source import DataInfo, Split
 
 CHUNK = 64
-QUIET_S = 2.0
 SHARE_OF_MEMORY = 0.25
 
 
@@ -172,15 +171,16 @@ def open_store(reader: Reader, mode: Literal["auto", "ram", "none"], on_error: L
         return Store(reader)
     arrays: dict[str, np.ndarray] = {}
     kept: list[int] = []
-    for index, example in _read_all(reader):
-        if isinstance(example, str):
-            if on_error == "stop":
-                raise DataError(f"{example}. Mend or remove the file, or set data.on_error: skip; `kvision data check` lists all faults")
-            continue
-        if in_ram:
-            for name, value in example.items():
-                arrays.setdefault(name, np.empty((num, *value.shape), value.dtype))[len(kept)] = value
-        kept.append(index)
+    with contextlib.closing(_read_all(reader)) as examples:  # so that an error does not leave its progress bar on the terminal
+        for index, example in examples:
+            if isinstance(example, str):
+                if on_error == "stop":
+                    raise DataError(f"{example}. Mend or remove the file, or set data.on_error: skip; `kvision data check` lists all faults")
+                continue
+            if in_ram:
+                for name, value in example.items():
+                    arrays.setdefault(name, np.empty((num, *value.shape), value.dtype))[len(kept)] = value
+            kept.append(index)
     if not kept:
         raise DataError(f"none of the {num} examples can be read; the first is {reader.split.names[0]}; see `kvision data check`")
     if not in_ram:
@@ -197,23 +197,22 @@ def _bytes_each(reader: Reader) -> int:
 def _read_all(reader: Reader) -> Any:
     """Yields `(number, example as numpy | why it can't be read)` for a whole split, in order."""
     num, chunk_size = len(reader.split), 1 if reader.crop else CHUNK
-    progress = _Progress(num)
     start = 0
-    while start < num:
-        chunks = tf.data.Dataset.range(start, num).map(reader, num_parallel_calls=tf.data.AUTOTUNE)
-        chunks = chunks.batch(chunk_size).prefetch(2)
-        try:
-            for chunk in chunks.as_numpy_iterator():
-                rows = len(next(iter(chunk.values())))
-                for row in range(rows):
-                    yield start + row, {name: values[row] for name, values in chunk.items()}
-                start += rows
-                progress(start)
-        except tf.errors.OpError:
-            end = min(start + chunk_size, num)
-            yield from _read_one_by_one(reader, range(start, end))
-            start = end
-    progress.close()
+    with Count("reading examples into memory", num) as count:
+        while start < num:
+            chunks = tf.data.Dataset.range(start, num).map(reader, num_parallel_calls=tf.data.AUTOTUNE)
+            chunks = chunks.batch(chunk_size).prefetch(2)
+            try:
+                for chunk in chunks.as_numpy_iterator():
+                    rows = len(next(iter(chunk.values())))
+                    for row in range(rows):
+                        yield start + row, {name: values[row] for name, values in chunk.items()}
+                    start += rows
+                    count.at(start)
+            except tf.errors.OpError:
+                end = min(start + chunk_size, num)
+                yield from _read_one_by_one(reader, range(start, end))
+                start = end
 
 
 def _read_one_by_one(reader: Reader, indices: range) -> Any:
@@ -224,29 +223,3 @@ def _read_one_by_one(reader: Reader, indices: range) -> Any:
             yield index, reason
         else:
             yield index, {name: value.numpy() for name, value in reader(tf.constant(index, tf.int64)).items()}
-
-
-class _Progress:
-    """Says on stderr how far the reading is, once it takes more than two seconds; one plain line where that is no terminal."""
-
-    def __init__(self, num: int) -> None:
-        self._num = num
-        self._start = time.monotonic()
-        self._next = self._start + QUIET_S
-        self._shown = False
-
-    def __call__(self, done: int) -> None:
-        now = time.monotonic()
-        if now < self._next:
-            return
-        terminal = sys.stderr.isatty()
-        self._next = now + (0.2 if terminal else 10.0)
-        self._shown = True
-        left_s = (now - self._start) / done * (self._num - done)
-        text = f"reading examples into memory: {done} of {self._num}, {left_s:.0f} s to go"
-        sys.stderr.write(f"\r{text:<70}" if terminal else f"{text}\n")
-        sys.stderr.flush()
-
-    def close(self) -> None:
-        if self._shown and sys.stderr.isatty():
-            sys.stderr.write("\r" + " " * 70 + "\r")
