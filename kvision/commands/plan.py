@@ -82,8 +82,6 @@ def measure(resolved: Resolved, *, devices: str = "auto", precision: str = "fp32
     opened = session.open_session(
         resolved, catalog.system(recipe.system), catalog.source(recipe.data.source), devices=devices, precision_name=precision
     )
-    training = opened.training
-    assert training is not None  # noqa: S101 - opened with it
     layers = [cost for net in opened.system.networks.values() for cost in profile.layers(net)]
     loop = Loop(opened)
     first_s = _timed(lambda: loop.train(1))
@@ -91,7 +89,8 @@ def measure(resolved: Resolved, *, devices: str = "auto", precision: str = "fp32
     loop.evaluate(stop=lambda: True)
     eval_s = _timed(lambda: loop.evaluate(stop=lambda: True))
     pipeline = opened.pipeline
-    epochs = -(-training.total // pipeline.steps_per_epoch)
+    total = opened.for_training.total
+    epochs = -(-total // pipeline.steps_per_epoch)
     width = 4 if precision == "fp32" else 2
     multiply_adds = sum(layer.multiply_adds for layer in layers)
     return {
@@ -109,11 +108,11 @@ def measure(resolved: Resolved, *, devices: str = "auto", precision: str = "fp32
         "batch": recipe.data.batch,
         "steps_per_epoch": pipeline.steps_per_epoch,
         "epochs": epochs,
-        "steps": training.total,
+        "steps": total,
         "first_step_s": first_s,
         "step_s": step_s,
         "eval_step_s": eval_s,
-        "eta_s": first_s + training.total * step_s + epochs * pipeline.val_steps * eval_s,
+        "eta_s": first_s + total * step_s + epochs * pipeline.val_steps * eval_s,
         "images_per_s": recipe.data.batch / step_s,
         "memory": max(0, process.memory_info().rss - before),
         "activations": sum(layer.outputs for layer in layers) * recipe.data.batch // recipe.optim.accumulate * width,

@@ -70,11 +70,11 @@ def run(
             preprocess=recorded_preprocess(where) if begun else None,
         )
         notes = _describe(session, resolved, where, begun)
-        progress, warnings = trainer.resume(session, where)
-        training, actions = _trainer(session, where, progress, json_lines)
+        standing, warnings = trainer.resume(session, where)
+        training, actions = _trainer(session, where, standing, json_lines)
         try:
             if training.done and (where / "report.html").exists():
-                print(f"{where}: this run is complete, after {progress.epoch} epochs; nothing is left to train", file=sys.stderr)
+                print(f"{where}: this run is complete, after {standing.epoch} epochs; nothing is left to train", file=sys.stderr)
             else:
                 (where / "report.html").unlink(missing_ok=True)  # that of an earlier, shorter run
                 for message in notes + warnings:
@@ -110,15 +110,15 @@ def _describe(session: Session, resolved: Resolved, run_dir: Path, begun: bool) 
     ]
 
 
-def _trainer(session: Session, run_dir: Path, progress: trainer.Progress, json_lines: bool) -> tuple[trainer.Trainer, events.Actions]:
+def _trainer(session: Session, run_dir: Path, standing: trainer.Standing, json_lines: bool) -> tuple[trainer.Trainer, events.Actions]:
     """The trainer with everything that listens to it."""
     options, monitor = session.recipe.train, session.system.monitor
-    journal = Journal(run_dir, epoch=progress.epoch)
+    journal = Journal(run_dir, epoch=standing.epoch)
     listeners: list[events.Action] = [journal, panel.make(as_json=json_lines)]
     if options.early_stop_epochs is not None:
         listeners.append(EarlyStop(options.early_stop_epochs, f"val/{monitor.metric}", monitor.mode, journal.rows))
     actions = events.Actions(listeners)
-    return trainer.Trainer(session, run_dir, actions, progress), actions
+    return trainer.Trainer(session, run_dir, actions, standing), actions
 
 
 def _conclude(session: Session, run_dir: Path) -> None:

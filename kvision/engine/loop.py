@@ -54,10 +54,8 @@ class Loop:
     """
 
     def __init__(self, session: Session) -> None:
-        if session.training is None:
-            raise ValueError("the session was opened without its training part; open it with training=True")
         self._session = session
-        self._training = session.training
+        self._training = session.for_training
         self._iterator: Any = None
         self._train_graph = tf.function(self._train)
         self._evaluator = Evaluator(session)

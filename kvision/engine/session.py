@@ -90,6 +90,13 @@ class Session:
         """Short names of the replicas' devices, such as `cpu:0`."""
         return [":".join(device.split("/")[-1].split(":")[-2:]).lower() for device in self.strategy.extended.worker_devices]
 
+    @property
+    def for_training(self) -> Training:
+        """The training part of a session that was opened with one."""
+        if self.training is None:
+            raise ValueError("the session was opened without its training part; open it with training=True")
+        return self.training
+
     def weights(self) -> dict[str, AnyVariable]:
         """The networks' weights by the names that checkpoints use."""
         return {f"net/{name}": variable for name, variable in state.weights(self.system.networks).items()}

@@ -25,6 +25,11 @@ class StopRequest:
         self._before: dict[int, Any] = {}
         self.signal: signal.Signals | None = None
 
+    @property
+    def name(self) -> str:
+        """The signal's name, such as `SIGINT`; `stopped` as long as none came."""
+        return self.signal.name if self.signal is not None else "stopped"
+
     def __enter__(self) -> StopRequest:
         if threading.current_thread() is threading.main_thread():
             for number in CAUGHT:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-    from kvision.engine.session import Session, Training
+    from kvision.engine.session import Session
 
 CHECKPOINT_EVERY_S = 60.0
 TELL_EVERY_S = 0.5
@@ -40,7 +40,7 @@ Reason = Literal["epoch", "interval", "signal"]
 
 
 @dataclass
-class Progress:
+class Standing:
     """Where the run stands, beside its variables; kept in each checkpoint's meta.json.
 
     Attributes:
@@ -61,18 +61,16 @@ class Trainer:
         session: Opened for training, its variables restored.
         run_dir: The run folder, claimed.
         actions: Who is told what happens.
-        progress: Where the run stands.
+        standing: Where the run stands.
     """
 
-    def __init__(self, session: Session, run_dir: Path, actions: events.Actions, progress: Progress | None = None) -> None:
-        if session.training is None:
-            raise ValueError("the session was opened without its training part; open it with training=True")
+    def __init__(self, session: Session, run_dir: Path, actions: events.Actions, standing: Standing | None = None) -> None:
         recipe = session.recipe
         self._session = session
-        self._training: Training = session.training
+        self._training = session.for_training
         self._run_dir = run_dir
         self._actions = actions
-        self._progress = progress or Progress()
+        self._standing = standing or Standing()
         self._loop = Loop(session)
         self._pace = Pace(recipe.data.batch, recipe.train.steps_per_call)
         self._saver = Saver(Checkpoints(run_dir / CHECKPOINTS, recipe.train.keep_every_epochs))
@@ -114,7 +112,7 @@ class Trainer:
     @property
     def done(self) -> bool:
         """Whether nothing is left to train."""
-        return self._progress.epoch >= self._num_epochs or bool(self._actions.stop_reason)
+        return self._standing.epoch >= self._num_epochs or bool(self._actions.stop_reason)
 
     @property
     def signal(self) -> int:
@@ -144,14 +142,14 @@ class Trainer:
 
     def _epoch(self) -> bool:
         """Trains to the end of the epoch and evaluates; False if a signal came."""
-        began, end = time.monotonic(), min((self._progress.epoch + 1) * self._steps_per_epoch, self._training.total)
+        began, end = time.monotonic(), min((self._standing.epoch + 1) * self._steps_per_epoch, self._training.total)
         while self._step < end and not self._stopping():
             self._call(self._next_stop(end))
             if self._step < end and not self._stopping() and self._checkpoint_due():
                 self._save("interval")
         sums = None if self._stopping() else self._evaluate()
         if sums is None:
-            self._tell(events.Warned(f"{self._stop.signal.name if self._stop.signal else 'signal'}: saving a checkpoint; once more ends at once"))
+            self._tell(events.Warned(f"{self._stop.name}: saving a checkpoint; once more ends at once"))
             self._save("signal")
             return False
         self._end_epoch(sums, time.monotonic() - began)
@@ -185,11 +183,11 @@ class Trainer:
 
     def _state_of_play(self, call: Call) -> events.Progress:
         step_s = self._pace.step_s
-        steps_left, epochs_left = self._training.total - call.step, self._num_epochs - self._progress.epoch
+        steps_left, epochs_left = self._training.total - call.step, self._num_epochs - self._standing.epoch
         return events.Progress(
             step=call.step,
             total=self._training.total,
-            epoch=self._progress.epoch + 1,
+            epoch=self._standing.epoch + 1,
             loss=call.mean_loss,
             lr=call.lr,
             images_per_s=self._pace.images_per_s,
@@ -201,38 +199,38 @@ class Trainer:
     def _evaluate(self) -> dict[str, np.ndarray] | None:
         """The validation sums, with the averaged weights if there are any; none if a signal came meanwhile."""
         began, ema = time.monotonic(), self._training.ema
-        self._tell(events.EvaluationStarted(self._step, self._progress.epoch + 1, self._session.pipeline.val_steps))
+        self._tell(events.EvaluationStarted(self._step, self._standing.epoch + 1, self._session.pipeline.val_steps))
         with ema.swapped() if ema is not None else contextlib.nullcontext():
             sums = self._loop.evaluate(self._stopping)
         self._evaluation_s = time.monotonic() - began
         return sums
 
     def _end_epoch(self, sums: Mapping[str, np.ndarray], seconds: float) -> None:
-        progress, monitor = self._progress, self._session.system.monitor
+        standing, monitor = self._standing, self._session.system.monitor
         metrics = self._session.system.metrics(sums)
         loss, lr = self._loop.epoch_so_far()
-        row: Row = {"epoch": progress.epoch + 1, "step": self._step, "lr": lr, "train/loss": loss}
-        row = {**row, **{f"val/{name}": float(value) for name, value in metrics.items()}}
+        validation = {f"val/{name}": float(value) for name, value in metrics.items()}
+        row: Row = {"epoch": standing.epoch + 1, "step": self._step, "lr": lr, "train/loss": loss, **validation}
         if self._training.plateau is not None:
-            self._training.plateau.observe(float(metrics[monitor.metric]), monitor.mode)
-        best = is_better(row[self._column], progress.best[self._column] if progress.best else math.nan, monitor.mode)
+            self._training.plateau.observe(validation[self._column], monitor.mode)
+        best = is_better(row[self._column], standing.best[self._column] if standing.best else math.nan, monitor.mode)
         if best:
-            progress.best, progress.best_step = row, self._step
-        progress.epoch += 1
+            standing.best, standing.best_step = row, self._step
+        standing.epoch += 1
         self._loop.begin_epoch()
-        self._tell(events.EpochEnded(self._step, progress.epoch, row, best, seconds, *self._pace.overall))
+        self._tell(events.EpochEnded(self._step, standing.epoch, row, best, seconds, *self._pace.overall))
         self._save("epoch", row)
 
     def _save(self, reason: Reason, row: Row | None = None) -> None:
         """Copies the state now and has it written; what goes wrong is raised by a later call."""
-        progress, session = self._progress, self._session
+        standing, session = self._standing, self._session
         meta: dict[str, Any] = {
             "step": self._step,
-            "epoch": progress.epoch,
+            "epoch": standing.epoch,
             "reason": reason,
             "metrics": row,
-            "best": progress.best,
-            "best_step": progress.best_step,
+            "best": standing.best,
+            "best_step": standing.best_step,
             "finished": self.done,
             "evaluated": "net" if self._training.ema is None else "ema",
             "precision": session.precision,
@@ -248,12 +246,12 @@ class Trainer:
         names = self._session.pipeline.names(step)
         self._tell(self._saver.wait())
         kept = self._saver.checkpoints.index()["last"]
-        facts = {"step": step, "epoch": self._progress.epoch + 1, "loss": repr(call.loss), "lr": call.lr, "batch": names, "checkpoint": kept}
+        facts = {"step": step, "epoch": self._standing.epoch + 1, "loss": repr(call.loss), "lr": call.lr, "batch": names, "checkpoint": kept}
         with writing(self._run_dir, DIVERGED):
             runfolder.write_json(self._run_dir / DIVERGED, facts)
         what = f"the gradient became NaN or infinite at a loss of {call.loss:.4g}" if math.isfinite(call.loss) else f"the loss became {call.loss}"
         return DivergedError(
-            f"step {step} of epoch {self._progress.epoch + 1}: {what} on the batch {words.listed(names, 4)} "
+            f"step {step} of epoch {self._standing.epoch + 1}: {what} on the batch {words.listed(names, 4)} "
             f"(all of it in {self._run_dir / DIVERGED}); "
             f"the weights are untouched, {f'the last good checkpoint is {kept}' if kept else 'there was no checkpoint yet'}; "
             "look at these examples with `kvision data check`, or start anew with a smaller optim.lr, more optim.warmup_steps or optim.clip_norm=1"
@@ -261,20 +259,20 @@ class Trainer:
 
     def _how_to_go_on(self) -> str:
         last = self._saver.checkpoints.index()["last"]
-        return f"{self._stop.signal.name if self._stop.signal else 'stopped'} at step {self._step} of {self._training.total}; {last} is saved"
+        return f"{self._stop.name} at step {self._step} of {self._training.total}; {last} is saved"
 
     def _tell(self, event: events.Event | None) -> None:
         if event is not None:
             self._actions.on_event(event)
 
     def _finish(self, status: events.Status, message: str) -> events.Finished:
-        seconds = time.monotonic() - self._began_s
-        finished = events.Finished(status, self._step, self._progress.epoch, seconds, *self._pace.overall, self._progress.best, message)
+        standing, seconds = self._standing, time.monotonic() - self._began_s
+        finished = events.Finished(status, self._step, standing.epoch, seconds, *self._pace.overall, standing.best, message)
         self._tell(finished)
         return finished
 
 
-def resume(session: Session, run_dir: Path) -> tuple[Progress, list[str]]:
+def resume(session: Session, run_dir: Path) -> tuple[Standing, list[str]]:
     """Puts the newest whole checkpoint of a run into the session's variables.
 
     Args:
@@ -292,7 +290,7 @@ def resume(session: Session, run_dir: Path) -> tuple[Progress, list[str]]:
     checkpoints.clean()
     found = checkpoints.latest_good(warnings.append)
     if found is None:
-        return Progress(), warnings
+        return Standing(), warnings
     checkpoint, values = found
     if checkpoint.meta["precision"] != session.precision:
         raise RunError(
@@ -301,4 +299,4 @@ def resume(session: Session, run_dir: Path) -> tuple[Progress, list[str]]:
         )
     state.write(session.variables(), values, str(checkpoint.path))
     checkpoints.drop_after(checkpoint.step)
-    return Progress(checkpoint.meta["epoch"], checkpoint.meta["best"], checkpoint.meta["best_step"]), warnings
+    return Standing(checkpoint.meta["epoch"], checkpoint.meta["best"], checkpoint.meta["best_step"]), warnings
