@@ -13,6 +13,7 @@ from PIL import Image
 from kvision.core.labels import IGNORE_LABEL
 from kvision.data import palette
 from kvision.data.augment import TRANSFORMS, is_identity
+from kvision.data.statistics import spread
 
 if TYPE_CHECKING:
     from kvision.core.schema import AugmentOptions
@@ -119,11 +120,6 @@ def overview(pipeline: Pipeline, count: int, *, draws: int = 3, most: int = 500)
         },
         side=pipeline.options.size_px,
     )
-
-
-def spread(total: int, count: int) -> list[int]:
-    """Up to `count` of the numbers 0..total - 1, evenly spaced."""
-    return np.unique(np.linspace(0, total - 1, min(total, count)).round().astype(int)).tolist() if total else []
 
 
 def colour_text(colour: tuple[int, int, int]) -> str:

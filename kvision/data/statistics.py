@@ -11,6 +11,8 @@ from kvision.core.errors import DataError
 from kvision.data.cache import reason
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from kvision.data.source import Split
 
 EXAMPLES = 512
@@ -32,8 +34,7 @@ def channel_statistics(split: Split, on_error: Literal["stop", "skip"]) -> tuple
     Raises:
         DataError: If an example can't be read and `on_error` is `stop`, or if there is none at all.
     """
-    num = len(split)
-    chosen = np.unique(np.linspace(0, num - 1, min(num, EXAMPLES)).round().astype(np.int64))
+    chosen = spread(len(split), EXAMPLES)
     fields = frozenset({"image"})
 
     def sums(index: tf.Tensor) -> tf.Tensor:
@@ -41,7 +42,7 @@ def channel_statistics(split: Split, on_error: Literal["stop", "skip"]) -> tuple
         count = tf.fill([3], tf.shape(pixels, tf.int64)[0])
         return tf.stack([count, tf.reduce_sum(pixels, 0), tf.reduce_sum(pixels * pixels, 0)])
 
-    parts = tf.data.Dataset.from_tensor_slices(chosen).map(sums, tf.data.AUTOTUNE)
+    parts = tf.data.Dataset.from_tensor_slices(np.array(chosen, np.int64)).map(sums, tf.data.AUTOTUNE)
     if on_error == "skip":
         parts = parts.ignore_errors()
     try:
@@ -55,16 +56,21 @@ def channel_statistics(split: Split, on_error: Literal["stop", "skip"]) -> tuple
     return _colour(mean), _colour(std)
 
 
+def spread(total: int, count: int) -> list[int]:
+    """Up to `count` of the numbers 0..total - 1, evenly spaced."""
+    return np.unique(np.linspace(0, total - 1, min(total, count)).round().astype(int)).tolist() if total else []
+
+
 def _colour(values: np.ndarray) -> Colour:
     red, green, blue = (float(value) / 255 for value in values)
     return red, green, blue
 
 
-def _first_unreadable(split: Split, chosen: np.ndarray) -> str | None:
+def _first_unreadable(split: Split, chosen: Sequence[int]) -> str | None:
     """Names the first of these examples that can't be read."""
     for index in chosen:
         try:
-            split.read(tf.constant(index), frozenset({"image"}))
+            split.read(tf.constant(index, tf.int64), frozenset({"image"}))
         except tf.errors.OpError as error:
-            return f"{split.names[int(index)]}: {reason(error)}. Mend or remove the file, or set data.on_error: skip"
+            return f"{split.names[index]}: {reason(error)}. Mend or remove the file, or set data.on_error: skip"
     return None
