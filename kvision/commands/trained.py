@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, cast, get_args
 
 from kvision import catalog
 from kvision.commands import runs
@@ -58,6 +58,7 @@ def find(given: Path, weights: str = "best") -> Trained:
     """
     if weights not in get_args(Weights):
         raise UsageError(f"--weights {weights}: accepted are {', '.join(get_args(Weights))}{did_you_mean(weights, get_args(Weights))}")
+    kind = cast("Weights", weights)
     path = given.parent if given.name == "checkpoints" else given
     if path.is_file() and path.suffix in _FILES:
         run = path.parent.parent if path.parent.name == "weights" else path.parent
@@ -66,12 +67,12 @@ def find(given: Path, weights: str = "best") -> Trained:
                 f"{given}: weights alone do not tell classes and preprocessing, and there is no run around this file; "
                 "give the run folder, or leave the file in it"
             )
-        return Trained(run, path, weights)  # type: ignore[arg-type]
+        return Trained(run, path, kind)
     if path.parent.name == "checkpoints" and path.is_dir():
         runs.require(path.parent.parent)
-        return Trained(path.parent.parent, path, weights)  # type: ignore[arg-type]
+        return Trained(path.parent.parent, path, kind)
     runs.require(path)
-    return Trained(path, path, weights)  # type: ignore[arg-type]
+    return Trained(path, path, kind)
 
 
 def open_session(

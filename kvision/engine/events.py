@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from kvision.engine.system import Mode
 
 Status = Literal["running", "finished", "interrupted", "diverged", "failed"]
+Reason = Literal["epoch", "interval", "signal"]
+Row: TypeAlias = "Mapping[str, float | int]"
+"""A row of metrics.csv: `epoch`, `step`, `lr`, `train/loss`, then `val/<metric>`."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +97,7 @@ class EpochEnded:
     Attributes:
         step: Steps done since the run began.
         epoch: The epoch that ended, from 1.
-        row: The row of metrics.csv: `epoch`, `step`, `lr`, `train/loss`, then `val/<metric>`.
+        row: Its row of metrics.csv.
         best: Whether the monitored metric is the best so far.
         seconds: Wall time of the epoch in this process, evaluation included.
         images_per_s: Training images a second, evaluation left out.
@@ -103,7 +106,7 @@ class EpochEnded:
 
     step: int
     epoch: int
-    row: Mapping[str, float | int]
+    row: Row
     best: bool
     seconds: float
     images_per_s: float
@@ -117,7 +120,7 @@ class CheckpointSaved:
     step: int
     name: str
     seconds: float
-    reason: Literal["epoch", "interval", "signal"]
+    reason: Reason
 
 
 @dataclass(frozen=True)
@@ -148,7 +151,7 @@ class Finished:
     seconds: float
     images_per_s: float
     wait_share: float
-    best: Mapping[str, float | int] | None
+    best: Row | None
     message: str
 
 

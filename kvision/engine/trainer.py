@@ -5,9 +5,8 @@ from __future__ import annotations
 import contextlib
 import math
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import psutil
 
@@ -24,6 +23,7 @@ from kvision.engine.signals import StopRequest
 from kvision.engine.system import is_better
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     import numpy as np
@@ -34,9 +34,6 @@ CHECKPOINT_EVERY_S = 60.0
 TELL_EVERY_S = 0.5
 CHECKPOINTS = "checkpoints"
 DIVERGED = "diverged.json"
-
-Row = Mapping[str, float | int]
-Reason = Literal["epoch", "interval", "signal"]
 
 
 @dataclass
@@ -50,7 +47,7 @@ class Standing:
     """
 
     epoch: int = 0
-    best: Row | None = None
+    best: events.Row | None = None
     best_step: int | None = None
 
 
@@ -210,7 +207,7 @@ class Trainer:
         metrics = self._session.system.metrics(sums)
         loss, lr = self._loop.epoch_so_far()
         validation = {f"val/{name}": float(value) for name, value in metrics.items()}
-        row: Row = {"epoch": standing.epoch + 1, "step": self._step, "lr": lr, "train/loss": loss, **validation}
+        row: events.Row = {"epoch": standing.epoch + 1, "step": self._step, "lr": lr, "train/loss": loss, **validation}
         if self._training.plateau is not None:
             self._training.plateau.observe(validation[self._column], monitor.mode)
         best = is_better(row[self._column], standing.best[self._column] if standing.best else math.nan, monitor.mode)
@@ -221,7 +218,7 @@ class Trainer:
         self._tell(events.EpochEnded(self._step, standing.epoch, row, best, seconds, *self._pace.overall))
         self._save("epoch", row)
 
-    def _save(self, reason: Reason, row: Row | None = None) -> None:
+    def _save(self, reason: events.Reason, row: events.Row | None = None) -> None:
         """Copies the state now and has it written; what goes wrong is raised by a later call."""
         standing, session = self._standing, self._session
         meta: dict[str, Any] = {

@@ -14,17 +14,7 @@ if TYPE_CHECKING:
 
 
 def write(run_dir: Path) -> Path:
-    """Writes pictures/curves.png, pictures/confusion.png, report.html and model_card.md; see `kvision.report.write`.
-
-    Args:
-        run_dir: A run folder.
-
-    Returns:
-        Path of report.html.
-
-    Raises:
-        RunError: If the folder is not a run, or can't be written.
-    """
+    """Does what `kvision.report.write` says, which is the front door."""
     run = folder.read(run_dir)
     target = run_dir / "report.html"
     with disk.writing(run_dir, "the report"):

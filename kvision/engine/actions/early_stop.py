@@ -9,8 +9,9 @@ from kvision.engine.events import Action, EpochEnded, Event
 from kvision.engine.system import is_better
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
+    from kvision.engine.events import Row
     from kvision.engine.system import Mode
 
 
@@ -24,7 +25,7 @@ class EarlyStop(Action):
         rows: The rows written before this process began.
     """
 
-    def __init__(self, patience: int, column: str, mode: Mode, rows: Iterable[Mapping[str, float | int]] = ()) -> None:
+    def __init__(self, patience: int, column: str, mode: Mode, rows: Iterable[Row] = ()) -> None:
         self._patience = patience
         self._column = column
         self._mode = mode
@@ -38,7 +39,7 @@ class EarlyStop(Action):
         if isinstance(event, EpochEnded):
             self._look(event.row)
 
-    def _look(self, row: Mapping[str, float | int]) -> None:
+    def _look(self, row: Row) -> None:
         value = float(row[self._column])
         if is_better(value, self._best, self._mode):
             self._best, self._waited = value, 0
