@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
@@ -54,24 +55,13 @@ def wait_for_checkpoints(process: subprocess.Popen[str], count: int) -> None:
     pytest.fail(f"ended before the checkpoints were written: {process.communicate()}")
 
 
-@pytest.fixture(scope="module")
-def recipe(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    file = tmp_path_factory.mktemp("recipe") / "tiny.yaml"
-    file.write_text(RECIPE)
-    return file
-
-
-@pytest.fixture(scope="module")
-def uninterrupted(recipe: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    run_dir = tmp_path_factory.mktemp("runs") / "whole"
-    process = start(recipe, run_dir)
+def finish(process: subprocess.Popen[str]) -> None:
     out, err = process.communicate(timeout=300)
     assert process.returncode == 0, out + err
-    return run_dir
 
 
-def test_killed_and_resumed_gives_the_same_bits(recipe: Path, uninterrupted: Path, tmp_path: Path) -> None:
-    run_dir = tmp_path / "killed"
+def kill_and_finish(recipe: Path, run_dir: Path) -> None:
+    """Trains with a signal after a random number of checkpoints, again and again, and then to the end."""
     seed = time.time_ns() % 10**6
     rng, steps = random.Random(seed), []
     print(f"seed {seed}")
@@ -90,9 +80,16 @@ def test_killed_and_resumed_gives_the_same_bits(recipe: Path, uninterrupted: Pat
         print(f"{number.name}: resumes from step {steps[-1]}")
     assert steps == sorted(set(steps)), "each process should have got further than the one before it"
     assert steps[-1] < 320, "the last signal came too late to prove anything"
-    process = start(recipe, run_dir, "--resume")
-    out, err = process.communicate(timeout=300)
-    assert process.returncode == 0, out + err
+    finish(start(recipe, run_dir, "--resume"))
+
+
+def test_killed_and_resumed_gives_the_same_bits(tmp_path: Path) -> None:
+    recipe, uninterrupted, run_dir = tmp_path / "tiny.yaml", tmp_path / "whole", tmp_path / "killed"
+    recipe.write_text(RECIPE)
+    with ThreadPoolExecutor(1) as beside:  # the run to compare with, while the other is being killed
+        whole = beside.submit(finish, start(recipe, uninterrupted))
+        kill_and_finish(recipe, run_dir)
+        whole.result()
     for file in ("metrics.csv", "checkpoints/step-00000320/state.safetensors"):
-        assert (run_dir / file).read_bytes() == (uninterrupted / file).read_bytes(), f"{file} differs, seed {seed}"
+        assert (run_dir / file).read_bytes() == (uninterrupted / file).read_bytes(), f"{file} differs"
     assert json.loads((run_dir / "checkpoints/index.json").read_text()) == json.loads((uninterrupted / "checkpoints/index.json").read_text())
