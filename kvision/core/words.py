@@ -24,7 +24,7 @@ def duration(seconds: float | None) -> str:
     """Seconds as `7.2 s`, `4 min 12 s` or `3 h 05 min`."""
     if seconds is None or not math.isfinite(seconds):
         return "—"
-    if seconds < 60:
+    if round(seconds) < 60:
         return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes} min {rest:02d} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"

@@ -28,7 +28,8 @@ def test_numbers(value: Any, text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("seconds", "text"), [(7.24, "7.2 s"), (59.4, "59 s"), (252, "4 min 12 s"), (11100, "3 h 05 min"), (None, "—"), (float("inf"), "—")]
+    ("seconds", "text"),
+    [(7.24, "7.2 s"), (59.4, "59 s"), (59.6, "1 min 00 s"), (252, "4 min 12 s"), (11100, "3 h 05 min"), (None, "—"), (float("inf"), "—")],
 )
 def test_durations(seconds: float | None, text: str) -> None:
     assert words.duration(seconds) == text
