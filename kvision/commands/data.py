@@ -44,10 +44,10 @@ def check(recipe: str, overrides: Sequence[str], *, json_lines: bool = False) ->
         print(json.dumps(asdict(finding)) if json_lines else text)
     errors = [finding for finding in found if finding.severity == "error"]
     if errors:
-        count_all = sum(finding.count for finding in errors)
-        raise DataError(f"{count_all} faults of {len(errors)} kinds that spoil training or evaluation; each is named above with its fix")
+        faults = f"{words.counted(sum(finding.count for finding in errors), 'fault')} of {words.counted(len(errors), 'kind')}"
+        raise DataError(f"{faults} that would spoil training or evaluation; each is named above with its fix")
     if not json_lines:
-        print(f"{options.source}: no faults" if not found else f"{options.source}: no errors, {len(found)} kinds of warnings")
+        print(f"{options.source}: no faults" if not found else f"{options.source}: no errors, {words.counted(len(found), 'kind')} of warnings")
 
 
 def show(recipe: str, overrides: Sequence[str], *, out: str = "data.html", count: int = 12) -> None:

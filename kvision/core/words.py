@@ -30,6 +30,11 @@ def duration(seconds: float | None) -> str:
     return f"{minutes} min {rest:02d} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
 
 
+def counted(count: int, noun: str) -> str:
+    """`1 epoch`, `2,000 steps`; the plural takes an s."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
 def size(num_bytes: float) -> str:
     """Bytes as `812 B`, `3.4 MB` (powers of 1000)."""
     value, units = float(num_bytes), ["B", "kB", "MB", "GB", "TB"]

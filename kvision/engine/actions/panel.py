@@ -204,14 +204,15 @@ def _lines(event: events.Started | events.EpochEnded | events.Finished, monitor:
     """The lines that stay, of an event that both kinds of output show alike."""
     if isinstance(event, events.Started):
         what = f"{event.system}: {words.number(event.parameters)} parameters, {event.precision}, {', '.join(event.devices)}"
-        how = f"{event.epochs} epochs of {event.steps_per_epoch} steps, batch {event.batch}, into {event.run_dir}"
+        how = f"{words.counted(event.epochs, 'epoch')} of {words.counted(event.steps_per_epoch, 'step')}, batch {event.batch}, into {event.run_dir}"
         return [what, f"{how}; going on from step {event.step}" if event.step else how]
     if isinstance(event, events.EpochEnded):
         value = f"  {monitor} {words.number(event.row[monitor])}{' (best)' if event.best else ''}" if monitor in event.row else ""
         loss = words.number(event.row.get("train/loss"))
         return [f"epoch {event.epoch} ended  loss {loss}{value}  {words.duration(event.seconds)}  {event.images_per_s:.1f} images/s"]
     speed = f"{event.images_per_s:.1f} images/s, {words.percent(event.wait_share)} of the time waiting for data"
-    found = [f"{event.status}: {event.step} steps, {event.epoch} epochs in {words.duration(event.seconds)} ({speed})"]
+    done = f"{words.counted(event.step, 'step')}, {words.counted(event.epoch, 'epoch')} in {words.duration(event.seconds)}"
+    found = [f"{event.status}: {done} ({speed})"]
     if event.best and monitor in event.best:
         found.append(f"best: {monitor} {words.number(event.best[monitor])} at epoch {int(event.best.get('epoch', 0))}")
     return [*found, *([event.message] if event.message else [])]

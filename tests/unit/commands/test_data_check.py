@@ -30,7 +30,7 @@ def recipe(tmp_path):
 
 
 def test_faults_are_named_with_their_fix_and_fail(recipe, capsys):
-    with pytest.raises(DataError, match="12 faults of 1 kinds") as caught:
+    with pytest.raises(DataError, match="12 faults of 1 kind ") as caught:
         data.check(recipe, [])
     assert caught.value.exit_code == 1
     out = capsys.readouterr().out

@@ -48,3 +48,7 @@ def test_long_lists_are_cut() -> None:
     assert words.listed([1, 2, 3], 3) == "1, 2, 3"
     assert words.listed("abcde", 3) == "a, b, c and 2 more"
     assert words.listed("abcd", 3, ", see `kvision list`") == "a, b, c and 1 more, see `kvision list`"
+
+
+def test_a_count_has_its_plural() -> None:
+    assert [words.counted(count, "epoch") for count in (0, 1, 2, 1234)] == ["0 epochs", "1 epoch", "2 epochs", "1,234 epochs"]
