@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import typing
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -153,7 +154,7 @@ def _advice(value: Any, field: FieldInfo | None) -> str:
     if isinstance(value, (int, float)) and float in wants and not abs(value) < MAX_FLOAT:
         return ", which is finite"
     if isinstance(value, str) and wants & {int, float} and _is_number(value):
-        return "; remove the quotes"
+        return "; remove the quotes" if math.isfinite(float(value)) else ", which is finite"
     if isinstance(value, float) and int in wants and float not in wants and value.is_integer() and abs(value) < 1e15:
         return f"; write {int(value)}"
     if isinstance(value, str) and bool in wants and value.lower() in ("yes", "no", "on", "off", "y", "n", "true", "false"):

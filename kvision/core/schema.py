@@ -6,9 +6,10 @@ A system adds its own `model:` and `loss:` sections (`System.Options`, `System.L
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, create_model
+from pydantic import BaseModel, ConfigDict, Field, create_model, field_validator
 
 Probability = Annotated[float, Field(ge=0.0, le=1.0)]
 Positive = Annotated[float, Field(gt=0.0, le=1e9, allow_inf_nan=False)]
@@ -76,6 +77,15 @@ class GroupOptions(Section):
     match: str = Field(description="Regular expression, searched in the variable's path, e.g. `encoder/.*` or `(bias|gamma|beta)$`.")
     lr_scale: NonNegative = Field(1.0, description="Factor on the learning rate; 0 freezes the group.")
     weight_decay: NonNegative | None = Field(None, description="Weight decay of the group; none: as `optim.weight_decay`.")
+
+    @field_validator("match")
+    @classmethod
+    def _is_a_pattern(cls, match: str) -> str:
+        try:
+            re.compile(match)
+        except re.error as error:
+            raise ValueError(f"got {match!r}, which is no regular expression ({error}); 'encoder/.*' is one, for example") from error
+        return match
 
 
 class OptimOptions(Section):

@@ -44,9 +44,9 @@ def split(options: OptimOptions, trainables: Mapping[str, Sequence[keras.Variabl
         By optimizer, the groups that have variables; those with factor 0 are left out (frozen).
 
     Raises:
-        UsageError: A group's pattern is no regular expression, or no variable is left for it.
+        UsageError: No variable is left for a group.
     """
-    patterns = [_compile(number, group) for number, group in enumerate(options.groups)]
+    patterns = [re.compile(group.match) for group in options.groups]
     decay = DEFAULT_DECAY.get(options.name, 0.0) if options.weight_decay is None else options.weight_decay
     taken = [0] * len(patterns)
     result: dict[str, list[Group]] = {}
@@ -62,15 +62,6 @@ def split(options: OptimOptions, trainables: Mapping[str, Sequence[keras.Variabl
         result[role] = [group for group in groups if group.variables and group.lr_scale > 0.0]
     _all_used(options.groups, patterns, taken, [variable.path for variables in trainables.values() for variable in variables])
     return result
-
-
-def _compile(number: int, group: GroupOptions) -> re.Pattern[str]:
-    try:
-        return re.compile(group.match)
-    except re.error as error:
-        raise UsageError(
-            f"optim.groups[{number}].match: {group.match!r} is not a regular expression ({error}); 'encoder/.*' is one, for example"
-        ) from error
 
 
 def _all_used(groups: Sequence[GroupOptions], patterns: Sequence[re.Pattern[str]], taken: Sequence[int], paths: Sequence[str]) -> None:

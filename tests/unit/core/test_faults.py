@@ -24,6 +24,7 @@ def translated(section: Any, values: dict[str, Any]) -> list[faults.Fault]:
     [
         ({"epoch": 3}, "unknown", 'unknown key; accepted are epochs, steps, seed, steps_per_call, .*; did you mean "epochs"'),
         ({"epochs": "3"}, "value", "got '3', expected a whole number from 1 to 1e9; remove the quotes"),
+        ({"epochs": "inf"}, "value", "got 'inf', expected a whole number from 1 to 1e9, which is finite"),
         ({"epochs": 3.0}, "value", r"got 3\.0, expected a whole number .*; write 3"),
         ({"epochs": 0}, "value", "got 0, expected a whole number from 1 to 1e9"),
         ({"epochs": None}, "value", r"got nothing \(null\), expected a whole number"),

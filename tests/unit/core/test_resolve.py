@@ -104,6 +104,10 @@ def test_lists_and_tables_are_replaced_whole(tmp_path: Path) -> None:
             "optim: {groups: [{match: a, decay: 1}]}",
             "recipe.yaml:3:29: optim.groups[0].decay: unknown key; accepted are match, lr_scale, weight_decay",
         ),
+        (
+            "optim: {groups: [{match: a}, {match: '('}]}",
+            "recipe.yaml:3:38: optim.groups[1].match: got '(', which is no regular expression (missing ), unterminated subpattern at position 0)",
+        ),
         ("expect: {at_least: 0.5}", "recipe.yaml:3:1: expect.metric: missing; expected text (A column of metrics.csv"),
         ("expect: {}", "recipe.yaml:3:1: expect.metric: missing"),
         ("trian: {epochs: 3}", "recipe.yaml:3:1: trian: unknown key; accepted are system, model, loss, data, optim, train, smoke, expect, extends"),
