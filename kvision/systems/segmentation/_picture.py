@@ -34,11 +34,11 @@ def side_by_side(image: np.ndarray, truth: np.ndarray | None, predicted: np.ndar
     factor = math.ceil(SMALLEST_PX / image.shape[1])
     image, predicted = _enlarge(image, factor), _enlarge(predicted, factor)
     panels = [("image", image)]
-    shown = set(np.unique(predicted).tolist())
     if truth is not None:
         truth = _enlarge(truth, factor)
+        predicted = np.where(truth == IGNORE_LABEL, truth, predicted)  # what is not counted, such as padding, would draw the eye
         panels.append(("truth", overlay(image, truth, info.palette)))
-        shown |= set(np.unique(truth).tolist())
+    shown = set(np.unique(predicted).tolist()) | (set(np.unique(truth).tolist()) if truth is not None else set())
     panels.append(("prediction", overlay(image, predicted, info.palette)))
     height, width = image.shape[:2]
     font = ImageFont.load_default(11)

@@ -9,6 +9,7 @@ import pytest
 import tensorflow as tf
 
 from kvision.core.errors import UsageError
+from kvision.core.labels import IGNORE_LABEL
 from kvision.data.source import DataInfo
 from kvision.losses import segmentation
 from kvision.ops import masks
@@ -128,3 +129,13 @@ def test_a_picture_has_a_panel_for_each_side_and_a_legend(known: bool) -> None:
     assert picture.height > 20 + _picture.LINE_PX
     red = (np.asarray(picture) == (255, 0, 0)).all(axis=-1)
     assert red[-_picture.LINE_PX :].any() == known  # the disc's swatch
+
+
+def test_a_picture_shows_no_prediction_where_nothing_is_counted() -> None:
+    info = examples.unet().info
+    image, predicted, truth = np.zeros((20, 130, 3), np.uint8), np.ones((20, 130), np.uint8), np.zeros((20, 130), np.uint8)
+    truth[:, :30] = IGNORE_LABEL
+    panel = np.asarray(_picture.side_by_side(image, truth, predicted, info))[_picture.LINE_PX : _picture.LINE_PX + 20, -130:]
+    assert len(np.unique(panel[:, :30].reshape(-1, 3), axis=0)) == 1
+    assert (np.ptp(panel[:, :30], axis=-1) == 0).all()  # grey
+    assert (panel[:, 40:, 0] > panel[:, 40:, 1]).all()  # red
