@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
     from kvision.report.folder import Row
 
+FEW = 3
+"""Columns whose legend finds room among the curves."""
+
 
 @dataclass(frozen=True)
 class Panel:
@@ -48,7 +51,8 @@ def plot(axes: Any, panel: Panel, rows: Sequence[Row]) -> None:
     axes.set_title(panel.title)
     epochs(axes, rows)
     if len(panel.columns) > 1:
-        axes.legend(loc="best", handlelength=1.2)
+        beside = len(panel.columns) > FEW  # a long legend would cover the curves
+        axes.legend(**({"loc": "upper center", "bbox_to_anchor": (0.5, -0.2), "ncols": 3} if beside else {"loc": "best"}), handlelength=1.2)
 
 
 def epochs(axes: Any, rows: Sequence[Row]) -> None:

@@ -101,6 +101,8 @@ class RunFolder:
     def headline(self) -> Headline | None:
         """The metric that the recipe expects, or else that chose the best epoch, at the best epoch; none before the first evaluation."""
         expect = self.values.get("expect") or {}
+        if self.rows and expect.get("metric") not in self.rows[-1]:
+            expect = {}  # a recipe may name what its system does not measure; `kvision train` says so
         best = _mapping(self.summary.get("best"))
         metric = str(expect.get("metric") or self.started.get("monitor") or self._default_metric())
         falling = metric.endswith("loss") or expect.get("at_most") is not None

@@ -80,7 +80,7 @@ def commands(run: folder.RunFolder) -> list[tuple[str, str]]:
     where = shlex.quote(str(run.path))
     recipe = shlex.quote(str(run.path / "recipe.yaml"))
     found = [("Train it again", f"kvision train {recipe} --run-dir {where}-again")]
-    if run.status != "finished":
+    if run.status not in ("finished", "diverged"):  # going on with a diverged run ends at the same batch
         found.insert(0, ("Go on where it stopped", f"kvision train {recipe} --run-dir {where} --resume"))
     return [*found, ("Measure it again", f"kvision eval {where}"), ("Predict pictures of your own", f"kvision predict {where} photo.jpg folder/")]
 

@@ -39,6 +39,11 @@ def test_without_expectation_or_summary_the_monitor_chooses(tmp_path):
     assert (headline.metric, headline.value, headline.epoch, headline.met) == ("val/miou", 0.6, 2, None)
 
 
+def test_an_expected_metric_that_is_not_there_leaves_the_monitor(tmp_path):
+    headline = folder.read(run_folders.make(tmp_path / "a", expect={"metric": "val/mio", "at_least": 0.5})).headline
+    assert (headline.metric, headline.value, headline.bound, headline.met) == ("val/miou", 0.6, "", None)
+
+
 def test_a_falling_metric_is_best_where_it_is_smallest(tmp_path):
     path = run_folders.make(tmp_path / "a", expect={"metric": "val/loss", "at_most": 0.4})
     (path / "summary.json").write_text(json.dumps({"status": "finished"}))

@@ -7,6 +7,7 @@ import sys
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 from PIL import Image
 
 from kvision import report
@@ -75,7 +76,7 @@ def test_report_of_an_unfinished_run(tmp_path, epochs, status):
     text = report.write(path).read_text()
     parse(text)
     assert "not finished" in text
-    assert "--resume" in text
+    assert ("--resume" in text) == (status != "diverged")
     assert ("No epoch has ended" in text) == (epochs == 0)
     assert "not finished" in (path / "model_card.md").read_text()
 
@@ -122,6 +123,16 @@ def test_panels_put_losses_shares_and_others_apart():
         curves.Panel("Learning rate", ("lr",)),
     ]
     assert curves.panels([]) == []
+
+
+def test_a_long_legend_stands_below_the_curves():
+    names = tuple(f"val/m{number}" for number in range(6))
+    for columns, below in ((names[:2], False), (names, True)):
+        figure = Figure(figsize=(4.6, 3.1), layout="constrained")
+        axes = figure.add_subplot()
+        curves.plot(axes, curves.Panel("Validation", columns), [{"epoch": epoch, **dict.fromkeys(names, 0.1 * epoch)} for epoch in (1, 2)])
+        figure.draw_without_rendering()
+        assert (axes.get_legend().get_window_extent().y1 < axes.get_window_extent().y0) == below
 
 
 def test_ids_of_inline_figures_are_unique(tmp_path):
