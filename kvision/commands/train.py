@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kvision import catalog, report
-from kvision.core.errors import RunError
+from kvision.core import words
+from kvision.core.errors import DivergedError, RunError
+from kvision.core.names import did_you_mean
 from kvision.engine import artifacts, evaluation, events, runfolder, trainer
 from kvision.engine.actions import panel
 from kvision.engine.actions.early_stop import EarlyStop
@@ -80,13 +82,15 @@ def run(
                 for message in notes + warnings:
                     actions.on_event(events.Warned(message))
                 training.run()
+        except DivergedError:
+            _report_if_possible(where)
+            raise
         finally:
             actions.close()
         if not training.done:
             again = _command(recipe, overrides, run_dir, deterministic, devices, precision, smoke)
             print(f"go on with: {again}", file=sys.stderr)
-            with contextlib.suppress(RunError):  # all that counts is saved
-                report.write(where)
+            _report_if_possible(where)
             return 128 + training.signal
         if not (where / "report.html").exists():
             _conclude(session, where)
@@ -97,17 +101,26 @@ def run(
 def _describe(session: Session, resolved: Resolved, run_dir: Path, begun: bool) -> list[str]:
     """Writes the run's description, or checks that it still holds; what is worth a warning."""
     environment = runfolder.environment(devices=session.devices, precision=session.precision, deterministic=session.deterministic)
+    notes = _left_out(session.pipeline.report())
     if not begun:
         runfolder.describe(run_dir, resolved, data=session.pipeline.report(), environment=environment)
-        return []
+        return notes
     if runfolder.check_unchanged(run_dir, resolved.values(), session.pipeline.fingerprint()):
         runfolder.describe(run_dir, resolved, data=session.pipeline.report(), environment=environment)
     before = runfolder.read_json(run_dir / runfolder.ENVIRONMENT)
-    return [
+    return notes + [
         f"{what} was {before.get(what)} when the run began and is {environment[what]} now; it goes on, but not with the same bits"
         for what in ("devices", "deterministic")
         if before.get(what) != environment[what]
     ]
+
+
+def _left_out(data: Mapping[str, Any]) -> list[str]:
+    """Says how many files `data.on_error: skip` left out, and which; nothing when there are none."""
+    headers = [name for fault in data.get("left_out", ()) for name in fault["files"]]
+    names = list(dict.fromkeys([*headers, *(name for split in data["skipped"].values() for name in split)]))
+    hint = f" (all of them in {runfolder.DATA})"
+    return [f"data.on_error: skip left out {words.counted(len(names), 'file')}: {words.listed(names, 5, hint)}"] if names else []
 
 
 def _trainer(session: Session, run_dir: Path, standing: trainer.Standing, json_lines: bool) -> tuple[trainer.Trainer, events.Actions]:
@@ -128,6 +141,12 @@ def _conclude(session: Session, run_dir: Path) -> None:
     report.write(run_dir)
 
 
+def _report_if_possible(run_dir: Path) -> None:
+    """The report of a run that ended early; all that counts is saved, so that a fault here must not hide why it ended."""
+    with contextlib.suppress(RunError):
+        report.write(run_dir)
+
+
 def _print_result(run_dir: Path, json_lines: bool, judged: bool) -> None:
     """The validation metrics of the best epoch on the standard output, the one that counts first."""
     read = folder.read(run_dir)
@@ -143,6 +162,10 @@ def _print_result(run_dir: Path, json_lines: bool, judged: bool) -> None:
     print("  ".join(f"{name} {value:.4f}" for name, value in others.items() if value is not None))
     if headline is not None and headline.met is not None and judged:  # a smoke run can't be expected to keep the recipe's promise
         print(f"expected {headline.bound} ({headline.evidence}): {'met' if headline.met else 'NOT met'}")
+    expected = (read.values.get("expect") or {}).get("metric")
+    if expected and read.rows and expected not in read.rows[-1]:
+        columns = [name for name in read.rows[-1] if name.startswith(("val/", "train/"))]
+        print(f"expect.metric: metrics.csv has no {expected!r}; it has {', '.join(columns)}{did_you_mean(expected, columns)}", file=sys.stderr)
     print(f"report: {run_dir / 'report.html'}")
 
 

@@ -215,4 +215,4 @@ def _lines(event: events.Started | events.EpochEnded | events.Finished, monitor:
     found = [f"{event.status}: {done} ({speed})"]
     if event.best and monitor in event.best:
         found.append(f"best: {monitor} {words.number(event.best[monitor])} at epoch {int(event.best.get('epoch', 0))}")
-    return [*found, *([event.message] if event.message else [])]
+    return [*found, *([event.message] if event.message and event.status != "diverged" else [])]  # a divergence is raised as an error, too

@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 
 from kvision.commands import train
-from kvision.core.errors import DataError, RunError
+from kvision.core.errors import DataError, DivergedError, RunError
 from kvision.engine import events
 from kvision.engine.actions import panel
+from tests.unit import run_folders
 
 RECIPE = """
 system: segmentation/unet
@@ -112,6 +113,32 @@ def test_a_run_that_never_began_leaves_nothing(recipe: Path, tmp_path: Path) -> 
     with pytest.raises(DataError, match=r"data.batch: 64 is more than the 12 training examples"):
         train.run(recipe, ["data.batch=64"], run_dir=tmp_path / "run", devices="cpu")
     assert not (tmp_path / "run").exists()
+
+
+def test_a_diverged_run_has_its_report_too(recipe: Path, tmp_path: Path) -> None:
+    exploding = ["optim.name=sgd", "optim.lr=1e9", "model.norm=none", "loss.name=ce", "train.epochs=20"]
+    with pytest.raises(DivergedError, match=r"step \d+ of epoch \d+: the .* on the batch scenes/train/\d+, .* start anew with a smaller optim\.lr"):
+        train.run(recipe, exploding, run_dir=tmp_path / "run", devices="cpu")
+    page = (tmp_path / "run/report.html").read_text()
+    assert "diverged" in page
+    assert "--resume" not in page
+    assert "on the batch scenes/train/" in page
+
+
+def test_an_expectation_of_a_metric_that_is_not_measured_is_said_to_be_void(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    train._print_result(run_folders.make(tmp_path / "run", expect={"metric": "val/mio", "at_least": 0.5}), json_lines=False, judged=True)
+    out, err = capsys.readouterr()
+    assert "expect.metric: metrics.csv has no 'val/mio'; it has train/loss, val/loss, val/miou; did you mean \"val/miou\"?" in err
+    assert "expected" not in out
+
+
+def test_files_left_out_are_counted_and_named() -> None:
+    assert train._left_out({"skipped": {"train": [], "val": []}}) == []
+    faults = [{"kind": "zero-byte", "files": ["a.png"]}]
+    (one,) = train._left_out({"left_out": faults, "skipped": {"train": [], "val": []}})
+    assert one == "data.on_error: skip left out 1 file: a.png"
+    (many,) = train._left_out({"left_out": faults, "skipped": {"train": [f"{number}.jpg" for number in range(5)], "val": ["v.jpg"]}})
+    assert many == "data.on_error: skip left out 7 files: a.png, 0.jpg, 1.jpg, 2.jpg, 3.jpg and 2 more (all of them in data.json)"
 
 
 def test_the_default_folder_and_the_way_to_go_on(recipe: Path) -> None:

@@ -59,6 +59,14 @@ def test_a_plain_line_every_ten_seconds_and_at_each_epoch_end():
     assert all(character.isprintable() or character == "\n" for character in text)
 
 
+def test_a_divergence_is_left_to_the_error_message():
+    action, stream, _ = lines_action()
+    action.on_event(STARTED)
+    action.on_event(events.Finished("diverged", 1, 0, 2.0, 0.0, 0.0, None, "the loss became nan"))
+    assert "diverged: 1 step" in stream.getvalue()
+    assert "the loss became nan" not in stream.getvalue()
+
+
 def test_a_line_tells_loss_rate_speed_wait_memory_and_time_left():
     line = panel.progress_line(progress(7, loss=0.12345678), "val/miou", math.nan)
     assert line == "epoch 1  step 7/40 (17 %)  loss 0.1235  lr 0.001  101.3 images/s  waiting 1.2 %  memory 1.1 GB  left 1 min 02 s"
