@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import shutil
 
 import numpy as np
@@ -9,6 +10,7 @@ import tensorflow as tf
 from PIL import Image
 
 from kvision.core.errors import DataError
+from kvision.data.pipeline import Pipeline
 from kvision.data.sources.image_masks import ImageMasks, Options
 from tests.unit.data.folders import COLOURS, picture, source, write
 
@@ -193,6 +195,26 @@ def test_a_fault_stops_or_is_left_out_and_counted(tmp_path, fault):
     assert "images/003.png" not in both(one) or fault == "tiff"
     (left_out,) = one.report()["left_out"]
     assert message in f"{left_out['files'][0]}: {left_out['reason']}"
+
+
+def test_one_corrupt_image_in_a_thousand_is_named_or_counted(tmp_path):
+    write(tmp_path, 1)
+    for folder in ("images", "masks"):
+        for number in range(1, 1000):
+            os.link(tmp_path / folder / "000.png", tmp_path / folder / f"{number:03}.png")
+    (tmp_path / "images/777.png").unlink()
+    (tmp_path / "images/777.png").write_bytes((tmp_path / "images/000.png").read_bytes()[:-30])
+
+    def open_all(on_error):
+        one = source(tmp_path, on_error=on_error, size_px=16, batch=4)
+        pipeline = Pipeline(one, one.options, FIELDS, seed=0)
+        return pipeline.num_train + pipeline.num_val, pipeline.report()["skipped"]
+
+    with pytest.raises(DataError, match=r"^images/777\.png: .*Mend or remove the file, or set data\.on_error: skip"):
+        open_all("stop")
+    count, skipped = open_all("skip")
+    assert count == 999
+    assert skipped["train"] + skipped["val"] == ["images/777.png"]
 
 
 def test_a_decompression_bomb_is_not_opened(tmp_path):
