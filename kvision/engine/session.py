@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -161,7 +162,7 @@ def restore(session: Session, run_dir: Path, weights: str = "best") -> checkpoin
         weights: `best` (the best epoch's, averaged where that epoch was evaluated with the average), `last` or `ema` (the last average).
 
     Returns:
-        The checkpoint that the weights came from.
+        The checkpoint that the weights came from; where the last one is damaged, the one before it, which the standard error is told.
 
     Raises:
         RunError: If there is no such checkpoint, it is damaged, or it belongs to another model.
@@ -230,8 +231,12 @@ def _find(run_dir: Path, weights: str) -> tuple[checkpoint.Checkpoint, dict[str,
     checkpoints = checkpoint.Checkpoints(run_dir / "checkpoints")
     best = checkpoints.index()["best"]
     if weights == "best" and best is not None:
-        return checkpoint.load(checkpoints.folder / best)
-    latest = checkpoints.latest_good(warn=lambda _: None)
+        try:
+            return checkpoint.load(checkpoints.folder / best)
+        except RunError as error:
+            others = [str(each.path) for each in checkpoints.all() if each.name != best]
+            raise RunError(f"{error}; it held the best weights, the run's others are {', '.join(others) or 'gone'}") from error
+    latest = checkpoints.latest_good(warn=lambda message: print(f"warning: {message}", file=sys.stderr))
     if latest is None:
         raise RunError(f"{run_dir} has no checkpoint; is it a run folder? train one first with kvision train RECIPE --run-dir {run_dir}")
     return latest

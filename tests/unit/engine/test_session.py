@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shutil
 from typing import TYPE_CHECKING
 
 import keras
@@ -63,6 +65,23 @@ def test_a_checkpoint_folder_can_be_named_itself(run: tuple[Path, dict[int, dict
     made = tiny.session(training=False)
     assert session.restore(made, run_dir / "checkpoints" / "step-00000004", "last").step == 4
     np.testing.assert_equal(state.read(made.weights()), {name: states[4][name] for name in made.weights()})
+
+
+def test_of_damaged_checkpoints_the_one_before_is_used_and_it_says_so(
+    run: tuple[Path, dict[int, dict[str, np.ndarray]]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    copy = shutil.copytree(run[0], tmp_path / "run")
+    made = tiny.session(training=False)
+    (copy / "checkpoints/step-00000008/state.safetensors").write_bytes(b"torn")
+    assert session.restore(made, copy, "last").step == 4
+    assert re.search(
+        r"^warning: .*step-00000008/state.safetensors is damaged: 4 bytes .*; going on from the checkpoint before it, step-00000004$",
+        capsys.readouterr().err,
+        re.MULTILINE,
+    )
+    (copy / "checkpoints/step-00000004/state.safetensors").write_bytes(b"torn")
+    with pytest.raises(RunError, match=r"step-00000004/state.safetensors is damaged: .*; it held the best weights, .* others are .*step-00000008"):
+        session.restore(made, copy, "best")
 
 
 def test_the_keras_model_says_what_the_best_weights_say(run: tuple[Path, dict[int, dict[str, np.ndarray]]]) -> None:
