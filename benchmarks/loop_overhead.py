@@ -15,10 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import tensorflow as tf
-from throughput_kvision import session
+from throughput_kvision import ours, session
 
 from kvision.engine import optimizers
-from kvision.engine.loop import Loop
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,17 +43,6 @@ def bare(precision: str) -> Callable[[int], None]:
         return loss
 
     return lambda steps: float(run(tf.constant(steps)))
-
-
-def ours(precision: str) -> Callable[[int], None]:
-    """Steps of kvision's loop."""
-    loop, done = Loop(session(precision)), [0]
-
-    def run(steps: int) -> None:
-        done[0] += steps
-        loop.train(done[0])
-
-    return run
 
 
 def main() -> None:
