@@ -7,7 +7,7 @@ check:  ## style, types, docstrings and the direction of imports
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m ruff format --check .
 	$(PYTHON) -m mypy
-	$(PYTHON) -m pydoclint.main -q kvision export
+	$(PYTHON) -m pydoclint.main -q kvision export edge
 	$(PYTHON) -c "from importlinter.cli import lint_imports_command; lint_imports_command()"
 
 test:  ## the default tests, under 12 minutes on 2 cores

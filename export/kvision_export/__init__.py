@@ -1,1 +1,1 @@
-"""From a run to a bundle: SavedModel, quantized LiteRT files and their proofs."""
+"""Turns a run into a bundle, a SavedModel for TF Serving and LiteRT files for devices, and proves every file of it."""

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
     from kvision.core.schema import Recipe, Section
+    from kvision.data.preprocess import Preprocess
     from kvision.data.source import DataInfo
     from kvision.engine.optim import Update
 
@@ -55,6 +56,12 @@ class System(abc.ABC):
     monitor: ClassVar[Monitor]
     exempt: ClassVar[Mapping[str, str]] = {}
     """Conformance property -> reason why it can't hold for this system."""
+    task: ClassVar[str]
+    """What an answer is, such as `segmentation`: a device chooses its decoder by it."""
+    decision: ClassVar[str] = ""
+    """The output of `predict_step` in whole numbers that is the answer: exported files are compared by it; none: there is no such output."""
+    gates: ClassVar[Mapping[str, float]] = {"fp32": 1e-4, "fp16": 0.001, "dynamic": 0.005, "quantized": 0.01}
+    """What an exported file may lose of the monitored metric, by kind of file; `fp32`: largest output error as a share of the outputs' range."""
 
     def __init__(self, recipe: Recipe, info: DataInfo) -> None:
         self.recipe = recipe
@@ -114,6 +121,33 @@ class System(abc.ABC):
     @abc.abstractmethod
     def predict_step(self, image: tf.Tensor) -> dict[str, tf.Tensor]:
         """What the network says of normalised images `[B, H, W, 3]`, after its postprocessing, e.g. `probabilities` `[B, H, W, K]`."""
+
+    def signatures(self) -> dict[str, str]:
+        """What is exported: names of an exported file's functions, and the role of the network that each one is.
+
+        `predict_step` and `eval_step` must call these networks and no others, with the inputs in the order of the network's `inputs`, so that the
+        exported functions can stand in for them.
+        """
+        return {"predict": next(iter(self.networks))}
+
+    def decoding(self) -> dict[str, Any]:
+        """How a device makes an answer of the networks' outputs, for the decoder of `task`; plain JSON."""
+        return {}
+
+    def answer(self, output: Mapping[str, tf.Tensor], preprocess: Preprocess, height: tf.Tensor, width: tf.Tensor) -> dict[str, tf.Tensor]:
+        """What is served for one picture, in the graph.
+
+        Args:
+            output: What `predict_step` says of it, without the batch dimension.
+            preprocess: How the picture was brought to the network's size.
+            height: Of the picture itself, pixels, int32 scalar.
+            width: Likewise.
+
+        Returns:
+            Tensors whose shapes do not depend on the picture's size, so that answers can be stacked; images as encoded bytes in an output
+            whose name ends in `_bytes`.
+        """
+        return dict(output)
 
     @abc.abstractmethod
     def picture(self, image: np.ndarray, output: Mapping[str, np.ndarray], truth: Mapping[str, np.ndarray] | None) -> Image.Image:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import tensorflow as tf
     from PIL import Image
 
+    from kvision.data.preprocess import Preprocess
     from kvision.data.source import DataInfo
     from kvision.engine.optim import Update
 
@@ -54,6 +55,9 @@ class Segmenter(System):
     Loss = SegmentationLoss
     fields: ClassVar[frozenset[str]] = frozenset({"image", "mask"})
     monitor = Monitor("miou", "max")
+    task = "segmentation"
+    decision = "classes"
+    gates: ClassVar[Mapping[str, float]] = {**System.gates, "quantized": 0.015}
 
     def __init__(self, recipe: Recipe, info: DataInfo) -> None:
         super().__init__(recipe, info)
@@ -158,6 +162,18 @@ class Segmenter(System):
 
         logits = self.net(image, training=False)
         return {"probabilities": tf.nn.softmax(logits), "classes": tf.cast(tf.argmax(logits, axis=-1), tf.uint8)}
+
+    def decoding(self) -> dict[str, Any]:
+        """The class of a pixel is the greatest of its logits."""
+        return {"output": "logits", "activation": "softmax"}
+
+    def answer(self, output: Mapping[str, tf.Tensor], preprocess: Preprocess, height: tf.Tensor, width: tf.Tensor) -> dict[str, tf.Tensor]:
+        """`mask_bytes`, a grey PNG of the picture's size whose values are classes, and each class's share of the pixels `class_shares` `[K]`."""
+        import tensorflow as tf
+
+        classes = tf.argmax(preprocess.restore(output["probabilities"], height, width), axis=-1)
+        shares = tf.reduce_mean(tf.one_hot(classes, self.info.num_classes), axis=[0, 1])
+        return {"mask_bytes": tf.io.encode_png(tf.cast(classes, tf.uint8)[..., None]), "class_shares": shares}
 
     def picture(self, image: np.ndarray, output: Mapping[str, np.ndarray], truth: Mapping[str, np.ndarray] | None) -> Image.Image:
         """The image, the truth if known, and the prediction side by side above a legend of the classes shown."""

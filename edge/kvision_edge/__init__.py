@@ -1,0 +1,1 @@
+"""Runs kvision's bundles on devices: numpy, pillow and one LiteRT interpreter, no TensorFlow."""
