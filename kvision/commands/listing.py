@@ -112,7 +112,7 @@ def run_show(subject: str, overrides: Sequence[str] = (), *, resolved: bool = Fa
     elif resolved:
         _print_resolved(found)
     else:
-        _show_recipe(found)
+        _show_recipe(found, subject)
 
 
 def _load(subject: str, overrides: Sequence[str], *, smoke: bool) -> Resolved:
@@ -197,15 +197,15 @@ def _print_options(rows: Iterable[dict[str, Any]]) -> None:
             _print_wrapped("      ", row["description"])
 
 
-def _show_recipe(found: Resolved) -> None:
+def _show_recipe(found: Resolved, subject: str) -> None:
     """The recipe's comment and what it sets; the rest is default."""
     for line in found.path.read_text(encoding="utf-8").splitlines() if found.path.is_file() else ():
         if not line.startswith("#"):
             break
         print(line.removeprefix("#").strip())
     print(f"File: {paths.display(found.path)}\n")
-    _print_values(found, [path for path, origin in found.origins.items() if origin.kind != "default"])
-    print(f"\nAll else is default: `kvision show {paths.display(found.path)} --resolved` prints every value;")
+    _print_values(found, [path for path, origin in found.origins.items() if origin.written])
+    print(f"\nAll else is default or chosen by kvision: `kvision show {subject} --resolved` prints every value;")
     print(f"`kvision show {found.recipe.system}` and `kvision show {found.recipe.data.source}` print what each option is for.")
 
 
@@ -216,7 +216,7 @@ def _print_resolved(found: Resolved) -> None:
 
 def _print_values(found: Resolved, wanted: Sequence[str], limit: int = describe.SHOWN) -> None:
     """Aligned: path, value, origin."""
-    values = found.leaves()
+    values = found.used()
     shown = {path: describe.show(values[path], limit) for path in wanted}
     path_width = max((len(path) for path in wanted), default=0)
     value_width = min(MAX_VALUE_WIDTH, max((len(value) for value in shown.values()), default=0))

@@ -100,6 +100,7 @@ def run(
 
 def _describe(session: Session, resolved: Resolved, run_dir: Path, begun: bool) -> list[str]:
     """Writes the run's description, or checks that it still holds; what is worth a warning."""
+    resolved = resolved.settled(session.chosen())
     environment = runfolder.environment(devices=session.devices, precision=session.precision, deterministic=session.deterministic)
     notes = _left_out(session.pipeline.report())
     if not begun:

@@ -16,7 +16,7 @@ from kvision.core import faults
 from kvision.core.errors import Problem, RecipeError
 from kvision.core.overrides import WHERE
 from kvision.core.recipe_layers import Assignment, Layer, command_line_layer, document_layers, early, nest, stack
-from kvision.core.resolved import Origin, Resolved, Sections, SectionsOf, validate
+from kvision.core.resolved import Origin, Resolved, Sections, SectionsOf, choices, validate
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -63,7 +63,7 @@ def resolve(path: Path, overrides: Sequence[str] = (), *, smoke: bool = False, s
     assigned = stack(used)
     recipe = validate(found.recipe, nest(assigned))
     origins = {".".join(leaf): _origin(leaf, assigned) for leaf in _leaf_paths(recipe)}
-    return Resolved(recipe, origins, path, base or path.resolve().parent, sections)
+    return Resolved(recipe, origins, path, base or path.resolve().parent, sections).with_auto(choices(recipe))
 
 
 def _problems(layers: Sequence[Layer], found: Sections, kinds: Sequence[str] = KINDS) -> list[Problem]:

@@ -1,4 +1,8 @@
-"""A recipe that is ready to run: typed values, each with its origin; written to run folders and read back."""
+"""A recipe that is ready to run: typed values, each with its origin; written to run folders and read back.
+
+What kvision chooses for an option that stands open (null or `auto`) is kept with its origin and never put into the recipe: the recipe of a run
+says the same as the one it was made with, and on another data set it gets other choices.
+"""
 
 from __future__ import annotations
 
@@ -13,9 +17,10 @@ from pydantic import BaseModel, ValidationError
 
 from kvision.core import faults, paths
 from kvision.core.errors import RunError
+from kvision.core.schema import Section
 
 if TYPE_CHECKING:
-    from kvision.core.schema import Recipe
+    from kvision.core.schema import Chosen, Recipe
 
 Kind = Literal["default", "base", "recipe", "smoke", "command line", "auto"]
 
@@ -25,15 +30,31 @@ class Origin:
     """Where a value comes from.
 
     Attributes:
-        kind: The layer that gave it.
-        where: `file:line`, or the override as typed; empty for defaults.
+        kind: The layer that gave it; `auto`: the option stands open, and kvision chooses.
+        where: `file:line`, or the override as typed; how `auto` is chosen; empty for defaults.
+        value: What was chosen, plain data; None while that is not known, and for values that were given.
+        asked: The origin of a null or `auto` that somebody wrote; empty when the option was left out.
     """
 
     kind: Kind
     where: str = ""
+    value: Any = None
+    asked: str = ""
 
     def __str__(self) -> str:
+        if self.kind == "auto":
+            return f"auto: {self.where}" + (f" (asked for by {self.asked})" if self.asked else "")
         return f"{self.kind} {self.where}" if self.where else self.kind
+
+    @property
+    def written(self) -> bool:
+        """Whether somebody wrote something for the option."""
+        return bool(self.asked) if self.kind == "auto" else self.kind != "default"
+
+    def auto(self, choice: Chosen) -> Origin:
+        """The origin of an option of this origin that stands open."""
+        asked = self.asked if self.kind == "auto" else str(self) if self.written else ""
+        return Origin("auto", choice.why, choice.value, asked)
 
 
 @dataclass(frozen=True)
@@ -77,32 +98,58 @@ class Resolved:
         return self.recipe.model_dump(mode="json")
 
     def leaves(self) -> dict[str, Any]:
-        """Every value by its dotted path, in the order of `origins`."""
+        """Every value of the recipe by its dotted path, in the order of `origins`."""
         return {path: _leaf(self.recipe, path) for path in self.origins}
 
-    def with_auto(self, path: str, value: Any) -> Resolved:
-        """The same with one value that the engine chose, such as `train.steps_per_call`.
+    def used(self) -> dict[str, Any]:
+        """As `leaves`, with what was chosen in place of what stands open, as far as it is known."""
+        return {path: value if self.origins[path].value is None else self.origins[path].value for path, value in self.leaves().items()}
+
+    def with_auto(self, chosen: Mapping[str, Chosen]) -> Resolved:
+        """The same with the choices for options that stand open; the recipe's values stay as they are.
 
         Args:
-            path: Dotted path of an option.
-            value: The value.
+            chosen: By the dotted path of an option.
 
         Returns:
-            A new `Resolved`; the option's origin is `auto`.
+            A new `Resolved`; these options have the origin `auto`.
 
         Raises:
             KeyError: There is no such option.
-            pydantic.ValidationError: The option does not accept the value.
         """
-        if path not in self.origins:
-            raise KeyError(path)
-        values = self.values()
-        *parents, last = path.split(".")
-        section = values
-        for part in parents:
-            section = section[part]
-        section[last] = value
-        return replace(self, recipe=validate(type(self.recipe), values), origins={**self.origins, path: Origin("auto")})
+        return replace(self, origins=self.origins | {path: self.origins[path].auto(choice) for path, choice in chosen.items()})
+
+    def settled(self, facts: Mapping[str, Chosen]) -> Resolved:
+        """The same with values for those options that still wait for one.
+
+        Args:
+            facts: What data and machine decide, by dotted path; those of options that somebody set, or that are chosen already, don't count.
+
+        Returns:
+            A new `Resolved`.
+
+        Raises:
+            KeyError: There is no such option.
+        """
+        waiting = (path for path in facts if self.origins[path].kind == "auto" and self.origins[path].value is None)
+        return self.with_auto({path: facts[path] for path in waiting})
+
+
+def choices(section: Section, prefix: str = "") -> dict[str, Chosen]:
+    """What a section and those in it choose for options that stand open, by dotted path.
+
+    Args:
+        section: A recipe, or a section of one.
+        prefix: Its own path and a dot.
+
+    Returns:
+        Choices, also those whose value is not known yet.
+    """
+    found = {prefix + option: choice for option, choice in section.chosen().items()}
+    for name in type(section).model_fields:
+        inner = getattr(section, name)
+        found |= choices(inner, f"{prefix}{name}.") if isinstance(inner, Section) else {}
+    return found
 
 
 def validate(section: type[Recipe], values: Any) -> Recipe:
@@ -150,13 +197,18 @@ def dump(resolved: Resolved) -> str:
     yaml.width = 150
     text = io.StringIO()
     yaml.dump(resolved.values(), text)
-    return f"# Every value of {paths.display(resolved.path)} as it was used; origins are in resolved.json.\n{text.getvalue()}"
+    what = f"# Every value of {paths.display(resolved.path)} as it was used."
+    return f"{what} Origins, and what was chosen where null or auto leaves it open, are in resolved.json.\n{text.getvalue()}"
 
 
 def to_json(resolved: Resolved) -> dict[str, Any]:
     """What `resolved.json` of a run folder holds: values, origins, the recipe's path and the base of relative paths."""
-    origins = {path: {"kind": origin.kind, "where": origin.where} for path, origin in resolved.origins.items()}
+    origins = {path: {"kind": origin.kind, "where": origin.where} | _auto_json(origin) for path, origin in resolved.origins.items()}
     return {"values": resolved.values(), "origins": origins, "recipe": str(resolved.path), "base": str(resolved.base)}
+
+
+def _auto_json(origin: Origin) -> dict[str, Any]:
+    return {"value": origin.value, "asked": origin.asked} if origin.kind == "auto" else {}
 
 
 def from_json(data: Mapping[str, Any], sections: SectionsOf) -> Resolved:
@@ -175,7 +227,7 @@ def from_json(data: Mapping[str, Any], sections: SectionsOf) -> Resolved:
     """
     values = data["values"]
     found = sections(values["system"], values["data"]["source"])
-    origins = {path: Origin(origin["kind"], origin["where"]) for path, origin in data["origins"].items()}
+    origins = {path: Origin(**origin) for path, origin in data["origins"].items()}
     return Resolved(validate(found.recipe, values), origins, Path(data["recipe"]), Path(data["base"]), sections)
 
 

@@ -7,6 +7,7 @@ A system adds its own `model:` and `loss:` sections (`System.Options`, `System.L
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, create_model, field_validator
@@ -17,10 +18,38 @@ NonNegative = Annotated[float, Field(ge=0.0, le=1e9, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1, le=10**9)]
 
 
+DEFAULT_MOMENTUM = {"sgd": 0.9, "rmsprop": 0.0}
+"""Momentum of the optimizers that have the option."""
+DEFAULT_DECAY = {"adamw": 0.004, "muon": 0.004}
+"""Weight decay that Keras' own optimizers have by default; the others have none."""
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """What kvision chooses for an option that the recipe leaves open (null or `auto`).
+
+    Attributes:
+        why: How it is chosen, or, while the value is not known, when and from what it will be.
+        value: Plain data; None while it is not known.
+    """
+
+    why: str
+    value: Any = None
+
+
 class Section(BaseModel):
     """One section of a recipe: immutable, no key that it does not know, no NaN and no infinity."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, allow_inf_nan=False)
+
+    def chosen(self) -> dict[str, Chosen]:
+        """The options that stand open here and are chosen by kvision; a null that means `off` is none of them. No TensorFlow."""
+        return {}
+
+    def used(self, option: str) -> Any:
+        """The value of an option, or what this section alone chooses for it where it stands open."""
+        choice = self.chosen().get(option)
+        return getattr(self, option) if choice is None else choice.value
 
 
 class AugmentOptions(Section):
@@ -70,6 +99,14 @@ class DataOptions(Section):
     )
     augment: AugmentOptions = Field(default_factory=AugmentOptions, description="Random changes of training examples.")
 
+    def chosen(self) -> dict[str, Chosen]:
+        """`cache`: by the memory that is free, but never for pictures that keep their own size."""
+        if self.cache != "auto":
+            return {}
+        if self.fit == "crop":
+            return {"cache": Chosen("fit: crop keeps each picture's own size", "none")}
+        return {"cache": Chosen("chosen when training starts; ram if the examples fit in a quarter of the free memory, else none")}
+
 
 class GroupOptions(Section):
     """Variables whose path matches a regular expression, with their own rate and decay."""
@@ -117,6 +154,15 @@ class OptimOptions(Section):
     accumulate: Count = Field(1, description="Micro-batches that each global batch is computed in; the mathematics stays that of the whole batch.")
     groups: tuple[GroupOptions, ...] = Field((), description="Parameter groups; the first match wins.")
 
+    def chosen(self) -> dict[str, Chosen]:
+        """`momentum` and `weight_decay`: by the optimizer."""
+        found = {}
+        if self.momentum is None and self.name in DEFAULT_MOMENTUM:
+            found["momentum"] = Chosen(f"the default of {self.name}", DEFAULT_MOMENTUM[self.name])
+        if self.weight_decay is None:
+            found["weight_decay"] = Chosen(f"Keras' default of {self.name}", DEFAULT_DECAY.get(self.name, 0.0))
+        return found
+
 
 class TrainOptions(Section):
     """How long, from which seed, and how often things are written."""
@@ -128,6 +174,15 @@ class TrainOptions(Section):
     checkpoint_every_steps: Count | None = Field(None, description="Steps between checkpoints; none: at each epoch's end and about every 60 s.")
     keep_every_epochs: Count | None = Field(None, description="Keep each k-th epoch's checkpoint for good, beside best and last.")
     early_stop_epochs: Count | None = Field(None, description="Stop after this many epochs without improvement; none: never.")
+
+    def chosen(self) -> dict[str, Chosen]:
+        """`steps`: as the data has them; how often a call ends and a checkpoint is written: by the clock."""
+        open_options = {
+            "steps": f"epochs={self.epochs}, counted from the data when training starts",
+            "steps_per_call": "chosen while training, from the time of a step",
+            "checkpoint_every_steps": "chosen while training: at each epoch's end and about every 60 s",
+        }
+        return {name: Chosen(why) for name, why in open_options.items() if getattr(self, name) is None}
 
 
 class Expect(Section):

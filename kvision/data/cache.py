@@ -12,6 +12,7 @@ import tensorflow as tf
 from kvision.core.errors import DataError
 from kvision.core.labels import IGNORE_LABEL
 from kvision.core.progress import Count
+from kvision.core.schema import Chosen
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -119,6 +120,11 @@ class Store:
     def __len__(self) -> int:
         return len(self.names)
 
+    @property
+    def in_ram(self) -> bool:
+        """Whether the examples are in memory."""
+        return bool(getattr(self.reader.split, "in_memory", False))
+
     def fetch(self, index: tf.Tensor) -> dict[str, tf.Tensor]:
         """The example of this number (scalar int64; int64 `[b]` if `vectorised`), read from its split."""
         return self.reader(tf.constant(self._kept, tf.int64)[index] if self.skipped else index)
@@ -141,6 +147,11 @@ class Cached(Store):
         self.vectorised = True
         with tf.device("CPU:0"):
             self._tensors = {name: tf.convert_to_tensor(array[: len(kept)]) for name, array in arrays.items()}
+
+    @property
+    def in_ram(self) -> bool:
+        """Always."""
+        return True
 
     def fetch(self, index: tf.Tensor) -> dict[str, tf.Tensor]:
         """The example of this number (scalar int64), or the examples of these numbers (int64 `[b]`), from memory."""
@@ -186,6 +197,13 @@ def open_store(reader: Reader, mode: Literal["auto", "ram", "none"], on_error: L
     if not in_ram:
         return Store(reader, kept)
     return Cached(reader, kept, arrays)
+
+
+def chosen_cache(train: Store, val: Store) -> Chosen:
+    """Where the examples of the two splits are, as a value of `data.cache`; `auto` when one is in memory and the other is not."""
+    if train.in_ram == val.in_ram:
+        return Chosen("the examples fit in a quarter of the free memory", "ram") if train.in_ram else Chosen("too little memory is free", "none")
+    return Chosen(f"only the {'training' if train.in_ram else 'validation'} examples fit in memory", "auto")
 
 
 def _bytes_each(reader: Reader) -> int:

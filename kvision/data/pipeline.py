@@ -17,13 +17,13 @@ import tensorflow as tf
 
 from kvision.core.errors import DataError
 from kvision.data.augment import augment, is_identity
-from kvision.data.cache import Reader, Store, open_store
+from kvision.data.cache import Reader, Store, chosen_cache, open_store
 from kvision.data.preprocess import Preprocess
 from kvision.data.share import Share
 from kvision.data.statistics import channel_statistics
 
 if TYPE_CHECKING:
-    from kvision.core.schema import DataOptions
+    from kvision.core.schema import Chosen, DataOptions
     from kvision.data.source import DataInfo, Source, Split, SplitName
 
 CROP_STREAM = 1_000_003
@@ -248,6 +248,10 @@ class Pipeline:
             "fingerprint": self.fingerprint(),
             **self._source.report(),
         }
+
+    def chosen(self) -> dict[str, Chosen]:
+        """What data and machine decide for options of the `data` section that stand open, by option."""
+        return {"cache": chosen_cache(self._store("train"), self._store("val")), **self._source.chosen()}
 
     def _split(self, name: SplitName) -> Split:
         """The source's split, made once."""

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     import tensorflow as tf
 
-    from kvision.core.schema import DataOptions
+    from kvision.core.schema import Chosen, DataOptions
 
 SplitName = Literal["train", "val"]
 
@@ -81,6 +81,10 @@ class Source(abc.ABC):
     @abc.abstractmethod
     def split(self, name: SplitName) -> Split:
         """The training or validation examples; raises `DataError` that names the file and the fix."""
+
+    def chosen(self) -> dict[str, Chosen]:
+        """What the data itself decides for options that `Options.chosen` leaves without a value, by option."""
+        return {}
 
     def report(self) -> dict[str, Any]:
         """What the run folder should keep of this data set: counts, files of each split, files left out."""

@@ -17,9 +17,6 @@ if TYPE_CHECKING:
 
     from kvision.core.schema import GroupOptions, OptimOptions
 
-DEFAULT_DECAY = {"adamw": 0.004, "muon": 0.004}
-"""Weight decay that Keras' own optimizers have by default; the others have none."""
-
 
 @dataclass
 class Group:
@@ -47,7 +44,7 @@ def split(options: OptimOptions, trainables: Mapping[str, Sequence[keras.Variabl
         UsageError: No variable is left for a group.
     """
     patterns = [re.compile(group.match) for group in options.groups]
-    decay = DEFAULT_DECAY.get(options.name, 0.0) if options.weight_decay is None else options.weight_decay
+    decay = options.used("weight_decay")
     taken = [0] * len(patterns)
     result: dict[str, list[Group]] = {}
     for role, variables in trainables.items():

@@ -121,7 +121,7 @@ def create(options: OptimOptions, name: str) -> _OwnCopy:
     """
     extra: dict[str, Any] = {}
     if options.name == "sgd":
-        extra = {"momentum": 0.9 if options.momentum is None else options.momentum, "nesterov": options.nesterov}
+        extra = {"momentum": options.used("momentum"), "nesterov": options.nesterov}
     elif options.name == "rmsprop":
-        extra = {"momentum": options.momentum or 0.0}
+        extra = {"momentum": options.used("momentum")}
     return CLASSES[options.name](learning_rate=options.lr, name=name, **extra)

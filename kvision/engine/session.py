@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 import keras
 import tensorflow as tf
 
+from kvision.core import words
 from kvision.core.errors import RunError
+from kvision.core.schema import Chosen
 from kvision.data.pipeline import Pipeline
 from kvision.data.preprocess import Preprocess
 from kvision.engine import checkpoint, optim, precision, replica, runfolder, state, strategy
@@ -97,6 +99,12 @@ class Session:
         if self.training is None:
             raise ValueError("the session was opened without its training part; open it with training=True")
         return self.training
+
+    def chosen(self) -> dict[str, Chosen]:
+        """What data and machine decide for options that stand open, by dotted path."""
+        epochs, steps = self.recipe.train.epochs, self.pipeline.steps_per_epoch
+        data = {f"data.{option}": choice for option, choice in self.pipeline.chosen().items()}
+        return {"train.steps": Chosen(f"{words.counted(epochs, 'epoch')} of {words.counted(steps, 'step')}", epochs * steps), **data}
 
     def weights(self) -> dict[str, AnyVariable]:
         """The networks' weights by the names that checkpoints use."""

@@ -46,7 +46,7 @@ class RunFolder:
     Attributes:
         path: The folder.
         values: Resolved recipe, nested.
-        origins: Dotted path -> `{"kind", "where"}`.
+        origins: Dotted path -> `{"kind", "where"}`, and for `auto` also `value` and `asked`.
         recipe: The recipe file that the run was started with.
         environment: Versions, devices, git state, command.
         data: What the pipeline reported, `class_names`, `palette`, `preprocess`.
@@ -60,7 +60,7 @@ class RunFolder:
 
     path: Path
     values: Mapping[str, Any]
-    origins: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    origins: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     recipe: str = ""
     environment: Mapping[str, Any] = field(default_factory=dict)
     data: Mapping[str, Any] = field(default_factory=dict)

@@ -67,7 +67,7 @@ def render(run: folder.RunFolder) -> str:
             confusion=_confusion(tables.get("confusion"), run.class_names),
             per_class=per_class(tables.get("per_class") or {}, run.class_names),
             pictures=_pictures(run),
-            recipe=[(path, short(value), *_origin(run, path)) for path, value in run.leaves()],
+            recipe=[_option(run.origins.get(path) or {}, path, value) for path, value in run.leaves()],
             data=_leaves({key: value for key, value in run.data.items() if key not in ("class_names", "palette")}),
             environment=_leaves(run.environment),
             commands=commands(run),
@@ -148,9 +148,10 @@ def _pictures(run: folder.RunFolder) -> dict[str, list[Picture]]:
     return found
 
 
-def _origin(run: folder.RunFolder, path: str) -> tuple[str, str]:
-    origin = run.origins.get(path) or {}
-    return str(origin.get("kind", "default")), str(origin.get("where", ""))
+def _option(origin: Mapping[str, Any], path: str, value: Any) -> tuple[str, str, str, str]:
+    """One option: path, the value used (what was chosen, where the recipe left it open), and where that comes from."""
+    used = value if origin.get("value") is None else origin["value"]
+    return path, short(used), str(origin.get("kind", "default")), str(origin.get("where", ""))
 
 
 def _leaves(values: Mapping[str, Any]) -> list[tuple[str, str]]:

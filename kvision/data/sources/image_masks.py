@@ -17,7 +17,7 @@ from pydantic import Field, ValidationInfo, field_validator
 
 from kvision.core.errors import DataError
 from kvision.core.labels import IGNORE_LABEL
-from kvision.core.schema import DataOptions
+from kvision.core.schema import Chosen, DataOptions
 from kvision.data import files
 from kvision.data.entries import Entry, read_entry
 from kvision.data.masks import MAX_CLASSES, Codec
@@ -126,6 +126,14 @@ class Options(DataOptions):
             return self.classes
         return ("background", *(f"class {k}" for k in range(1, self.classes or 2)))
 
+    def chosen(self) -> dict[str, Chosen]:
+        """`classes`: from the colours; `split`: by the lists that are given, else by what the folder holds."""
+        found = super().chosen() | ({"classes": Chosen("the names in colours", list(self.class_names))} if self.classes is None else {})
+        if self.split == "auto":
+            by_folder = Chosen("chosen when training starts; folder if there are sub-folders train and val, else ratio")
+            found["split"] = Chosen("train_list or val_list is given", "list") if self.train_list or self.val_list else by_folder
+        return found
+
 
 _Options = Options  # inside the source, `Options` is its attribute
 
@@ -217,6 +225,11 @@ class ImageMasks(Source):
     def split(self, name: SplitName) -> FolderSplit:
         """The pairs of a split; raises `DataError` that names faulty files when `on_error` is `stop`, or when nothing is left."""
         return self._splits[name]
+
+    def chosen(self) -> dict[str, Chosen]:
+        """`split`: as the folder has it."""
+        rule = self.inventory.rule
+        return {"split": Chosen(f"{self.root} has {'' if rule == 'folder' else 'no '}sub-folders train and val", rule)}
 
     def report(self) -> dict[str, Any]:
         """The folder, the rule of the split, the files of each split, and the files left out with the reason."""

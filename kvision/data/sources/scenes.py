@@ -13,7 +13,7 @@ import numpy as np
 from pydantic import Field, ValidationInfo, field_validator
 
 from kvision.core.errors import DataError
-from kvision.core.schema import DataOptions, Probability
+from kvision.core.schema import Chosen, DataOptions, Probability
 from kvision.data.palette import palette
 from kvision.data.source import DataInfo, Source, SplitName
 
@@ -66,6 +66,10 @@ class Options(DataOptions):
             msg = f"{list(value)} is not a range of fractions of the side; use [smallest, largest] with 0.05 <= smallest <= largest <= 1"
             raise ValueError(msg)
         return value
+
+    def chosen(self) -> dict[str, Chosen]:
+        """`cache`: scenes are drawn into memory."""
+        return super().chosen() | ({"cache": Chosen("scenes are drawn into memory", "ram")} if self.cache == "auto" else {})
 
 
 _Options = Options  # inside the source, `Options` is its attribute

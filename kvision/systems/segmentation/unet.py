@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
-from kvision.core.schema import Recipe, Section
+from kvision.core.schema import Chosen, Recipe, Section
 from kvision.systems.segmentation._part import Segmenter
 
 if TYPE_CHECKING:
@@ -44,6 +44,10 @@ class UNetOptions(Section):
     def levels(self) -> tuple[int, ...]:
         """Filters of each level, from the top to the bottom."""
         return self.filters or tuple(self.width * 2**level for level in range(self.depth + 1))
+
+    def chosen(self) -> dict[str, Chosen]:
+        """`filters`: from `width` and `depth`."""
+        return {} if self.filters else {"filters": Chosen(f"width={self.width}, doubled depth={self.depth} times", list(self.levels))}
 
 
 class UNet(Segmenter):

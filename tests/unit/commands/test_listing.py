@@ -9,6 +9,7 @@ from kvision import catalog
 from kvision.commands import listing
 from kvision.core import resolved
 from kvision.core.errors import RecipeError, UsageError
+from kvision.core.schema import Chosen
 
 RECIPE = "# A test.   kvision train x.yaml\nsystem: segmentation/unet\nmodel: {width: 8}\ndata: {source: scenes}\nsmoke: {train.steps: 3}\n"
 
@@ -76,6 +77,7 @@ def test_show_of_a_recipe_prints_what_it_sets(recipe: str, capsys: pytest.Captur
     found = lines(capsys)
     assert found["model.width"] == ["8", "recipe", "x.yaml:3"]
     assert "model.depth" not in found
+    assert "model.filters" not in found
     assert found["A"] == ["test.", "kvision", "train", "x.yaml"]
 
 
@@ -86,6 +88,8 @@ def test_resolved_prints_every_value_with_its_origin(recipe: str, capsys: pytest
     assert found["model.depth"] == ["3", "default"]
     assert found["train.steps"] == ["3", "smoke", "x.yaml:5"]
     assert found["train.epochs"] == ["3", "command", "line", "train.epochs=3"]
+    assert " ".join(found["model.filters"]) == "[8, 16, 32, 64] auto: width=8, doubled depth=3 times"
+    assert " ".join(found["train.steps_per_call"]) == "null auto: chosen while training, from the time of a step"
     assert set(found) >= set(catalog.load(recipe).origins)
 
 
@@ -96,11 +100,13 @@ def test_resolved_never_shortens_a_value(recipe: str, capsys: pytest.CaptureFixt
 
 
 def test_show_of_a_run_prints_its_origins(recipe: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    found = catalog.load(recipe).with_auto("train.steps_per_call", 4)
+    found = catalog.load(recipe).settled({"train.steps": Chosen("10 epochs of 125 steps", 1250)})
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "resolved.json").write_text(json.dumps(resolved.to_json(found)))
     listing.run_show("run", resolved=True)
-    assert lines(capsys)["train.steps_per_call"] == ["4", "auto"]
+    assert " ".join(lines(capsys)["train.steps"]) == "1250 auto: 10 epochs of 125 steps"
+    listing.run_show("run")
+    assert "`kvision show run --resolved` prints every value" in capsys.readouterr().out
     with pytest.raises(UsageError, match="is a run, its values are past"):
         listing.run_show("run", ["train.epochs=3"])
 

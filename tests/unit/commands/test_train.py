@@ -5,13 +5,15 @@ from __future__ import annotations
 import csv
 import json
 import os
+import re
 import signal
 from pathlib import Path
 
 import pytest
 
-from kvision.commands import train
+from kvision.commands import listing, train
 from kvision.core.errors import DataError, DivergedError, RunError
+from kvision.core.resolved import Origin
 from kvision.engine import events
 from kvision.engine.actions import panel
 from tests.unit import run_folders
@@ -78,6 +80,21 @@ def test_the_recipe_in_the_run_folder_trains_the_same(finished: Path) -> None:
     from kvision import catalog
 
     assert catalog.load(finished / "recipe.yaml").values() == catalog.from_run(finished).values()
+
+
+def test_what_was_chosen_is_written_down_and_does_not_bind_another_run(finished: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from kvision import catalog
+
+    assert catalog.from_run(finished).origins["train.steps"] == Origin("auto", "2 epochs of 3 steps", 6)
+    again = catalog.load(finished / "recipe.yaml", ["data.train_size=40"])
+    assert again.recipe.train.steps is None
+    assert again.origins["train.steps"].value is None
+    capsys.readouterr()
+    listing.run_show(str(finished), resolved=True)
+    text = capsys.readouterr().out
+    assert re.search(r"^train\.steps +6 +auto: 2 epochs of 3 steps$", text, re.MULTILINE)
+    assert re.search(r"^data\.cache +ram +auto: scenes are drawn into memory$", text, re.MULTILINE)
+    assert "2 epochs of 3 steps" in (finished / "report.html").read_text()
 
 
 def test_evaluation_agrees_with_the_best_row(finished: Path) -> None:

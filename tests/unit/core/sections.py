@@ -9,7 +9,7 @@ from pydantic import Field, ValidationInfo, field_validator
 
 from kvision.core.resolve import resolve
 from kvision.core.resolved import Resolved, Sections
-from kvision.core.schema import Count, DataOptions, Positive, Recipe, Section, narrow
+from kvision.core.schema import Chosen, Count, DataOptions, Positive, Recipe, Section, narrow
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,6 +28,9 @@ class Net(Section):
     title: str = "net"
     weights: dict[int, float] = Field(default_factory=dict)
     twin: str | None = None
+
+    def chosen(self) -> dict[str, Chosen]:
+        return {} if self.filters else {"filters": Chosen(f"width={self.width}", [self.width, 2 * self.width])}
 
     @field_validator("twin")
     @classmethod

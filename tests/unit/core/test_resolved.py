@@ -3,14 +3,15 @@ from __future__ import annotations
 import itertools
 import json
 import random
+import re
 from typing import TYPE_CHECKING
 
 import pytest
-from pydantic import ValidationError
 
 from kvision.core import resolved
 from kvision.core.errors import RunError
 from kvision.core.resolved import Origin, Resolved
+from kvision.core.schema import Chosen
 from tests.unit.core.sections import MINIMAL, load, sections
 
 if TYPE_CHECKING:
@@ -84,21 +85,71 @@ def test_every_leaf_has_a_value_and_an_origin(tmp_path: Path) -> None:
     assert "model" not in leaves
 
 
-def test_with_auto_sets_one_value_and_its_origin(tmp_path: Path) -> None:
+def test_what_a_section_chooses_is_used_and_stays_out_of_the_recipe(tmp_path: Path) -> None:
+    found = load(tmp_path, MINIMAL + "model: {width: 8}\n")
+    assert found.origins["model.filters"] == Origin("auto", "width=8", [8, 16])
+    assert found.used()["model.filters"] == [8, 16]
+    assert found.leaves()["model.filters"] is None
+    assert found.recipe.model.model_dump()["filters"] is None
+    assert "filters: null" in resolved.dump(found)  # so that the run's recipe does not turn a choice into a wish
+    assert load(tmp_path, resolved.dump(found), "model.width=4").used()["model.filters"] == [4, 8]
+    given = load(tmp_path, MINIMAL + "model: {filters: [3, 5]}\n")
+    assert given.origins["model.filters"] == Origin("recipe", given.origins["model.filters"].where)
+    assert given.used()["model.filters"] == (3, 5)
+
+
+def test_the_choices_of_the_common_sections(tmp_path: Path) -> None:
+    found = load(tmp_path, MINIMAL)
+    assert found.origins["optim.weight_decay"] == Origin("auto", "Keras' default of adamw", 0.004)
+    assert found.origins["optim.momentum"] == Origin("default")  # adamw has none
+    assert found.origins["optim.clip_norm"] == Origin("default")  # null is `off`, not a choice
+    assert load(tmp_path, MINIMAL, "optim.name=sgd").origins["optim.momentum"] == Origin("auto", "the default of sgd", 0.9)
+    assert load(tmp_path, MINIMAL, "data.fit=crop").origins["data.cache"] == Origin("auto", "fit: crop keeps each picture's own size", "none")
+    for path in ("data.cache", "train.steps", "train.steps_per_call", "train.checkpoint_every_steps"):
+        assert str(found.origins[path]).startswith("auto: ")
+        assert re.search("when training starts|while training", found.origins[path].where)
+        assert found.used()[path] == found.leaves()[path]
+    assert {origin.kind for origin in load(tmp_path, MINIMAL, "train.steps=7", "data.cache=ram").origins.values()} == {
+        "recipe", "command line", "default", "auto"
+    }  # fmt: skip
+
+
+def test_every_value_chosen_would_be_accepted_from_a_person(tmp_path: Path) -> None:
+    found = load(tmp_path, MINIMAL, "optim.name=sgd", "data.fit=crop")
+    chosen = [f"{path}={json.dumps(origin.value)}" for path, origin in found.origins.items() if origin.value is not None]
+    assert len(chosen) == 4
+    again = load(tmp_path, MINIMAL, "optim.name=sgd", "data.fit=crop", *chosen)
+    assert {path: json.dumps(value) for path, value in again.used().items()} == {path: json.dumps(value) for path, value in found.used().items()}
+
+
+def test_a_null_that_somebody_wrote_asks_for_the_choice(tmp_path: Path) -> None:
+    found = load(tmp_path, MINIMAL + "optim: {weight_decay: null}\n", "data.cache=auto")
+    assert str(found.origins["optim.weight_decay"]).endswith("recipe.yaml:3)")
+    assert found.origins["data.cache"].asked == "command line data.cache=auto"
+    assert found.origins["data.cache"].written
+    assert not load(tmp_path, MINIMAL).origins["data.cache"].written
+    assert found.settled({"data.cache": Chosen("there is room", "ram")}).origins["data.cache"].asked == "command line data.cache=auto"
+
+
+def test_facts_settle_what_waits_for_them_and_nothing_else(tmp_path: Path) -> None:
+    facts = {"train.steps": Chosen("2 epochs of 7 steps", 14), "model.filters": Chosen("wrong", [1]), "optim.lr": Chosen("wrong", 1.0)}
     before = load(tmp_path, MINIMAL)
-    after = before.with_auto("train.steps_per_call", 8)
-    assert after.recipe.train.steps_per_call == 8
-    assert after.origins["train.steps_per_call"] == Origin("auto")
-    assert before.recipe.train.steps_per_call is None
+    after = before.settled(facts)
+    assert after.origins["train.steps"] == Origin("auto", "2 epochs of 7 steps", 14)
+    assert after.used() == before.used() | {"train.steps": 14}
+    assert after.values() == before.values()
+    assert after.settled({"train.steps": Chosen("late", 3)}) == after
+    given = load(tmp_path, MINIMAL, "train.steps=5")
+    assert given.settled(facts) == given
     with pytest.raises(KeyError):
-        before.with_auto("train.steps_per_cal", 8)
-    with pytest.raises(ValidationError):
-        before.with_auto("train.steps_per_call", 0)
+        before.settled({"train.stepz": Chosen("", 1)})
 
 
 def test_an_origin_reads_well() -> None:
     assert str(Origin("recipe", "unet.yaml:3")) == "recipe unet.yaml:3"
     assert str(Origin("default")) == "default"
+    assert str(Origin("auto", "width=8", [8])) == "auto: width=8"
+    assert str(Origin("auto", "width=8", [8], "recipe a.yaml:3")) == "auto: width=8 (asked for by recipe a.yaml:3)"
 
 
 def write(folder: Path, found: Resolved) -> Path:
@@ -107,7 +158,7 @@ def write(folder: Path, found: Resolved) -> Path:
 
 
 def test_a_run_folder_gives_back_what_was_resolved(tmp_path: Path) -> None:
-    found = load(tmp_path, RICH, "train.epochs=3").with_auto("train.steps_per_call", 4)
+    found = load(tmp_path, RICH, "train.epochs=3").settled({"train.steps": Chosen("3 epochs of 2 steps", 6)})
     assert resolved.from_run(write(tmp_path, found), sections) == found
 
 

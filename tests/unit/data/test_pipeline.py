@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import itertools
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -163,6 +164,20 @@ def test_cached_and_uncached_batches_are_equal(fit: str) -> None:
         pipeline = make(EVERYTHING, source=FakeSource(section, shape=(40, 56)), fit=fit, cache=cache, augment=BUSY)
         batches.append(joined(take(pipeline.train(0), 3) + take(pipeline.val(), 3)))
     assert_equal(*batches)
+
+
+def test_it_tells_where_the_examples_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    def cache(**options: str) -> str | None:
+        section = DataOptions(source="fake", size_px=32, batch=4, **options)
+        return make(source=FakeSource(section), **options).chosen()["cache"].value
+
+    assert [cache(), cache(cache="none"), cache(fit="crop")] == ["ram", "none", "none"]
+    monkeypatch.setattr("kvision.data.cache.SHARE_OF_MEMORY", 0.0)
+    assert cache() == "none"
+    monkeypatch.setattr("kvision.data.cache.psutil.virtual_memory", lambda: SimpleNamespace(available=15))
+    monkeypatch.setattr("kvision.data.cache._bytes_each", lambda reader: 1)
+    monkeypatch.setattr("kvision.data.cache.SHARE_OF_MEMORY", 1.0)  # 24 training examples don't fit, 10 for validation do
+    assert cache() == "auto"
 
 
 def test_a_random_crop_moves_from_epoch_to_epoch_and_validation_stays_in_the_middle() -> None:

@@ -10,6 +10,7 @@ import tensorflow as tf
 from PIL import Image
 
 from kvision.core.errors import DataError
+from kvision.core.schema import Chosen
 from kvision.data.pipeline import Pipeline
 from kvision.data.sources.image_masks import ImageMasks, Options
 from tests.unit.data.folders import COLOURS, picture, source, write
@@ -53,6 +54,12 @@ def test_the_first_frame_of_an_animation(tmp_path):
     for example in both(source(tmp_path)).values():
         assert example["image"].shape == (24, 32, 3)
         assert (example["image"] == [255, 0, 0]).all()
+
+
+def test_classes_stand_in_the_colours(tmp_path):
+    one = source(tmp_path, classes=None, colours={"sky": (0, 0, 255), "ignore": (0, 0, 0), "sea": (0, 0, 128)})
+    assert one.options.chosen()["classes"] == Chosen("the names in colours", ["sky", "sea"])
+    assert "classes" not in source(tmp_path).options.chosen()
 
 
 def test_info_needs_no_folder(tmp_path):
@@ -100,6 +107,7 @@ def test_split_by_lists(tmp_path):
     write(tmp_path, 6)
     (tmp_path / "val.txt").write_text("# the hard ones\n001\n\nimages/004.png\n")
     one = source(tmp_path, val_list="val.txt")
+    assert one.options.chosen()["split"] == Chosen("train_list or val_list is given", "list")
     assert list(one.split("val").names) == ["images/001.png", "images/004.png"]
     assert len(one.split("train")) == 4
     (tmp_path / "train.txt").write_text("000.png\n002\n")
@@ -122,6 +130,8 @@ def test_split_by_folder(tmp_path, layout):
     one = source(tmp_path)
     assert (len(one.split("train")), len(one.split("val"))) == (5, 2)
     assert one.report()["split"] == "folder"
+    assert one.options.chosen()["split"].value is None  # the recipe alone can't tell
+    assert one.chosen() == {"split": Chosen(f"{tmp_path} has sub-folders train and val", "folder")}
     assert one.report()["files"]["val"] == [f"{layout.format('val')}/{number:03}.png" for number in range(2)]
 
 
