@@ -129,9 +129,8 @@ def _load(subject: str, overrides: Sequence[str], *, smoke: bool) -> Resolved:
 def _check_name(subject: str) -> None:
     """Raises a UsageError when a word is nearer to a system or a source than to a recipe."""
     own = [*catalog.systems(), *catalog.sources(), *COMMON]
-    recipes = list(paths.shipped())
-    if subject.removeprefix("recipes/").removesuffix(".yaml") not in recipes:
-        raise UsageError(f"{subject!r}: no such system, source, recipe or run; `kvision list` shows them{did_you_mean(subject, [*own, *recipes])}")
+    if subject.removeprefix("recipes/").removesuffix(".yaml") not in paths.shipped():
+        raise UsageError(f"{subject!r}: no such system, source, recipe or run; `kvision list` shows them{paths.meant_recipe(subject, own)}")
 
 
 def _sections(name: str) -> dict[str, type[BaseModel]]:

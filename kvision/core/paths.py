@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from kvision.core.errors import Problem, RecipeError
-from kvision.core.names import did_you_mean
+from kvision.core.names import nearest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 PACKAGE = Path(__file__).resolve().parent.parent
 SUFFIXES = (".yaml", ".yml")
@@ -61,9 +65,30 @@ def find_recipe(name: str | Path) -> Path:
     found = beside or own.get(stem)
     if found is not None:
         return found
-    hint = did_you_mean(path.stem, [*own, *(file.stem for file in path.parent.glob("*.y*ml"))])
-    message = f"no such file, and no recipe of that name; give a path, or one of: {', '.join(own) or '(none shipped)'}{hint}"
+    message = f"no such file, and no recipe of that name; give a path, or one of: {', '.join(own) or '(none shipped)'}{meant_recipe(path)}"
     raise RecipeError([Problem(text, "", message)])
+
+
+def meant_recipe(name: str | Path, others: Iterable[str] = ()) -> str:
+    """Which recipe a name that is none may stand for; recipes are recognised by their last part alone, as `unet_no_skip` is.
+
+    Looks among kvision's own recipes, the files beside the one that was named, and those in `recipes/` of the working folder.
+
+    Args:
+        name: What was typed.
+        others: Further names that would have been accepted.
+
+    Returns:
+        `; did you mean "segmentation/unet_no_skips"?` with what is to be typed, or nothing when no name is alike.
+    """
+    path = Path(name)
+    typed = {other: other for other in [*others, *shipped()]}
+    for own in shipped():
+        typed.setdefault(Path(own).name, own)
+    for file in sorted([*path.parent.glob("*.y*ml"), *Path("recipes").rglob("*.y*ml")]):
+        typed.setdefault(file.stem, file.as_posix())
+    near = nearest(path.with_suffix("").as_posix().removeprefix("recipes/"), typed) or nearest(path.stem, typed)
+    return f'; did you mean "{typed[near]}"?' if near else ""
 
 
 def unused(folder: Path) -> Path:

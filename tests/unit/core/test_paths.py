@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -35,8 +36,27 @@ def test_an_unknown_recipe_is_answered_with_a_near_one(here: Path) -> None:
     with pytest.raises(RecipeError, match=r'recipes/unett\.yaml: no such file.*did you mean "unet"\?'):
         paths.find_recipe("recipes/unett.yaml")
     (here / "mine.yaml").write_text("")
-    with pytest.raises(RecipeError, match='did you mean "mine"'):
+    with pytest.raises(RecipeError, match=r'did you mean "mine\.yaml"'):
         paths.find_recipe("mien.yaml")
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("ssd", "detection/ssd"),
+        ("ssd.yaml", "detection/ssd"),
+        ("recipes/detction/ssd.yaml", "detection/ssd"),
+        ("recipes/resnett", "resnet"),
+        ("my_net", "recipes/segmentation/my_net.yaml"),
+        ("recipes/segmentation/mynet.yaml", "recipes/segmentation/my_net.yaml"),
+    ],
+)
+def test_a_bare_name_is_answered_with_what_to_type(here: Path, typed: str, meant: str) -> None:
+    (here / "recipes" / "segmentation").mkdir(parents=True)
+    (here / "recipes" / "segmentation" / "my_net.yaml").write_text("system: x\n")
+    with pytest.raises(RecipeError, match=f'did you mean "{re.escape(meant)}"'):
+        paths.find_recipe(typed)
+    assert paths.find_recipe(meant).is_file()
 
 
 @pytest.mark.parametrize("name", ["", "a" * 300, "a\0b"])
