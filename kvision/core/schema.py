@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, create_model, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, create_model, field_validator
 
 Probability = Annotated[float, Field(ge=0.0, le=1.0)]
 Positive = Annotated[float, Field(gt=0.0, le=1e9, allow_inf_nan=False)]
@@ -153,6 +153,15 @@ class OptimOptions(Section):
     ema: float | None = Field(None, gt=0.0, lt=1.0, description="Decay of an exponential moving average of the weights; none: no average.")
     accumulate: Count = Field(1, description="Micro-batches that each global batch is computed in; the mathematics stays that of the whole batch.")
     groups: tuple[GroupOptions, ...] = Field((), description="Parameter groups; the first match wins.")
+
+    @field_validator("momentum", "nesterov")
+    @classmethod
+    def _has_an_effect(cls, value: float | bool | None, info: ValidationInfo) -> float | bool | None:
+        users = list(DEFAULT_MOMENTUM) if info.field_name == "momentum" else ["sgd"]
+        name = info.data.get("name")
+        if value and name is not None and name not in users:
+            raise ValueError(f"got {value}, which has no effect on name={name}; take it out, or use name={' or '.join(users)}")
+        return value
 
     def chosen(self) -> dict[str, Chosen]:
         """`momentum` and `weight_decay`: by the optimizer."""
