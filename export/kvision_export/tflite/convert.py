@@ -1,0 +1,236 @@
+"""Converts a subject to LiteRT files, each proven to hold nothing that a device can't run.
+
+The converters run in a child process: they can crash (static int8 of a rolled Keras LSTM is a segmentation fault), hang or eat all memory, and
+must not take the export with them.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from kvision_export.errors import ExportError
+from kvision_export.tflite import flatbuffer, freeze, runtimes, worker
+from kvision_export.tflite.engines import Task
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+
+    from kvision_export.formats import Format
+    from kvision_export.tflite.calibration import Calibration
+
+_POLL_S = 0.05
+_START_S = 60.0
+"""What a child may take longer than the time limit: it has to import TensorFlow first."""
+_MAIN = ("-m", "kvision_export.tflite.worker")
+
+
+@dataclass(frozen=True)
+class Converted:
+    """A file that was made.
+
+    Attributes:
+        path: The file.
+        seconds: Time that the conversion took in the child.
+        converter: Which of the two converters made it.
+        notes: What a person should know of it, a sentence each.
+    """
+
+    path: Path
+    seconds: float
+    converter: str
+    notes: tuple[str, ...] = ()
+
+
+def convert(
+    subject: freeze.Networks,
+    format: Format,  # noqa: A002 - the name of the option
+    out: Path,
+    *,
+    calibration: Calibration | None = None,
+    batch: int | None = 1,
+    runtime: str = "litert2",
+    allow_flex: bool = False,
+    timeout_s: float = 600,
+    keep_float: Collection[str] = (),
+) -> Converted:
+    """Makes one LiteRT file.
+
+    Args:
+        subject: What is exported.
+        format: The format.
+        out: The file to write; its folder exists.
+        calibration: Needed by the formats that are `calibrated`.
+        batch: Size of the first dimension; none: any.
+        runtime: Oldest runtime that must run it: `2.14`, `2.17` or `litert2`.
+        allow_flex: Whether ops of TensorFlow itself may stay in the file; such a file needs the Flex delegate.
+        timeout_s: Time limit.
+        keep_float: Names of output tensors of the ops that are to stay in float.
+
+    Returns:
+        What was made.
+
+    Raises:
+        ExportError: If the file can't be made, or what was made would not run or would compute wrongly; says what to do.
+    """
+    options: dict[str, Any] = {"batch": batch, "runtime": runtime, "allow_flex": allow_flex, "timeout_s": timeout_s, "keep_float": keep_float}
+    made = convert_many(subject, {format: out}, calibration=calibration, **options)[format]
+    if isinstance(made, ExportError):
+        raise made
+    return made
+
+
+def convert_many(
+    subject: freeze.Networks,
+    outs: Mapping[Format, Path],
+    *,
+    calibration: Calibration | None = None,
+    batch: int | None = 1,
+    runtime: str = "litert2",
+    allow_flex: bool = False,
+    timeout_s: float = 600,
+    keep_float: Collection[str] = (),
+) -> dict[Format, Converted | ExportError]:
+    """Makes several files of one subject in one child; where that dies, the rest is made in a new one.
+
+    Args:
+        subject: What is exported.
+        outs: The file to write, by format.
+        calibration: As for `convert`, as are the others.
+        batch: Size of the first dimension; none: any.
+        runtime: Oldest runtime that must run the files.
+        allow_flex: Whether ops of TensorFlow itself may stay.
+        timeout_s: Time limit of each format.
+        keep_float: Names of output tensors of the ops that are to stay in float.
+
+    Returns:
+        By format what was made, or why it could not be.
+    """
+    found: dict[Format, Converted | ExportError] = {}
+    tasks: dict[Format, Task] = {}
+    for each, out in outs.items():
+        refusal = runtimes.refusal(each, runtime)
+        if refusal is None and each.calibrated and calibration is None:
+            refusal = f"{each.name} is calibrated on training images; give a calibration"
+        if refusal is None:
+            tasks[each] = Task(each.name, str(out), runtime, allow_flex, tuple(keep_float), batch)
+        else:
+            found[each] = ExportError(refusal)
+    if tasks:
+        with tempfile.TemporaryDirectory(prefix="kvision-convert-") as name:
+            folder = Path(name)
+            freeze.save(subject, folder / worker.MODEL, batch)
+            if calibration is not None:
+                np.savez(folder / worker.CALIBRATION, **{f"{key}|{name}": each for key, part in calibration.inputs.items() for name, each in part.items()})
+            answers = _run(folder, list(tasks.values()), timeout_s)
+        for each, task in tasks.items():
+            found[each] = _judged(each, task, answers[each.name])
+    return {each: found[each] for each in outs}
+
+
+def _run(folder: Path, tasks: Sequence[Task], timeout_s: float) -> dict[str, dict[str, Any]]:
+    """Children one after another until there is an answer for every task."""
+    answers: dict[str, dict[str, Any]] = {}
+    waiting = list(tasks)
+    while waiting:
+        (folder / worker.JOB).write_text(json.dumps([dataclasses.asdict(each) for each in waiting]))
+        fault = _child(folder, waiting, timeout_s)
+        done = [each for each in waiting if (folder / worker.answer_name(each.format)).is_file()]
+        answers |= {each.format: json.loads((folder / worker.answer_name(each.format)).read_text()) for each in done}
+        waiting = [each for each in waiting if each not in done]
+        if waiting:
+            answers[waiting[0].format] = fault
+            waiting = waiting[1:]
+    return answers
+
+
+def _child(folder: Path, tasks: Sequence[Task], timeout_s: float) -> dict[str, Any]:
+    """One child, watched until it ends; what kept it from doing all, if anything did."""
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "TF_CPP_MIN_LOG_LEVEL": "3"}
+    log = folder / "log.txt"
+    with log.open("wb") as output:
+        child = subprocess.Popen(
+            [sys.executable, *_MAIN, str(folder)], stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=environment, start_new_session=True
+        )
+    try:
+        deadline, made = time.monotonic() + timeout_s + _START_S, 0
+        while child.poll() is None:
+            count = sum((folder / worker.answer_name(each.format)).is_file() for each in tasks)
+            if count > made:
+                deadline, made = time.monotonic() + timeout_s, count
+            if time.monotonic() > deadline:
+                return {"fault": "hang", "timeout_s": timeout_s}
+            time.sleep(_POLL_S)
+    finally:
+        if child.poll() is None:
+            os.killpg(child.pid, signal.SIGKILL)
+            child.wait()
+    tail = log.read_text(errors="replace").strip().splitlines()[-1:]
+    return {"fault": "crash", "code": child.returncode, "log": "".join(tail)}
+
+
+def _judged(format: Format, task: Task, answer: Mapping[str, Any]) -> Converted | ExportError:  # noqa: A002
+    """The file as it was made, or why it must not be used."""
+    if "fault" in answer:
+        return ExportError(_FAULTS[answer["fault"]](format.name, answer))
+    path, notes = Path(task.out), list(answer["notes"])
+    flatbuffer.share_buffers(path)
+    problem = runtimes.problem(flatbuffer.inspect(path), format, task.runtime, allow_flex=task.allow_flex, keep_float=task.keep_float, notes=notes)
+    if problem is not None:
+        path.unlink()
+        return ExportError(problem)
+    return Converted(path, answer["seconds"], answer["by"], tuple(notes))
+
+
+def _crash(name: str, answer: Mapping[str, Any]) -> str:
+    code = answer["code"]
+    if code == -signal.SIGKILL or "bad_alloc" in answer["log"]:
+        return _memory(name, answer)
+    how = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with code {code}"
+    said = f" ({answer['log']})" if answer["log"] else ""
+    return (
+        f"{name}: the converter {how}{said}; this network can't be made into this format by the installed TensorFlow: "
+        "use tflite-fp32, tflite-fp16 or tflite-dynamic, or leave the layers that it can't convert (recurrent ones, as a rule) out"
+    )
+
+
+def _memory(name: str, answer: Mapping[str, Any]) -> str:
+    del answer
+    return f"{name}: the converter ran out of memory and was ended; free some memory, calibrate on fewer images, or convert on a larger machine"
+
+
+def _ops(name: str, answer: Mapping[str, Any]) -> str:
+    return (
+        f"{name}: LiteRT has no {', '.join(answer['ops'])}; accepted are the built-in ops of LiteRT: compute it otherwise in the network or after it, "
+        "or allow TensorFlow's ops with --allow-flex, for devices with the Flex delegate"
+    )
+
+
+_FAULTS = {
+    "crash": _crash,
+    "memory": _memory,
+    "ops": _ops,
+    "hang": lambda name, answer: f"{name}: the converter was still at work after {answer['timeout_s']:g} s and was ended; allow more time, or leave it out",
+    "disk": lambda name, answer: f"{name}: the file could not be written: {answer['reason']}; free some space, or choose another place with --out",
+    "converter": lambda name, answer: f"{name}: the converter refused this network: {_reason(answer['reason'])}; use another format, or change the layer",
+}
+
+
+def _reason(text: str) -> str:
+    """The converter's own reason out of pages of its report."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    errors = [line for line in lines if "error:" in line]
+    return (errors or lines or ["no reason was given"])[0][:500]
+
+

@@ -1,0 +1,220 @@
+"""What stands in a .tflite file, read from the flatbuffer itself and never from what a converter says of it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import flatbuffers
+import numpy as np
+from ai_edge_litert import schema_py_generated as schema
+
+from kvision_edge import manifest
+from kvision_export.tflite import op_versions
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_ALIGNMENT = 16
+_DTYPES = {
+    "FLOAT32": "float32",
+    "FLOAT16": "float16",
+    "FLOAT64": "float64",
+    "BFLOAT16": "bfloat16",
+    "INT4": "int4",
+    "INT8": "int8",
+    "INT16": "int16",
+    "INT32": "int32",
+    "INT64": "int64",
+    "UINT8": "uint8",
+    "UINT16": "uint16",
+    "UINT32": "uint32",
+    "UINT64": "uint64",
+    "BOOL": "bool",
+    "STRING": "string",
+    "RESOURCE": "resource",
+    "COMPLEX64": "complex64",
+}
+_FLOATS = ("float32", "float16", "float64", "bfloat16")
+
+
+def _named(kind: type) -> dict[int, str]:
+    return {value: name for name, value in vars(kind).items() if isinstance(value, int)}
+
+
+_OPERATORS, _TYPES = _named(schema.BuiltinOperator), _named(schema.TensorType)
+
+
+@dataclass(frozen=True)
+class FileFacts:
+    """What a file holds.
+
+    Attributes:
+        signatures: Inputs and outputs by signature, in the file's own dtypes.
+        ops: By signature how often each op occurs; the bodies of loops and branches count under `<signature>/<subgraph>`.
+        versions: Highest version of each op.
+        float_ops: Ops with a float activation, as `OP output tensor`; the casts at float edges do not count.
+        custom_ops: Names of custom ops that are not TensorFlow's.
+        flex_ops: Names of TensorFlow's own ops.
+        variable_ops: Ops that read or write variables.
+        minimum_runtime: Oldest TensorFlow Lite whose op versions suffice.
+        weights_bytes: Bytes of all buffers, each counted once.
+        weight_dtypes: Bytes of the constants by dtype.
+    """
+
+    signatures: dict[str, manifest.Signature]
+    ops: dict[str, Counter[str]]
+    versions: dict[str, int]
+    float_ops: list[str]
+    custom_ops: list[str]
+    flex_ops: list[str]
+    variable_ops: list[str]
+    minimum_runtime: str
+    weights_bytes: int
+    weight_dtypes: dict[str, int]
+
+
+def read(path: Path) -> Any:
+    """The model of a file, as the schema's object."""
+    return schema.ModelT.InitFromPackedBuf(path.read_bytes())
+
+
+def inspect(path: Path) -> FileFacts:
+    """Reads a file.
+
+    Args:
+        path: A .tflite file, with or without a zip appended.
+
+    Returns:
+        What it holds.
+    """
+    model = read(path)
+    names = [op_name(code) for code in model.operatorCodes]
+    used = sorted({operator.opcodeIndex for graph in model.subgraphs for operator in graph.operators or ()})
+    versions: dict[str, int] = {}
+    for index in used:
+        versions[names[index]] = max(versions.get(names[index], 1), model.operatorCodes[index].version)
+    custom = [name for name in versions if name.startswith("CUSTOM:")]
+    flex = [name for name in custom if name.startswith("CUSTOM:Flex")]
+    dtypes: Counter[str] = Counter()
+    for graph in model.subgraphs:
+        for tensor in graph.tensors:
+            data = model.buffers[tensor.buffer].data
+            dtypes[dtype(tensor)] += 0 if data is None else len(data)
+    return FileFacts(
+        signatures={_text(each.signatureKey): _signature(model, each) for each in model.signatureDefs or ()},
+        ops=_histogram(model, names),
+        versions=versions,
+        float_ops=[each for graph in model.subgraphs for each in _float_ops(model, graph, names)],
+        custom_ops=[name.removeprefix("CUSTOM:") for name in custom if name not in flex],
+        flex_ops=[name.removeprefix("CUSTOM:Flex") for name in flex],
+        variable_ops=[name for name in versions if name in ("VAR_HANDLE", "READ_VARIABLE", "ASSIGN_VARIABLE")],
+        minimum_runtime=op_versions.minimum(versions),
+        weights_bytes=sum(0 if each.data is None else len(each.data) for each in model.buffers),
+        weight_dtypes={name: size for name, size in dtypes.items() if size},
+    )
+
+
+def op_name(code: Any) -> str:
+    """`CONV_2D`, or `CUSTOM:<name>`."""
+    number = max(code.builtinCode, code.deprecatedBuiltinCode)
+    return f"CUSTOM:{_text(code.customCode)}" if number == schema.BuiltinOperator.CUSTOM else _OPERATORS[number]
+
+
+def dtype(tensor: Any) -> str:
+    """A tensor's dtype as numpy calls it."""
+    return _DTYPES.get(_TYPES[tensor.type], _TYPES[tensor.type].lower())
+
+
+def is_constant(model: Any, tensor: Any) -> bool:
+    """Whether a tensor's values stand in the file."""
+    data = model.buffers[tensor.buffer].data
+    return data is not None and len(data) > 0
+
+
+def _text(value: Any) -> str:
+    return value.decode() if isinstance(value, bytes) else str(value)
+
+
+def _tensor(tensor: Any) -> manifest.Tensor:
+    signature = tensor.shapeSignature if tensor.shapeSignature is not None and len(tensor.shapeSignature) else tensor.shape
+    shape = tuple(int(size) for size in signature) if signature is not None else ()
+    parameters = tensor.quantization
+    if parameters is None or parameters.scale is None or not len(parameters.scale):
+        return manifest.Tensor(shape, dtype(tensor))
+    scale = tuple(float(each) for each in parameters.scale)
+    return manifest.Tensor(shape, dtype(tensor), scale, tuple(int(each) for each in parameters.zeroPoint), int(parameters.quantizedDimension))
+
+
+def _signature(model: Any, definition: Any) -> manifest.Signature:
+    tensors = model.subgraphs[definition.subgraphIndex].tensors
+    inputs, outputs = ({_text(each.name): _tensor(tensors[each.tensorIndex]) for each in edge or ()} for edge in (definition.inputs, definition.outputs))
+    return manifest.Signature(inputs, outputs)
+
+
+def _histogram(model: Any, names: list[str]) -> dict[str, Counter[str]]:
+    """Ops by signature. The converter names a loop's or branch's subgraph after nothing that ties it to its signature, so these stand by number."""
+    owners = {each.subgraphIndex: _text(each.signatureKey) for each in model.signatureDefs or ()}
+    found: dict[str, Counter[str]] = {}
+    for number, graph in enumerate(model.subgraphs):
+        name = owners.get(number, "main" if number == 0 else f"subgraph {number}")
+        found[name] = Counter(names[operator.opcodeIndex] for operator in graph.operators or ())
+    return found
+
+
+def _float_ops(model: Any, graph: Any, names: list[str]) -> Iterator[str]:
+    inputs, outputs = set(np.atleast_1d(graph.inputs).tolist()), set(np.atleast_1d(graph.outputs).tolist())
+    for operator in graph.operators or ():
+        name = names[operator.opcodeIndex]
+        edges = [index for each in (operator.inputs, operator.outputs) if each is not None for index in np.atleast_1d(each).tolist() if index >= 0]
+        floats = {index for index in edges if dtype(graph.tensors[index]) in _FLOATS and not is_constant(model, graph.tensors[index])}
+        is_edge = (name == "QUANTIZE" and floats <= inputs) or (name == "DEQUANTIZE" and floats <= outputs)
+        of_constant = name == "DEQUANTIZE" and is_constant(model, graph.tensors[operator.inputs[0]])
+        if floats and not is_edge and not of_constant:
+            yield f"{name} {_text(graph.tensors[operator.outputs[0]].name)}"
+
+
+class _Builder(flatbuffers.Builder):
+    """Aligns the contents of buffers as the schema demands; the schema's Python code does not."""
+
+    def CreateNumpyVector(self, x: np.ndarray) -> int:
+        if x.dtype == np.uint8:
+            self.Prep(_ALIGNMENT, len(x))
+        return int(super().CreateNumpyVector(x))
+
+
+def share_buffers(path: Path) -> int:
+    """Stores every weight once: identical buffers of several signatures become one.
+
+    Args:
+        path: A .tflite file without a zip appended; written anew if there is something to gain.
+
+    Returns:
+        Bytes gained.
+    """
+    model = read(path)
+    first: dict[bytes, int] = {}
+    meta = {each.buffer for each in model.metadata or ()}
+    moved = [0] * len(model.buffers)
+    gained = 0
+    for number, buffer in enumerate(model.buffers):
+        content = b"" if buffer.data is None else buffer.data.tobytes()
+        shared = len(content) >= _ALIGNMENT and number not in meta
+        moved[number] = first.setdefault(content, number) if shared else number
+        gained += len(content) if moved[number] != number else 0
+    if not gained:
+        return 0
+    kept = [number for number in range(len(model.buffers)) if moved[number] == number]
+    place = {number: index for index, number in enumerate(kept)}
+    model.buffers = [model.buffers[number] for number in kept]
+    for graph in model.subgraphs:
+        for tensor in graph.tensors:
+            tensor.buffer = place[moved[tensor.buffer]]
+    for each in model.metadata or ():
+        each.buffer = place[each.buffer]
+    builder = _Builder(1 << 20)
+    builder.Finish(model.Pack(builder), file_identifier=b"TFL3")
+    path.write_bytes(bytes(builder.Output()))
+    return gained

@@ -1,0 +1,68 @@
+"""The networks of a system as functions without variables, which is the only form that converts and quantizes reliably.
+
+A SavedModel whose variables are left to the converter becomes, on this stack, a file that loads, runs and returns NaN (VAR_HANDLE and
+READ_VARIABLE stay in it), or, with several signatures, one that does not load. So each network is frozen by itself before the converter sees it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+import keras
+import tensorflow as tf
+from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+class Networks(Protocol):
+    """What has networks to export: a `kvision_export.subject.Subject`."""
+
+    def networks(self) -> dict[str, keras.Model]:
+        """The networks, by the name of their signature."""
+        ...
+
+
+def concrete(subject: Networks, batch: int | None = 1) -> dict[str, Any]:
+    """Every network in inference mode, its weights turned into constants.
+
+    Args:
+        subject: What is exported.
+        batch: Size of the first dimension; none: any.
+
+    Returns:
+        By signature, a `ConcreteFunction` that takes the network's inputs by their Keras names and gives a dict of its outputs by theirs.
+    """
+    return {name: _frozen(net, batch) for name, net in subject.networks().items()}
+
+
+def save(subject: Networks, folder: Path, batch: int | None = 1) -> None:
+    """Writes `concrete` as a SavedModel that holds constants only, for the converter to read in another process."""
+    tf.saved_model.save(tf.Module(), str(folder), signatures=concrete(subject, batch))
+
+
+def output_names(net: keras.Model) -> list[str]:
+    """Names of the outputs in the order in which `tf.nest.flatten` gives them: keys of a dict, else the layers that they come from."""
+    structure = net.output
+    return sorted(structure) if isinstance(structure, dict) else list(net.output_names)
+
+
+def _frozen(net: keras.Model, batch: int | None) -> Any:
+    names = output_names(net)
+    specs = {each.name: tf.TensorSpec([batch, *each.shape[1:]], each.dtype, name=each.name) for each in net.inputs}
+    structure = net._inputs_struct
+
+    def call(**inputs: tf.Tensor) -> list[tf.Tensor]:
+        flat = [inputs[each.name] for each in net.inputs]
+        return tf.nest.flatten(net(tf.nest.pack_sequence_as(structure, flat), training=False))
+
+    traced = tf.function(call).get_concrete_function(**specs)
+    # Loops stay functional: lowered ones do not convert.
+    constant = convert_variables_to_constants_v2(traced, lower_control_flow=False)
+    order = [each.op.name for each in constant.inputs]
+
+    def named(**inputs: tf.Tensor) -> dict[str, tf.Tensor]:
+        return dict(zip(names, constant(*(inputs[name] for name in order)), strict=True))
+
+    return tf.function(named).get_concrete_function(**specs)

@@ -1,0 +1,73 @@
+"""The child process that converts: `python -m kvision_export.tflite.worker FOLDER`.
+
+`FOLDER` holds `job.json`, `saved_model/` and, for calibrated formats, `calibration.npz`. The files are made one after another; as soon as one is
+made, or is known to be impossible, its answer `<format>.json` appears. So a crash or a hang loses nothing but the format at work.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from kvision_export.tflite.engines import Samples, Task
+
+JOB, MODEL, CALIBRATION = "job.json", "saved_model", "calibration.npz"
+
+
+def answer_name(format_name: str) -> str:
+    """The file in which the answer for a format appears."""
+    return f"{format_name}.json"
+
+
+def main(folder: Path) -> None:
+    """Does the job that lies in a folder."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    from kvision_export.tflite import engines
+
+    tasks = [engines.Task(**{**each, "keep_float": tuple(each["keep_float"])}) for each in json.loads((folder / JOB).read_text())]
+    samples = _samples(folder / CALIBRATION)
+    for task in tasks:
+        started = time.monotonic()
+        answer = {**_do(task, folder, samples), "seconds": time.monotonic() - started}
+        path = folder / answer_name(task.format)
+        path.with_suffix(".tmp").write_text(json.dumps(answer))
+        path.with_suffix(".tmp").replace(path)
+
+
+def _do(task: Task, folder: Path, samples: Samples) -> dict[str, Any]:
+    """Makes one file and says what came of it; faults are part of the answer."""
+    from kvision_export.tflite import engines
+
+    try:
+        made = engines.make(task, folder / MODEL, samples)
+        Path(task.out).write_bytes(made.content)
+    except engines.UnsupportedOps as error:
+        return {"fault": "ops", "ops": error.ops}
+    except MemoryError:
+        return {"fault": "memory"}
+    except OSError as error:
+        return {"fault": "disk", "errno": error.errno, "reason": error.strerror or str(error)}
+    except Exception as error:  # whatever the converters raise is told to the parent, which words it
+        return {"fault": "converter", "reason": f"{type(error).__name__}: {error}"}
+    return {"by": made.by, "notes": made.notes}
+
+
+def _samples(path: Path) -> dict[str, dict[str, Any]]:
+    import numpy as np
+
+    samples: dict[str, dict[str, Any]] = {}
+    if path.is_file():
+        with np.load(path) as file:
+            for key in file.files:
+                signature, name = key.split("|", 1)
+                samples.setdefault(signature, {})[name] = file[key]
+    return samples
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
