@@ -185,7 +185,6 @@ def _judged(format: Format, task: Task, answer: Mapping[str, Any]) -> Converted 
     if "fault" in answer:
         return ExportError(_FAULTS[answer["fault"]](format.name, answer))
     path, notes = Path(task.out), list(answer["notes"])
-    flatbuffer.share_buffers(path)
     problem = runtimes.problem(flatbuffer.inspect(path), format, task.runtime, allow_flex=task.allow_flex, keep_float=task.keep_float, notes=notes)
     if problem is not None:
         path.unlink()

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import flatbuffers
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
@@ -17,7 +16,6 @@ from kvision_export.tflite import op_versions
 if TYPE_CHECKING:
     from pathlib import Path
 
-_ALIGNMENT = 16
 _DTYPES = {
     "FLOAT32": "float32",
     "FLOAT16": "float16",
@@ -53,7 +51,7 @@ class FileFacts:
 
     Attributes:
         signatures: Inputs and outputs by signature, in the file's own dtypes.
-        ops: By signature how often each op occurs; the bodies of loops and branches count under `<signature>/<subgraph>`.
+        ops: By signature how often each op occurs; the bodies of loops and branches count under `subgraph <number>`.
         versions: Highest version of each op.
         float_ops: Ops with a float activation, as `OP output tensor`; the casts at float edges do not count.
         custom_ops: Names of custom ops that are not TensorFlow's.
@@ -76,9 +74,19 @@ class FileFacts:
     weight_dtypes: dict[str, int]
 
 
-def read(path: Path) -> Any:
-    """The model of a file, as the schema's object."""
-    return schema.ModelT.InitFromPackedBuf(path.read_bytes())
+def parse(content: bytes) -> Any:
+    """The schema's object for the content of a file; buffers that lie behind the flatbuffer are brought in."""
+    model = schema.ModelT.InitFromPackedBuf(content)
+    for buffer in model.buffers:
+        if buffer.offset > 1:
+            buffer.data = np.frombuffer(content, np.uint8, buffer.size, buffer.offset)
+    return model
+
+
+def histogram(content: bytes) -> Counter[str]:
+    """How often each op occurs in the content of a file."""
+    model = parse(content)
+    return sum(_by_graph(model).values(), Counter())
 
 
 def inspect(path: Path) -> FileFacts:
@@ -90,7 +98,7 @@ def inspect(path: Path) -> FileFacts:
     Returns:
         What it holds.
     """
-    model = read(path)
+    model = parse(path.read_bytes())
     names = [op_name(code) for code in model.operatorCodes]
     used = sorted({operator.opcodeIndex for graph in model.subgraphs for operator in graph.operators or ()})
     versions: dict[str, int] = {}
@@ -105,7 +113,7 @@ def inspect(path: Path) -> FileFacts:
             dtypes[dtype(tensor)] += 0 if data is None else len(data)
     return FileFacts(
         signatures={_text(each.signatureKey): _signature(model, each) for each in model.signatureDefs or ()},
-        ops=_histogram(model, names),
+        ops=_by_graph(model),
         versions=versions,
         float_ops=[each for graph in model.subgraphs for each in _float_ops(model, graph, names)],
         custom_ops=[name.removeprefix("CUSTOM:") for name in custom if name not in flex],
@@ -154,8 +162,9 @@ def _signature(model: Any, definition: Any) -> manifest.Signature:
     return manifest.Signature(inputs, outputs)
 
 
-def _histogram(model: Any, names: list[str]) -> dict[str, Counter[str]]:
-    """Ops by signature. The converter names a loop's or branch's subgraph after nothing that ties it to its signature, so these stand by number."""
+def _by_graph(model: Any) -> dict[str, Counter[str]]:
+    """Ops by signature; the bodies of loops and branches, which nothing ties to a signature, stand by number."""
+    names = [op_name(code) for code in model.operatorCodes]
     owners = {each.subgraphIndex: _text(each.signatureKey) for each in model.signatureDefs or ()}
     found: dict[str, Counter[str]] = {}
     for number, graph in enumerate(model.subgraphs):
@@ -174,47 +183,3 @@ def _float_ops(model: Any, graph: Any, names: list[str]) -> Iterator[str]:
         of_constant = name == "DEQUANTIZE" and is_constant(model, graph.tensors[operator.inputs[0]])
         if floats and not is_edge and not of_constant:
             yield f"{name} {_text(graph.tensors[operator.outputs[0]].name)}"
-
-
-class _Builder(flatbuffers.Builder):
-    """Aligns the contents of buffers as the schema demands; the schema's Python code does not."""
-
-    def CreateNumpyVector(self, x: np.ndarray) -> int:
-        if x.dtype == np.uint8:
-            self.Prep(_ALIGNMENT, len(x))
-        return int(super().CreateNumpyVector(x))
-
-
-def share_buffers(path: Path) -> int:
-    """Stores every weight once: identical buffers of several signatures become one.
-
-    Args:
-        path: A .tflite file without a zip appended; written anew if there is something to gain.
-
-    Returns:
-        Bytes gained.
-    """
-    model = read(path)
-    first: dict[bytes, int] = {}
-    meta = {each.buffer for each in model.metadata or ()}
-    moved = [0] * len(model.buffers)
-    gained = 0
-    for number, buffer in enumerate(model.buffers):
-        content = b"" if buffer.data is None else buffer.data.tobytes()
-        shared = len(content) >= _ALIGNMENT and number not in meta
-        moved[number] = first.setdefault(content, number) if shared else number
-        gained += len(content) if moved[number] != number else 0
-    if not gained:
-        return 0
-    kept = [number for number in range(len(model.buffers)) if moved[number] == number]
-    place = {number: index for index, number in enumerate(kept)}
-    model.buffers = [model.buffers[number] for number in kept]
-    for graph in model.subgraphs:
-        for tensor in graph.tensors:
-            tensor.buffer = place[moved[tensor.buffer]]
-    for each in model.metadata or ():
-        each.buffer = place[each.buffer]
-    builder = _Builder(1 << 20)
-    builder.Finish(model.Pack(builder), file_identifier=b"TFL3")
-    path.write_bytes(bytes(builder.Output()))
-    return gained

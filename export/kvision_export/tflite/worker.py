@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from kvision_export.tflite.engines import Samples, Task
+    from kvision_export.tflite.engines import Engines, Task
 
 JOB, MODEL, CALIBRATION = "job.json", "saved_model", "calibration.npz"
 
@@ -30,22 +30,22 @@ def main(folder: Path) -> None:
     from kvision_export.tflite import engines
 
     tasks = [engines.Task(**{**each, "keep_float": tuple(each["keep_float"])}) for each in json.loads((folder / JOB).read_text())]
-    samples = _samples(folder / CALIBRATION)
+    made = engines.Engines(folder / MODEL, _samples(folder / CALIBRATION), batch=tasks[0].batch, allow_flex=tasks[0].allow_flex)
     for task in tasks:
         started = time.monotonic()
-        answer = {**_do(task, folder, samples), "seconds": time.monotonic() - started}
+        answer = {**_do(task, made), "seconds": time.monotonic() - started}
         path = folder / answer_name(task.format)
         path.with_suffix(".tmp").write_text(json.dumps(answer))
         path.with_suffix(".tmp").replace(path)
 
 
-def _do(task: Task, folder: Path, samples: Samples) -> dict[str, Any]:
+def _do(task: Task, maker: Engines) -> dict[str, Any]:
     """Makes one file and says what came of it; faults are part of the answer."""
-    from kvision_export.tflite import engines
+    from kvision_export.tflite import buffers, engines
 
     try:
-        made = engines.make(task, folder / MODEL, samples)
-        Path(task.out).write_bytes(made.content)
+        made = maker.make(task)
+        Path(task.out).write_bytes(buffers.compact(made.content))
     except engines.UnsupportedOps as error:
         return {"fault": "ops", "ops": error.ops}
     except MemoryError:
@@ -54,7 +54,7 @@ def _do(task: Task, folder: Path, samples: Samples) -> dict[str, Any]:
         return {"fault": "disk", "errno": error.errno, "reason": error.strerror or str(error)}
     except Exception as error:  # whatever the converters raise is told to the parent, which words it
         return {"fault": "converter", "reason": f"{type(error).__name__}: {error}"}
-    return {"by": made.by, "notes": made.notes}
+    return {"by": made.by, "notes": list(made.notes)}
 
 
 def _samples(path: Path) -> dict[str, dict[str, Any]]:

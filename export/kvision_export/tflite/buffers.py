@@ -1,0 +1,57 @@
+"""The weights of a .tflite file, each stored once and inside the flatbuffer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import flatbuffers
+import numpy as np
+
+from kvision_export.tflite import flatbuffer
+
+_ALIGNMENT = 16
+"""Bytes to whose multiples the schema aligns the contents of buffers."""
+
+
+def compact(content: bytes) -> bytes:
+    """Stores every weight once.
+
+    The TensorFlow converter writes the weights that several signatures share once for each of them. And litert-quantizer puts buffers behind the
+    flatbuffer, where runtimes before 2.15 do not find them.
+
+    Args:
+        content: A .tflite file without a zip appended.
+
+    Returns:
+        The same model, smaller where identical buffers could become one; the very same bytes where there is nothing to gain.
+    """
+    model = flatbuffer.parse(content)
+    first: dict[bytes, int] = {}
+    own = {each.buffer for each in model.metadata or ()}
+    place, kept, outside = [], [], False
+    for number, buffer in enumerate(model.buffers):
+        outside |= buffer.offset > 1
+        buffer.offset = buffer.size = 0
+        data = b"" if buffer.data is None else bytes(buffer.data)
+        # Empty buffers stand for tensors that are computed, and the first one for no buffer at all.
+        index = first.setdefault(data, len(kept)) if data and number not in own else len(kept)
+        place.append(index)
+        if index == len(kept):
+            kept.append(buffer)
+    if len(kept) == len(model.buffers) and not outside:
+        return content
+    model.buffers = kept
+    for each in [tensor for graph in model.subgraphs for tensor in graph.tensors] + list(model.metadata or ()):
+        each.buffer = place[each.buffer]
+    builder = _Builder(len(content))
+    builder.Finish(model.Pack(builder), file_identifier=b"TFL3")
+    return bytes(builder.Output())
+
+
+class _Builder(flatbuffers.Builder):
+    """Aligns the contents of buffers as the schema demands; the schema's Python code does not."""
+
+    def CreateNumpyVector(self, x: np.ndarray) -> Any:
+        if x.dtype == np.uint8:
+            self.Prep(_ALIGNMENT, len(x))
+        return super().CreateNumpyVector(x)
