@@ -1,7 +1,13 @@
-"""Any picture file as RGB: grey, palette, transparent, 16 bit, CMYK, turned by EXIF. For prediction, where pictures come from anywhere."""
+"""Any picture file as RGB: grey, palette, transparent, 16 bit, CMYK, turned by EXIF. For prediction, where pictures come from anywhere.
+
+What the graph can decode it decodes, so that `kvision predict` and an exported model see the same pixels; Pillow reads the rest, such as TIFF, and
+says what is wrong with what nobody can read.
+"""
 
 from __future__ import annotations
 
+import functools
+import io
 import warnings
 from typing import TYPE_CHECKING
 
@@ -11,7 +17,10 @@ from PIL import Image, ImageOps
 from kvision.core.errors import DataError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
+
+    import tensorflow as tf
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff"})
 """Endings that are taken for pictures in a folder, in lower case."""
@@ -30,11 +39,15 @@ def rgb(path: Path) -> np.ndarray:
         DataError: If the file is missing, empty, truncated, no picture, or far too large.
     """
     try:
-        if path.stat().st_size == 0:
+        data = path.read_bytes()
+        if not data:
             raise DataError(f"{path}: is empty (0 bytes)")
+        image, ok = _graph()(data)
+        if ok:
+            return np.asarray(image)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # odd EXIF data, and sizes that only near the limit
-            with Image.open(path) as picture:
+            with Image.open(io.BytesIO(data)) as picture:
                 return _rgb(ImageOps.exif_transpose(picture))
     except Image.DecompressionBombError as error:
         raise DataError(f"{path}: is far too large ({error}); shrink or cut it first") from error
@@ -42,6 +55,16 @@ def rgb(path: Path) -> np.ndarray:
         raise DataError(f"{path}: is not a picture that can be read; use JPEG, PNG, BMP, GIF, WebP or TIFF") from error
     except (OSError, ValueError, SyntaxError, EOFError) as error:
         raise DataError(f"{path}: can't be read ({error})") from error
+
+
+@functools.cache
+def _graph() -> Callable[[bytes], tuple[tf.Tensor, tf.Tensor]]:
+    import tensorflow as tf
+
+    from kvision.data import encoded
+
+    graph = tf.function(encoded.attempt, input_signature=[tf.TensorSpec([], tf.string)])
+    return lambda data: graph(tf.constant(data))
 
 
 def _rgb(picture: Image.Image) -> np.ndarray:

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import tensorflow as tf
 
-from kvision.data import files
+from kvision.data import encoded, files
 from kvision.data.files import Fault
 from kvision.data.masks import ONE_LINE_FIX, OUTSIDE, Layout, ghosts, judge
+from kvision.ops import exif
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
     from kvision.data.headers import FileType
     from kvision.data.sources.image_masks import ImageMasks
 
-_MIRRORED = (2, 3, 6, 7)
-_FLIPPED = (3, 4, 7, 8)
 _ENDS: dict[FileType, bytes] = {"JPEG": b"\xff\xd9", "PNG": b"IEND", "GIF": b";"}
 
 
@@ -44,8 +43,8 @@ class FolderSplit:
         """Example number `index` (scalar int64): `image` uint8 `[H, W, 3]`, `mask` uint8 `[H, W]`; fails on a mask value of no class."""
         example = {}
         if "image" in fields:
-            image = decode_image(tf.io.read_file(self._column("image", index)))
-            example["image"] = upright(image, self._column("orientation", index)) if self._upright else image
+            image = encoded.stored(tf.io.read_file(self._column("image", index)))
+            example["image"] = exif.upright(image, self._column("orientation", index)) if self._upright else image
         if "mask" in fields:
             layout = Layout(self._column("prefix", index), self._column("start", index), self._column("step", index))
             mask = self._codec.classes(self._codec.samples(tf.io.read_file(self._column("mask", index)), layout))
@@ -68,29 +67,6 @@ class FolderSplit:
                     "step": tf.constant([layout.step for layout in layouts]),
                 }
         return tf.gather(self._tensors[name], index)
-
-
-def decode_image(data: tf.Tensor) -> tf.Tensor:
-    """The RGB image in the bytes of a JPEG, PNG, BMP, GIF (its first frame) or WebP file: uint8 `[H, W, 3]`, as it is stored."""
-    return tf.ensure_shape(tf.io.decode_image(data, channels=3, expand_animations=False), [None, None, 3])
-
-
-def upright(image: tf.Tensor, orientation: tf.Tensor) -> tf.Tensor:
-    """Turns an image as its EXIF orientation says.
-
-    Args:
-        image: `[H, W, 3]`.
-        orientation: int32 scalar, 1..8.
-
-    Returns:
-        `[H, W, 3]`, or `[W, H, 3]` for orientations from 5 on.
-
-    References:
-        EXIF 2.3, tag 0x0112.
-    """
-    image = tf.cond(orientation >= 5, lambda: tf.transpose(image, [1, 0, 2]), lambda: image)
-    image = tf.cond(tf.reduce_any(orientation == _MIRRORED), lambda: tf.reverse(image, [1]), lambda: image)
-    return tf.cond(tf.reduce_any(orientation == _FLIPPED), lambda: tf.reverse(image, [0]), lambda: image)
 
 
 @dataclass
@@ -139,7 +115,7 @@ def examine(source: ImageMasks, entries: Iterable[Entry], *, images: bool = Fals
         found = Examined(entry.pair.name, entry.pair.mask_name)
         _look_at_mask(source, entry, found, accepted)
         if images:
-            image = _decoded(decode_image, entry.pair.image, entry.image.type, entry.pair.name, found)
+            image = _decoded(encoded.stored, entry.pair.image, entry.image.type, entry.pair.name, found)
             found.digest = None if image is None else digest(image)
         return found
 

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 MIN_VISIBLE = 0.25
 """Smallest share of a box's area that must stay in the picture for the item to be kept."""
+MOST_VALUES = 2**28
+"""Most probabilities kept at once, 1 GiB: with more, pixels are classified at a lower resolution and the classes scaled up."""
 
 
 @dataclass(frozen=True)
@@ -130,7 +132,30 @@ class Preprocess:
             return tf.pad(inside, [[top, bottom], [left, right], [0, 0]])
         if isinstance(height, int) and height == width == self.size_px:
             return inside
-        return tf.image.resize(inside, tf.stack([height, width]), antialias=True)
+        size = tf.stack([height, width])
+        # Where nothing shrinks, antialiasing changes nothing and takes eight times as long.
+        grows = tf.reduce_all(size >= tf.shape(inside)[:2])
+        return tf.cond(grows, lambda: tf.image.resize(inside, size), lambda: tf.image.resize(inside, size, antialias=True))
+
+    def classes(self, probabilities: tf.Tensor, height: tf.Tensor, width: tf.Tensor) -> tf.Tensor:
+        """The most probable class of each pixel of the picture that the square was made from; in the graph.
+
+        Args:
+            probabilities: `[S, S, K]`.
+            height: H of the picture, pixels, int32 scalar.
+            width: W of the picture, likewise.
+
+        Returns:
+            uint8 `[H, W]`. Of a picture of more than `MOST_VALUES / K` pixels, scaled up from the classes at that many.
+        """
+        values = tf.cast(height, tf.float32) * tf.cast(width, tf.float32) * probabilities.shape[-1]
+        shrink = tf.sqrt(tf.minimum(1.0, MOST_VALUES / values))
+        if self.fit == "crop":  # the picture keeps its resolution
+            shrink = tf.ones_like(shrink)
+        rows, columns = (tf.maximum(1, tf.cast(tf.cast(side, tf.float32) * shrink, tf.int32)) for side in (height, width))
+        found = tf.cast(tf.argmax(self.restore(probabilities, rows, columns), axis=-1), tf.uint8)
+        size = tf.stack([height, width])
+        return tf.cond(shrink < 1.0, lambda: tf.image.resize(found[..., None], size, "nearest")[..., 0], lambda: found)
 
     def _fit(self, height: tf.Tensor, width: tf.Tensor) -> Placement:
         """The letterbox of a picture of this size, or the square from its centre."""
@@ -163,3 +188,13 @@ class Preprocess:
         picture = tf.pad(picture - outside, margins) + outside
         picture = tf.saturate_cast(tf.round(picture), tf.uint8)
         return tf.ensure_shape(picture, [size, size, picture.shape[-1]])
+
+
+@dataclass(frozen=True)
+class Whole(Preprocess):
+    """For pictures that went through the network whole, at their own resolution: what the network said already lies over the picture."""
+
+    def restore(self, probabilities: tf.Tensor, height: int | tf.Tensor, width: int | tf.Tensor) -> tf.Tensor:
+        """The probabilities `[H, W, K]` as they are."""
+        del height, width
+        return probabilities

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import copy
-import math
 from typing import TYPE_CHECKING
 
 import keras
 import numpy as np
 import tensorflow as tf
-from PIL import Image
 
 from kvision.core.errors import UsageError
 from kvision.data.tiling import Tiling, padded, strips
@@ -25,8 +23,6 @@ WHOLE_PX = 1024 * 1024
 TILE_PX = 512
 GRAIN_PX = 64
 """Whole pictures are padded to multiples of this, so that pictures of similar sizes share one graph."""
-_MOST_VALUES = 2**28
-"""Most probabilities kept at once, 1 GiB: with more, pixels are classified at a lower resolution and the classes scaled up."""
 
 
 class Dense:
@@ -53,6 +49,7 @@ class Dense:
                 "--tile and --overlap are for runs with data.fit=crop; this run was trained on whole pictures scaled to "
                 f"{self._preprocess.size_px} px (data.fit=resize) and predicts them likewise: leave the options out"
             )
+        self._laid_back = tf.function(self._preprocess.classes, reduce_retracing=True)
         self._stride_px = stride_px(session.system.net) if self._preprocess.fit == "crop" else 1
         self._always = tile_px is not None
         side = tile_px if tile_px is not None else padded(TILE_PX, self._stride_px)
@@ -80,17 +77,12 @@ class Dense:
         square, _ = self._preprocess.resize(tf.convert_to_tensor(image))
         size = self._preprocess.size_px
         found = self._graph(size, size)(self._preprocess.normalise(square)[None])[0]
-        shrink = min(1.0, math.sqrt(_MOST_VALUES / (height * width * found.shape[-1])))
-        restored = self._preprocess.restore(found, max(1, int(height * shrink)), max(1, int(width * shrink)))
-        classes = tf.argmax(restored, axis=-1).numpy().astype(np.uint8)
-        if classes.shape == (height, width):
-            return classes
-        return np.asarray(Image.fromarray(classes).resize((width, height), Image.Resampling.NEAREST))
+        return np.asarray(self._laid_back(found, tf.constant(height), tf.constant(width)))
 
     def _whole(self, image: np.ndarray) -> np.ndarray:
         """The picture padded at the bottom and on the right, predicted, and cropped back."""
         height, width = image.shape[:2]
-        grain = padded(GRAIN_PX, self._stride_px)
+        grain = grain_px(self._system.net)
         full = padded(height, grain), padded(width, grain)
         canvas = np.pad(image, [(0, full[0] - height), (0, full[1] - width), (0, 0)])
         return np.asarray(self._graph(*full)(tf.convert_to_tensor(canvas[None]))[0, :height, :width])
@@ -116,12 +108,17 @@ def stride_px(net: keras.Model) -> int:
     return int(max((size // shape[1] for shape in shapes if len(shape) == 4 and shape[1]), default=1))
 
 
-def resized(system: System, height: int, width: int) -> System:
+def grain_px(net: keras.Model) -> int:
+    """Whole pictures are padded at the bottom and on the right to multiples of this, pixels."""
+    return padded(GRAIN_PX, stride_px(net))
+
+
+def resized(system: System, height: int | None, width: int | None) -> System:
     """The same system, with the same weights, for normalised pictures `[B, height, width, 3]`.
 
     Args:
         system: Its networks built.
-        height: A multiple of the network's stride.
+        height: A multiple of the network's stride; none: any such multiple.
         width: Likewise.
 
     Returns:
@@ -138,7 +135,8 @@ def resized(system: System, height: int, width: int) -> System:
         output = net.call(image, training=False)  # past `__call__`, which insists on the size that the network was built for
     except (ValueError, TypeError) as error:
         side = net.input_shape[1]
-        raise UsageError(f"this network can't take pictures of {height}x{width} px, only of {side}x{side}; use --tile {side}") from error
+        asked = "any size" if height is None else f"{height}x{width} px"
+        raise UsageError(f"this network can't take pictures of {asked}, only of {side}x{side}; use --tile {side}") from error
     other = copy.copy(system)
     other.networks = {**system.networks, role: keras.Model(image, output)}
     return other

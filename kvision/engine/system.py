@@ -60,6 +60,10 @@ class System(abc.ABC):
     """What an answer is, such as `segmentation`: a device chooses its decoder by it."""
     decision: ClassVar[str] = ""
     """The output of `predict_step` in whole numbers that is the answer: exported files are compared by it; none: there is no such output."""
+    device_format: ClassVar[str] = "tflite-int8-full"
+    """The format that suits the family on a device, and is exported unless another one is asked for; recurrent decoders: `tflite-dynamic`."""
+    dense: ClassVar[bool] = False
+    """Whether it answers for every pixel, so that with `data.fit=crop` a picture of any size can go through the network whole."""
     gates: ClassVar[Mapping[str, float]] = {"fp32": 1e-4, "fp16": 0.001, "dynamic": 0.005, "quantized": 0.01}
     """What an exported file may lose of the monitored metric, by kind of file; `fp32`: largest output error as a share of the outputs' range."""
 

@@ -57,6 +57,7 @@ class Segmenter(System):
     monitor = Monitor("miou", "max")
     task = "segmentation"
     decision = "classes"
+    dense = True
     gates: ClassVar[Mapping[str, float]] = {**System.gates, "quantized": 0.015}
 
     def __init__(self, recipe: Recipe, info: DataInfo) -> None:
@@ -168,12 +169,24 @@ class Segmenter(System):
         return {"output": "logits", "activation": "softmax"}
 
     def answer(self, output: Mapping[str, tf.Tensor], preprocess: Preprocess, height: tf.Tensor, width: tf.Tensor) -> dict[str, tf.Tensor]:
-        """`mask_bytes`, a grey PNG of the picture's size whose values are classes, and each class's share of the pixels `class_shares` `[K]`."""
+        """What is served for one picture.
+
+        Args:
+            output: `probabilities` `[S, S, K]` are looked at.
+            preprocess: How the picture was brought to the network's size.
+            height: Of the picture itself, pixels, int32 scalar.
+            width: Likewise.
+
+        Returns:
+            `mask_bytes`, a grey PNG of the picture's size whose values are classes; `class_names` `[K]`; `class_shares` `[K]` of the pixels.
+        """
         import tensorflow as tf
 
-        classes = tf.argmax(preprocess.restore(output["probabilities"], height, width), axis=-1)
-        shares = tf.reduce_mean(tf.one_hot(classes, self.info.num_classes), axis=[0, 1])
-        return {"mask_bytes": tf.io.encode_png(tf.cast(classes, tf.uint8)[..., None]), "class_shares": shares}
+        names = self.info.class_names
+        classes = preprocess.classes(output["probabilities"], height, width)
+        counts = tf.math.bincount(tf.cast(tf.reshape(classes, [-1]), tf.int32), minlength=len(names), maxlength=len(names), dtype=tf.float32)
+        shares = tf.ensure_shape(counts / tf.cast(tf.size(classes), tf.float32), [len(names)])
+        return {"mask_bytes": tf.io.encode_png(classes[..., None]), "class_names": tf.constant(names), "class_shares": shares}
 
     def picture(self, image: np.ndarray, output: Mapping[str, np.ndarray], truth: Mapping[str, np.ndarray] | None) -> Image.Image:
         """The image, the truth if known, and the prediction side by side above a legend of the classes shown."""

@@ -1,23 +1,9 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
-import tensorflow as tf
-from PIL import Image, ImageOps
 
-from kvision.data.folder import Examined, digest, examine, systematic, upright
+from kvision.data.folder import Examined, digest, examine, systematic
 from tests.unit.data.folders import picture, source, write
-
-
-@pytest.mark.parametrize("orientation", range(1, 9))
-def test_upright_is_what_pillow_does(tmp_path, orientation):
-    image = picture(0)[0]
-    exif = Image.Exif()
-    exif[0x0112] = orientation
-    Image.fromarray(image).save(tmp_path / "a.png", exif=exif)
-    expected = np.asarray(ImageOps.exif_transpose(Image.open(tmp_path / "a.png")))
-    turned = tf.function(upright)(tf.constant(image), tf.constant(orientation))
-    np.testing.assert_array_equal(turned, expected)
 
 
 def test_examine_counts_the_pixels_of_each_class(tmp_path):

@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 
 from kvision.core.errors import UsageError
+from kvision.data import preprocess
 from kvision.engine import dense
 from tests.unit.engine import tiny
 
@@ -60,16 +61,16 @@ def test_any_size(crop, resize, shape):
 
 
 def test_with_resize_the_letterbox_is_undone_on_the_probabilities(resize):
-    preprocess = resize.pipeline.preprocess
-    square, _ = preprocess.resize(tf.constant(IMAGE))
-    probabilities = resize.system.predict_step(preprocess.normalise(square)[None])["probabilities"][0]
-    expected = np.argmax(preprocess.restore(probabilities, 50, 77), -1)
+    placing = resize.pipeline.preprocess
+    square, _ = placing.resize(tf.constant(IMAGE))
+    probabilities = resize.system.predict_step(placing.normalise(square)[None])["probabilities"][0]
+    expected = np.argmax(placing.restore(probabilities, 50, 77), -1)
     np.testing.assert_array_equal(dense.Dense(resize).classes(IMAGE), expected)
 
 
 def test_huge_pictures_are_classified_at_a_lower_resolution(resize, monkeypatch):
     full = dense.Dense(resize).classes(IMAGE)
-    monkeypatch.setattr(dense, "_MOST_VALUES", 50 * 77)  # a third of what this picture needs
+    monkeypatch.setattr(preprocess, "MOST_VALUES", 50 * 77)  # a third of what this picture needs
     coarse = dense.Dense(resize).classes(IMAGE)
     assert coarse.shape == full.shape
     assert np.mean(coarse == full) > 0.8
