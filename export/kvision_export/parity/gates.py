@@ -1,0 +1,153 @@
+"""What an exported file must hold, and in words what it does not."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from kvision.core import words
+from kvision.core.errors import UsageError
+from kvision.core.names import did_you_mean
+from kvision_export.formats import FORMATS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from kvision_export.formats import Format
+    from kvision_export.parity.proof import Proof
+
+POINT = 0.01
+"""One point of a metric."""
+
+
+@dataclass(frozen=True)
+class Limit:
+    """What a file of one format may lose.
+
+    Attributes:
+        most: Drop of the monitored metric, in its own unit; for `fp32`, largest output error as a share of the outputs' range.
+        of_range: Whether it is such a share.
+        default: What the system asks for.
+    """
+
+    most: float
+    of_range: bool
+    default: float
+
+    @property
+    def note(self) -> str:
+        """That the user loosened or tightened it, for manifest and report; empty where it is the system's own."""
+        if self.most == self.default:
+            return ""
+        return f"{'loosened' if self.most > self.default else 'tightened'} by --gate from {self._text(self.default)} to {self._text(self.most)}"
+
+    def _text(self, value: float) -> str:
+        return f"{value:.3g} of the range" if self.of_range else f"{value / POINT:.2f} points"
+
+
+def overrides(texts: Sequence[str]) -> dict[str, float]:
+    """The user's own limits.
+
+    Args:
+        texts: `FORMAT=POINTS`, such as `int8=2.0`; of the formats in float32, `FORMAT=SHARE` of the outputs' range.
+
+    Returns:
+        By the format's full name, in the units of `Limit.most`.
+
+    Raises:
+        UsageError: If a format is unknown, or a value is no number of 0 or more.
+    """
+    found = {}
+    for text in texts:
+        short, _, value = text.partition("=")
+        names = {name: each for each in FORMATS.values() for name in (each.name, each.short)}
+        if short.strip() not in names:
+            known = [each.short for each in FORMATS.values()]
+            raise UsageError(f"--gate {text}: expected FORMAT=POINTS with one of {', '.join(known)}{did_you_mean(short, known)}")
+        chosen = names[short.strip()]
+        try:
+            number = float(value)
+        except ValueError:
+            number = math.nan
+        if not (math.isfinite(number) and number >= 0):
+            unit = "a share of the outputs' range, such as 1e-4" if chosen.gate == "fp32" else "points of the metric, such as 1.5"
+            raise UsageError(f"--gate {text}: got {value!r}, expected {unit}")
+        found[chosen.name] = number if chosen.gate == "fp32" else number * POINT
+    return found
+
+
+def limit(chosen: Format, gates: Mapping[str, float], changed: Mapping[str, float] | None = None) -> Limit:
+    """The limit of a format: the system's, or the user's own.
+
+    Args:
+        chosen: The format.
+        gates: `System.gates`.
+        changed: What `overrides` gave.
+
+    Returns:
+        It.
+    """
+    default = gates[chosen.gate]
+    return Limit((changed or {}).get(chosen.name, default), chosen.gate == "fp32", default)
+
+
+def judge(
+    proof: Proof,
+    chosen: Format,
+    gates: Mapping[str, float],
+    *,
+    float_ops: Sequence[str] = (),
+    kept: Sequence[str] = (),
+    changed: Mapping[str, float] | None = None,
+) -> list[str]:
+    """What a file does not hold.
+
+    Args:
+        proof: Of the file.
+        chosen: Its format.
+        gates: `System.gates`.
+        float_ops: Operations that compute in floats, as counted in the file.
+        kept: Layers that were kept in float on purpose.
+        changed: What `overrides` gave.
+
+    Returns:
+        Each failure as a sentence with its figures; none: the file holds.
+    """
+    failures = []
+    if proof.not_finite:
+        names = ", ".join(name for name, error in proof.errors.items() if error.not_finite)
+        failures.append(f"{proof.not_finite:,} values of {names} are NaN or infinite; the file is broken: export it again, or report it with the run")
+    elif failure := _lost(proof, chosen, limit(chosen, gates, changed)):
+        failures.append(failure)
+    if chosen.edges != "float32" and float_ops and not kept:
+        listed = words.listed(list(float_ops), 6)
+        failures.append(
+            f"it is not {chosen.short}: {words.counted(len(float_ops), 'operation')} compute in float ({listed}); "
+            "use --to tflite-int8, which may, or take the layers that cause them out of the network"
+        )
+    return failures
+
+
+def _lost(proof: Proof, chosen: Format, bound: Limit) -> str:
+    """The loss that is too great, or nothing; a value that is no number is too great."""
+    if bound.of_range:
+        if proof.largest_share <= bound.most:
+            return ""
+        worst = max(proof.errors, key=lambda name: proof.errors[name].largest_share)
+        error = proof.errors[worst]
+        return (
+            f"{worst} differs from the network's by up to {error.largest:.3g}, {error.largest_share:.2g} of its range, where {bound.most:.2g} "
+            "is allowed; the conversion changed what is computed: export it again, or report it with the run"
+        )
+    if proof.drop <= bound.most:
+        return ""
+    advice = {
+        "fp16": "some values do not fit float16; use --to tflite-fp32",
+        "dynamic": "use --to tflite-int8-full with calibration, or --to tflite-fp16",
+        "quantized": "use --repair (keeps the worst layers in float), --qat (fine-tunes with quantization), or --to tflite-fp16",
+    }[chosen.gate]
+    return (
+        f"{proof.metric} falls from {proof.reference:.4f} to {proof.value:.4f}, by {proof.drop / POINT:.2f} points, where {bound.most / POINT:.2f} "
+        f"are allowed; {advice}"
+    )

@@ -1,0 +1,162 @@
+"""How long a file takes and how much memory: in a fresh process that loads neither TensorFlow nor Keras, all files by turns.
+
+The files of one measurement run by turns in short bursts, so that what else happens on the machine meets all of them alike and the ratios hold.
+Run as `python -m kvision_export.parity.latency`, it reads a request as JSON from the standard input and writes what it found.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import subprocess
+import sys
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from kvision_export.errors import ExportError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+THREADS = (1, 2)
+LIMIT_S = 300.0
+_BURST_S = 0.02
+_FEWEST = 5
+
+
+@dataclass(frozen=True)
+class Timing:
+    """One call of each signature of a file, after warm-up.
+
+    Attributes:
+        p50_ms: Median.
+        p90_ms: 9 of 10 calls are at most as long.
+        runs: Calls measured.
+    """
+
+    p50_ms: float
+    p90_ms: float
+    runs: int
+
+
+@dataclass(frozen=True)
+class Latency:
+    """What a file costs to run.
+
+    Attributes:
+        timings: By number of threads.
+        peak_bytes: By how much the peak of the resident memory grows when one process opens the file and runs it, single-threaded.
+    """
+
+    timings: Mapping[int, Timing]
+    peak_bytes: int
+
+
+def measure(files: Mapping[str, Path], *, threads: Sequence[int] = THREADS, budget_s: float = 6.0) -> dict[str, Latency]:
+    """Measures LiteRT files against each other.
+
+    Args:
+        files: By any name; put the fp32 file among them for ratios.
+        threads: Numbers of threads.
+        budget_s: For each number of threads; a file is run at least 5 times whatever it takes.
+
+    Returns:
+        By the names given.
+
+    Raises:
+        ExportError: If a file can't be run, or the process fails.
+    """
+    named = {name: str(path) for name, path in files.items()}
+    if not named:
+        return {}
+    timings = {count: _asked({"files": named, "threads": count, "budget_s": budget_s}) for count in threads}
+    peaks = {name: _asked({"files": {name: path}, "threads": 1, "budget_s": 0.0})[name]["peak_bytes"] for name, path in named.items()}
+    return {name: Latency({count: Timing(**found[name]["timing"]) for count, found in timings.items()}, peaks[name]) for name in named}
+
+
+def _asked(request: dict[str, Any]) -> Any:
+    """What a fresh process answers."""
+    command = [sys.executable, "-m", "kvision_export.parity.latency"]
+    try:
+        done = subprocess.run(command, input=json.dumps(request), capture_output=True, text=True, timeout=LIMIT_S, check=False)
+    except subprocess.TimeoutExpired as error:
+        raise ExportError(f"{', '.join(request['files'].values())}: took more than {LIMIT_S:.0f} s to time; leave the slowest format out") from error
+    if done.returncode:
+        reason = (done.stderr.strip().splitlines() or [f"ended with {done.returncode}"])[-1]
+        raise ExportError(f"{', '.join(request['files'].values())}: can't be timed ({reason})")
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def _main() -> None:
+    import ai_edge_litert.interpreter  # noqa: F401 - here, so that its memory does not count as the files'
+
+    from kvision_export.parity.runner import Runner
+
+    request = json.loads(sys.stdin.read())
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    calls = {name: _call(Runner(Path(path), request["threads"])) for name, path in request["files"].items()}
+    samples = by_turns(calls, request["budget_s"])
+    peak = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024
+    print(json.dumps({name: {"timing": asdict(summary(taken)), "peak_bytes": peak} for name, taken in samples.items()}))
+
+
+def by_turns(calls: Mapping[str, Callable[[], object]], budget_s: float) -> dict[str, list[float]]:
+    """Times functions by turns, in bursts of about 20 ms, until the budget is spent.
+
+    Args:
+        calls: What to time, by name; each is called twice beforehand.
+        budget_s: Seconds for all together; each is called at least 5 times.
+
+    Returns:
+        Seconds of each call, by name.
+    """
+    for call in calls.values():
+        call()
+        call()
+    samples: dict[str, list[float]] = {name: [] for name in calls}
+    until = time.perf_counter() + budget_s
+    while time.perf_counter() < until or any(len(taken) < _FEWEST for taken in samples.values()):
+        for name, call in calls.items():
+            # A slow one would take all the time: it stops once it had its share.
+            if len(samples[name]) >= _FEWEST and sum(samples[name]) > budget_s / len(calls):
+                continue
+            burst = time.perf_counter() + _BURST_S
+            while True:
+                started = time.perf_counter()
+                call()
+                ended = time.perf_counter()
+                samples[name].append(ended - started)
+                if ended >= burst:
+                    break
+        if all(len(taken) >= _FEWEST and sum(taken) > budget_s / len(calls) for taken in samples.values()):
+            break
+    return samples
+
+
+def summary(seconds: Sequence[float]) -> Timing:
+    """Median and 90th percentile of a list of times."""
+    p50, p90 = np.percentile(np.asarray(seconds) * 1000, [50, 90])
+    return Timing(round(float(p50), 4), round(float(p90), 4), len(seconds))
+
+
+def _call(runner: Any) -> Callable[[], object]:
+    """One call of each signature of a file, on noise of the size that networks are used to."""
+    generator = np.random.default_rng(0)
+    given: dict[str, dict[str, np.ndarray]] = {}
+    for name, signature in runner.signatures.items():
+        given[name] = {}
+        for tensor_name, tensor in signature.inputs.items():
+            shape, dtype = [max(size, 1) for size in tensor.shape], np.dtype(tensor.dtype)
+            noise = generator.standard_normal(shape)
+            # Whole numbers that are not quantized may be indices: 0 is one that exists.
+            scaled = noise if dtype.kind == "f" else np.clip(noise * 40, 0, 127) if tensor.scale else np.zeros(shape)
+            given[name][tensor_name] = scaled.astype(dtype)
+    return lambda: [runner.run_raw(name, inputs) for name, inputs in given.items()]
+
+
+if __name__ == "__main__":
+    _main()
