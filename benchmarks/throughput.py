@@ -3,7 +3,8 @@
     python benchmarks/throughput.py --torch-python /path/to/venv/bin/python --preload /usr/lib/x86_64-linux-gnu/libtcmalloc_minimal.so.4
 
 All variants compute the same step on the same shapes from a batch in memory: forward, cross-entropy, backward, AdamW. The baseline is plain
-`keras.Model.fit` in float32 on the same graph with Keras' own batch normalisation. Needs a quiet machine; the CPU column says how quiet it was.
+`keras.Model.fit` in float32 on the same graph with Keras' own layers where kvision has made its own. Needs a quiet machine; the CPU
+column says how quiet it was.
 """
 
 from __future__ import annotations

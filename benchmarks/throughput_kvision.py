@@ -16,12 +16,15 @@ from race import serve
 from kvision import catalog
 from kvision.engine.loop import Loop
 from kvision.engine.session import Session, open_session
+from kvision.layers.activation import ReLU
+from kvision.layers.convolution import Conv2DTranspose
 from kvision.layers.normalization import BatchNormalization
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 OVERRIDES = ["model.width=32", "model.depth=3", "data.size_px=128", "data.batch=16", "data.train_size=32", "data.val_size=16", "loss.name=ce"]
+KERAS = {ReLU: keras.layers.ReLU, Conv2DTranspose: keras.layers.Conv2DTranspose}
 OPTIM = ["optim.name=adamw", "optim.schedule=constant", "optim.warmup_steps=0", "train.epochs=1000000"]
 
 
@@ -56,13 +59,13 @@ def ours(precision: str) -> Callable[[int], None]:
 
 
 def fit() -> Callable[[int], None]:
-    """Steps of `keras.Model.fit` on the same graph, but for Keras' own batch normalisation."""
+    """Steps of `keras.Model.fit` on the same graph, but for Keras' own layers where kvision has made its own."""
     net = session("fp32").system.net
 
     def with_keras_layers(layer: keras.Layer) -> keras.Layer:
         if isinstance(layer, BatchNormalization):
             return keras.layers.BatchNormalization(momentum=layer.momentum, epsilon=layer.epsilon, name=layer.name)
-        return type(layer).from_config(layer.get_config())
+        return KERAS.get(type(layer), type(layer)).from_config(layer.get_config())
 
     model = keras.models.clone_model(net, clone_function=with_keras_layers)
     assert model.count_params() == net.count_params()

@@ -142,9 +142,10 @@ def _flatten(logits: tf.Tensor, mask: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, 
     return tf.reshape(tf.cast(logits, tf.float32), [-1, height * width, num_classes]), truth, tf.cast(mask != IGNORE_LABEL, tf.float32)
 
 
+@tf.function(jit_compile=True)
 @tf.custom_gradient
 def _log_true(logits: tf.Tensor, truth: tf.Tensor) -> tuple[tf.Tensor, Any]:
-    """Log-probability of the true class `[B, P]`; the fused operation does the same in 1.4 times the time."""
+    """Log-probability of the true class `[B, P]`; TensorFlow's fused operation takes 1.4 times the time even of this uncompiled."""
     shifted, exponentials, total = _exponentials(logits)
 
     def gradient(d_log_true: tf.Tensor) -> tuple[tf.Tensor, None]:

@@ -105,8 +105,9 @@ class UNet(Segmenter):
             if options.skips:
                 x = keras.layers.Concatenate(name=f"skip{number}")([end, x])
             x = _convolutions(x, filters, options.norm, f"decoder{number}")
-        # float32 also in mixed precision: bfloat16 logits would round the loss to 3 digits.
-        logits = keras.layers.Conv2D(self.info.num_classes, 1, kernel_initializer="he_normal", dtype="float32", name="logits")(x)
+        logits = keras.layers.Conv2D(self.info.num_classes, 1, kernel_initializer="he_normal", name="logits")(x)
+        # Mixed precision rounds the logits, as it does all activations, but not what is computed of them: the softmax and the loss.
+        logits = keras.layers.Activation("linear", dtype="float32", name="logits_float32")(logits)
         return {"net": keras.Model(image, logits, name="unet")}
 
 
@@ -114,6 +115,7 @@ def _convolutions(x: keras.KerasTensor, filters: int, norm: str, name: str) -> k
     """Twice: 3x3 convolution, normalisation, ReLU."""
     import keras
 
+    from kvision.layers.activation import ReLU
     from kvision.layers.normalization import BatchNormalization
 
     for half in ("a", "b"):
@@ -123,7 +125,7 @@ def _convolutions(x: keras.KerasTensor, filters: int, norm: str, name: str) -> k
             x = BatchNormalization(name=f"{name}{half}_norm")(x)
         elif norm == "group":
             x = keras.layers.GroupNormalization(math.gcd(filters, GROUPS), name=f"{name}{half}_norm")(x)
-        x = keras.layers.ReLU(name=f"{name}{half}_relu")(x)
+        x = ReLU(name=f"{name}{half}_relu")(x)
     return x
 
 
@@ -132,9 +134,10 @@ def _upsample(x: keras.KerasTensor, filters: int, upsampling: str, indices: kera
     import keras
 
     from kvision.layers import resampling
+    from kvision.layers.convolution import Conv2DTranspose
 
     if upsampling == "transposed":
-        return keras.layers.Conv2DTranspose(filters, 2, strides=2, kernel_initializer="he_normal", name=name)(x)
+        return Conv2DTranspose(filters, 2, strides=2, kernel_initializer="he_normal", name=name)(x)
     # A 1x1 convolution and an interpolation commute, and before it the convolution costs a quarter.
     x = keras.layers.Conv2D(filters, 1, kernel_initializer="he_normal", name=f"{name}_conv")(x)
     if indices is not None:

@@ -1,0 +1,61 @@
+"""ReLU with a compiled gradient: equal to TensorFlow's own, and plain outside of training."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from kvision.layers.activation import ReLU
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float16"])
+@pytest.mark.parametrize("training", [True, False])
+def test_output_and_gradient_are_exactly_those_of_tensorflow(dtype: str, training: bool) -> None:
+    special = tf.constant([0.0, -0.0, 1e-30, -1e-30, np.inf, -np.inf])
+    x = tf.cast(tf.reshape(tf.concat([special, tf.random.normal([54])], 0), [3, 4, 5]), dtype)
+    upstream = tf.cast(tf.random.normal([3, 4, 5]), dtype)
+    layer = ReLU(dtype=dtype)
+
+    def step(relu) -> list[tf.Tensor]:
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            y = relu(x)
+        return [y, tape.gradient(y, x, output_gradients=upstream)]
+
+    for mine, reference in zip(tf.function(step)(lambda x: layer(x, training=training)), step(tf.nn.relu), strict=True):
+        assert mine.dtype == reference.dtype
+        np.testing.assert_array_equal(mine.numpy(), reference.numpy())
+
+
+@pytest.mark.parametrize("options", [{"max_value": 6.0}, {"negative_slope": 0.1}, {"threshold": 1.0}])
+def test_other_kinds_are_those_of_keras(options: dict[str, float]) -> None:
+    x = tf.constant([-3.0, 0.5, 2.0, 8.0])
+    np.testing.assert_array_equal(ReLU(**options)(x, training=True), keras.layers.ReLU(**options)(x))
+
+
+def test_gradients_of_gradients() -> None:
+    x, layer = tf.constant([-1.0, 2.0, 3.0]), ReLU()
+    with tf.GradientTape() as outer:
+        outer.watch(x)
+        with tf.GradientTape() as inner:
+            inner.watch(x)
+            y = layer(x, training=True) ** 3
+        slope = inner.gradient(y, x)
+    np.testing.assert_allclose(outer.gradient(slope, x), [0.0, 12.0, 18.0])
+
+
+def test_only_plain_operations_are_exported() -> None:
+    image = keras.Input((4,))
+    model = keras.Model(image, ReLU()(image))
+    graph = tf.function(lambda x: model(x, training=False)).get_concrete_function(tf.TensorSpec([None, 4])).graph
+    assert {operation.type for operation in graph.get_operations()} <= {"Placeholder", "Relu", "Identity", "Cast"}
+
+
+def test_a_model_with_it_is_saved_and_loaded(tmp_path) -> None:
+    image = keras.Input((4,))
+    keras.Model(image, ReLU(name="relu")(image)).save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    assert isinstance(loaded.get_layer("relu"), ReLU)
+    np.testing.assert_array_equal(loaded(tf.constant([[-1.0, 0.0, 2.0, 3.0]])), [[0.0, 0.0, 2.0, 3.0]])
