@@ -1,0 +1,18 @@
+"""The models of the golden suite, saved once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.export.serving import models
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture(scope="session")
+def model_config(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A models.config with `half`, `pair`, `picture` and `kinds`."""
+    return models.write(tmp_path_factory.mktemp("models"))
