@@ -1,16 +1,187 @@
-"""Training images for quantization to measure ranges on."""
+"""Training images for quantization to measure ranges on: through the evaluation transform, never augmented, and none that validation has too."""
 
 from __future__ import annotations
 
+import copy
+import hashlib
+from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import tensorflow as tf
+
+from kvision.core.labels import IGNORE_LABEL
+from kvision_export.errors import ExportError
 
 if TYPE_CHECKING:
-    import numpy as np
+    from collections.abc import Iterator
+
+    import keras
+
+    from kvision.data.pipeline import Pipeline
+    from kvision_export.subject import Subject
+
+COUNT = 200
+_POOL = 4
+"""Examples looked at for each one chosen, so that rare classes are found."""
 
 
 @dataclass(frozen=True)
 class Calibration:
+    """The chosen images.
+
+    Attributes:
+        names: Names of the training examples.
+        indices: Their numbers in the training split.
+        inputs: What the networks are called with, float32 `[N, ...]` by signature and input.
+        seed: `train.seed`, which the choice follows from.
+        classes: In how many of the images each class occurs, where the data set tells.
+        shared: Training examples left out because validation has the same pixels.
+        sha256: Of the pixels, uint8 `[N, S, S, 3]`.
+    """
+
     names: tuple[str, ...]
     indices: tuple[int, ...]
     inputs: dict[str, dict[str, np.ndarray]]
+    seed: int
+    classes: dict[str, int]
+    shared: tuple[str, ...]
+    sha256: str
+
+    def to_json(self) -> dict[str, Any]:
+        """All but the pixels, for the bundle; with the range of every input."""
+        ranges = {
+            key: {name: [float(values.min()), float(values.max())] for name, values in part.items()} for key, part in self.inputs.items() if part
+        }
+        return {
+            "split": "train",
+            "transform": "evaluation",
+            "count": len(self.names),
+            "seed": self.seed,
+            "classes": self.classes,
+            "left_out_for_validation": list(self.shared),
+            "sha256": self.sha256,
+            "ranges": ranges,
+            "names": list(self.names),
+            "indices": list(self.indices),
+        }
+
+
+def choose(subject: Subject, count: int = COUNT) -> Calibration:
+    """Chooses calibration images: seeded, spread over the training split, with every class as often as can be.
+
+    Args:
+        subject: What is exported.
+        count: Number of images; fewer if the training split has fewer.
+
+    Returns:
+        The images and what each network is called with for them.
+
+    Raises:
+        ExportError: If no training image is left that validation does not have too.
+    """
+    pipeline, seed = subject.session.pipeline, subject.session.recipe.train.seed
+    validation = set(_validation_hashes(pipeline))
+    order = np.random.default_rng(seed).permutation(pipeline.num_train)[: _POOL * count]
+    found, shared = {}, []
+    for index in map(int, order):
+        example = pipeline.raw("train", index)
+        if _hash(example["image"]) in validation:
+            shared.append(pipeline.name("train", index))
+            continue
+        found[index] = _classes(example)
+    if not found:
+        raise ExportError(
+            f"every one of the {len(order)} training images looked at is a validation image too; ranges measured on them would flatter the "
+            "proof: mend the splits of the data set"
+        )
+    indices = sorted(_balanced(found, count))
+    pixels = np.stack([pipeline.raw("train", index)["image"] for index in indices])
+    times = Counter(value for index in indices for value in found[index])
+    return Calibration(
+        names=tuple(pipeline.name("train", index) for index in indices),
+        indices=tuple(indices),
+        inputs=calls(subject, pipeline.preprocess.normalise(pixels).numpy()),
+        seed=seed,
+        classes={_class_name(pipeline, value): times[value] for value in sorted(times)},
+        shared=tuple(shared),
+        sha256=hashlib.sha256(pixels.tobytes()).hexdigest(),
+    )
+
+
+def _hash(image: np.ndarray) -> bytes:
+    return hashlib.sha256(np.ascontiguousarray(image).tobytes()).digest()
+
+
+def _validation_hashes(pipeline: Pipeline) -> Iterator[bytes]:
+    """Of all validation images as they lie in the square."""
+    mean, std = (np.asarray(values, np.float32) for values in (pipeline.preprocess.mean, pipeline.preprocess.std))
+    for batch in pipeline.val().as_numpy_iterator():
+        # Batches come normalised; the pixels are the whole numbers that they were made from.
+        for image in np.rint((batch["image"] * std + mean) * 255).astype(np.uint8):
+            yield _hash(image)
+
+
+def _classes(example: dict[str, np.ndarray]) -> frozenset[int]:
+    """The classes that occur in an example, from whichever of its fields tells."""
+    for name in ("labels", "mask"):
+        if name in example:
+            return frozenset(int(value) for value in np.unique(example[name]) if 0 <= value != IGNORE_LABEL)
+    return frozenset()
+
+
+def _class_name(pipeline: Pipeline, value: int) -> str:
+    names = pipeline.info.class_names
+    return names[value] if value < len(names) else str(value)
+
+
+def _balanced(found: dict[int, frozenset[int]], count: int) -> list[int]:
+    """Examples chosen one after another, each with the class that is rarest among those before it, in the given order where it matters not."""
+    waiting, chosen, times = dict.fromkeys(found), [], Counter[int]()
+    every = frozenset().union(*found.values())
+    while waiting and len(chosen) < count:
+        rarest = sorted(every, key=lambda value: (times[value], value))
+        index = next((each for value in rarest for each in waiting if value in found[each]), next(iter(waiting)))
+        del waiting[index]
+        chosen.append(index)
+        times.update(found[index])
+    return chosen
+
+
+class _Recorder:
+    """Stands in for a network and keeps what it is called with."""
+
+    def __init__(self, net: keras.Model) -> None:
+        self._net = net
+        self.calls: list[list[np.ndarray]] = []
+
+    def __call__(self, inputs: Any, **options: Any) -> Any:
+        self.calls.append([np.asarray(each) for each in tf.nest.flatten(inputs)])
+        return self._net(inputs, **options)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._net, name)
+
+
+def calls(subject: Subject, images: np.ndarray) -> dict[str, dict[str, np.ndarray]]:
+    """What each network is called with while the system predicts the images: no family has to say so.
+
+    Of a network that is called many times a picture, such as the step of a decoder, as many calls are kept as there are images, evenly spread.
+    """
+    networks = subject.networks()
+    if len(networks) == 1 and subject.takes_pictures:
+        name, net = next(iter(networks.items()))
+        return {name: {net.inputs[0].name: images}}
+    system = copy.copy(subject.system)
+    recorders = {role: _Recorder(net) for role, net in subject.system.networks.items()}
+    system.networks = recorders  # type: ignore[assignment]
+    for image in images:
+        system.predict_step(tf.constant(image[None]))
+    inputs = {}
+    for name, role in subject.system.signatures().items():
+        calls = recorders[role].calls
+        kept = [calls[place] for place in np.linspace(0, len(calls) - 1, min(len(calls), len(images))).astype(int)]
+        columns = [np.concatenate(column) for column in zip(*kept, strict=True)]
+        inputs[name] = dict(zip([each.name for each in networks[name].inputs], columns, strict=True))
+    return inputs

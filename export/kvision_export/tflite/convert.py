@@ -55,7 +55,7 @@ class Converted:
 
 def convert(
     subject: freeze.Networks,
-    format: Format,  # noqa: A002 - the name of the option
+    form: Format,
     out: Path,
     *,
     calibration: Calibration | None = None,
@@ -69,7 +69,7 @@ def convert(
 
     Args:
         subject: What is exported.
-        format: The format.
+        form: The format.
         out: The file to write; its folder exists.
         calibration: Needed by the formats that are `calibrated`.
         batch: Size of the first dimension; none: any.
@@ -85,7 +85,7 @@ def convert(
         ExportError: If the file can't be made, or what was made would not run or would compute wrongly; says what to do.
     """
     options: dict[str, Any] = {"batch": batch, "runtime": runtime, "allow_flex": allow_flex, "timeout_s": timeout_s, "keep_float": keep_float}
-    made = convert_many(subject, {format: out}, calibration=calibration, **options)[format]
+    made = convert_many(subject, {form: out}, calibration=calibration, **options)[form]
     if isinstance(made, ExportError):
         raise made
     return made
@@ -135,7 +135,7 @@ def convert_many(
                 np.savez(folder / worker.CALIBRATION, **{f"{key}|{name}": each for key, part in calibration.inputs.items() for name, each in part.items()})
             answers = _run(folder, list(tasks.values()), timeout_s)
         for each, task in tasks.items():
-            found[each] = _judged(each, task, answers[each.name])
+            found[each] = _judged(each, task, answers[each.name], calibration)
     return {each: found[each] for each in outs}
 
 
@@ -180,15 +180,24 @@ def _child(folder: Path, tasks: Sequence[Task], timeout_s: float) -> dict[str, A
     return {"fault": "crash", "code": child.returncode, "log": "".join(tail)}
 
 
-def _judged(format: Format, task: Task, answer: Mapping[str, Any]) -> Converted | ExportError:  # noqa: A002
+def _judged(form: Format, task: Task, answer: Mapping[str, Any], calibration: Calibration | None) -> Converted | ExportError:
     """The file as it was made, or why it must not be used."""
     if "fault" in answer:
-        return ExportError(_FAULTS[answer["fault"]](format.name, answer))
+        return ExportError(_FAULTS[answer["fault"]](form.name, answer))
     path, notes = Path(task.out), list(answer["notes"])
-    problem = runtimes.problem(flatbuffer.inspect(path), format, task.runtime, allow_flex=task.allow_flex, keep_float=task.keep_float, notes=notes)
-    if problem is not None:
+    facts = flatbuffer.inspect(path)
+    try:
+        problem = runtimes.problem(facts, form, task.runtime, allow_flex=task.allow_flex, keep_float=task.keep_float)
+        if problem is not None:
+            raise ExportError(problem)
+        if task.runtime != "litert2" and not facts.flex_ops:
+            inputs = {key: {name: each[:1] for name, each in part.items()} for key, part in calibration.inputs.items()} if calibration else None
+            notes.append(runtimes.prove(path, facts, form, task.runtime, inputs))
+    except ExportError as error:
         path.unlink()
-        return ExportError(problem)
+        return error
+    if form.calibrated and facts.float_ops:
+        notes.append(f"{len(facts.float_ops)} ops stay in float: {', '.join(facts.float_ops[:5])}")
     return Converted(path, answer["seconds"], answer["by"], tuple(notes))
 
 

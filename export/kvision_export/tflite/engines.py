@@ -127,8 +127,8 @@ class Engines:
     def _dynamic(self, task: Task) -> Made:
         from litert_quantizer import recipe
 
-        if task.runtime == "2.14" and "TRANSPOSE_CONV" in flatbuffer.histogram(self._float):
-            note = "computed in float32: a transposed convolution of dynamic range fails on runtime 2.14"
+        if task.runtime != "litert2" and "TRANSPOSE_CONV" in flatbuffer.histogram(self._float):
+            note = "weights int8, computed in float32: transposed convolutions of dynamic range need LiteRT 2"
             return self._quantized(recipe.weight_only_wi8_afp32(), task.keep_float, note=note)
         if task.keep_float:
             return self._quantized(recipe.dynamic_wi8_afp32(), task.keep_float)

@@ -57,7 +57,8 @@ class FileFacts:
         custom_ops: Names of custom ops that are not TensorFlow's.
         flex_ops: Names of TensorFlow's own ops.
         variable_ops: Ops that read or write variables.
-        minimum_runtime: Oldest TensorFlow Lite whose op versions suffice.
+        minimum_runtime: Oldest runtime that has the ops in their versions, and computes them rightly, by the TensorFlow release.
+        newest_ops: The ops that ask for it.
         weights_bytes: Bytes of all buffers, each counted once.
         weight_dtypes: Bytes of the constants by dtype.
     """
@@ -70,6 +71,7 @@ class FileFacts:
     flex_ops: list[str]
     variable_ops: list[str]
     minimum_runtime: str
+    newest_ops: list[str]
     weights_bytes: int
     weight_dtypes: dict[str, int]
 
@@ -106,6 +108,9 @@ def inspect(path: Path) -> FileFacts:
         versions[names[index]] = max(versions.get(names[index], 1), model.operatorCodes[index].version)
     custom = [name for name in versions if name.startswith("CUSTOM:")]
     flex = [name for name in custom if name.startswith("CUSTOM:Flex")]
+    needs = {name: op_versions.needs(name, version) for name, version in versions.items()}
+    needs |= dict.fromkeys(_unstamped(model, names), op_versions.LITERT2)
+    least = max(needs.values(), key=op_versions.ordered, default=op_versions.OLDEST)
     dtypes: Counter[str] = Counter()
     for graph in model.subgraphs:
         for tensor in graph.tensors:
@@ -119,7 +124,8 @@ def inspect(path: Path) -> FileFacts:
         custom_ops=[name.removeprefix("CUSTOM:") for name in custom if name not in flex],
         flex_ops=[name.removeprefix("CUSTOM:Flex") for name in flex],
         variable_ops=[name for name in versions if name in ("VAR_HANDLE", "READ_VARIABLE", "ASSIGN_VARIABLE")],
-        minimum_runtime=op_versions.minimum(versions),
+        minimum_runtime=least,
+        newest_ops=sorted(name for name, release in needs.items() if release == least),
         weights_bytes=sum(0 if each.data is None else len(each.data) for each in model.buffers),
         weight_dtypes={name: size for name, size in dtypes.items() if size},
     )
@@ -183,3 +189,19 @@ def _float_ops(model: Any, graph: Any, names: list[str]) -> Iterator[str]:
         of_constant = name == "DEQUANTIZE" and is_constant(model, graph.tensors[operator.inputs[0]])
         if floats and not is_edge and not of_constant:
             yield f"{name} {_text(graph.tensors[operator.outputs[0]].name)}"
+
+
+_HYBRID = {"CONV_2D": 5, "DEPTHWISE_CONV_2D": 6, "FULLY_CONNECTED": 9, "TRANSPOSE_CONV": 99}
+"""The least version that is stamped on an op which takes float activations and int8 weights; of transposed convolutions no stamp tells."""
+
+
+def _unstamped(model: Any, names: list[str]) -> Iterator[str]:
+    """Ops that need a newer runtime than their version says: see `kvision_export.tflite.runtimes`."""
+    for graph in model.subgraphs:
+        for operator in graph.operators or ():
+            name, code = names[operator.opcodeIndex], model.operatorCodes[operator.opcodeIndex]
+            tensors = [graph.tensors[index] for index in np.atleast_1d(operator.inputs).tolist() if index >= 0]
+            constants = {dtype(each) for each in tensors if is_constant(model, each)}
+            is_hybrid = "int8" in constants and any(dtype(each) == "float32" and not is_constant(model, each) for each in tensors)
+            if "int4" in constants or (is_hybrid and code.version < _HYBRID.get(name, 0)):
+                yield name

@@ -6,12 +6,9 @@ litert-quantizer changes ops and stamps nothing, so the truth is read from the o
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-_OLDEST = "2.5"
+LITERT2 = "2.21"
+"""The release whose op versions ai-edge-litert 2 has."""
+OLDEST = "2.5"
 """Versions that are not in the table run on every runtime from here on, which is older than any that is asked for."""
 
 # One line a release: the first versions of ops that it brought.
@@ -56,9 +53,4 @@ def ordered(release: str) -> tuple[int, ...]:
 
 def needs(op: str, version: int) -> str:
     """The oldest release that runs this version of an op, such as `2.15`."""
-    return max((release for least, release in _TABLE.get(op, ()) if version >= least), key=ordered, default=_OLDEST)
-
-
-def minimum(versions: Mapping[str, int]) -> str:
-    """The oldest release that runs all of these ops, each in its version."""
-    return max((needs(op, version) for op, version in versions.items()), key=ordered, default=_OLDEST)
+    return max((release for least, release in _TABLE.get(op, ()) if version >= least), key=ordered, default=OLDEST)
