@@ -1,0 +1,5 @@
+"""`python -m kvision_edge`, the same as `kvision-edge`."""
+
+from kvision_edge.cli import main
+
+raise SystemExit(main())

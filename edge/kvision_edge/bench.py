@@ -1,0 +1,154 @@
+"""`kvision-edge bench`: how long a prediction takes on this device, where the time goes, and what it costs in memory."""
+
+from __future__ import annotations
+
+import sys
+import time
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Callable, Dict, List, Optional, Sequence, Tuple, TypeVar
+
+import numpy as np
+
+from kvision_edge.model import Model
+
+if TYPE_CHECKING:
+    from os import PathLike
+    from typing import Union
+
+PERCENTILES = (50, 90, 99)
+
+R = TypeVar("R")
+
+
+@dataclass(frozen=True)
+class Timing:
+    """How long one part took, milliseconds.
+
+    Attributes:
+        p50: Median.
+        p90: 90th percentile.
+        p99: 99th percentile.
+        least: The fastest.
+    """
+
+    p50: float
+    p90: float
+    p99: float
+    least: float
+
+
+@dataclass(frozen=True)
+class Report:
+    """What was measured of one file with one setting.
+
+    Attributes:
+        format: Of the file.
+        interpreter: Name and version.
+        threads: Of the interpreter.
+        xnnpack: Whether it was allowed.
+        load_ms: From the bundle to a model ready to predict.
+        first_ms: The first prediction, which warms up.
+        parts: `prepare`, `invoke` (the interpreter alone), `decode`, and `predict`, the whole.
+        overhead: Share that all but the interpreter adds to it.
+        memory_mb: Most memory the process has had, MiB; none where the system does not say.
+        operators: How often the interpreter runs each op; none where it does not say.
+    """
+
+    format: str
+    interpreter: str
+    threads: int
+    xnnpack: bool
+    load_ms: float
+    first_ms: float
+    parts: Dict[str, Timing]
+    overhead: float
+    memory_mb: Optional[float]
+    operators: Optional[Dict[str, int]]
+
+    def to_json(self) -> Dict[str, Any]:
+        """All of it, plain."""
+        return asdict(self)
+
+    def text(self) -> str:
+        """A table for a person."""
+        head = f"{self.format} · {self.interpreter} · {self.threads} thread{'s' * (self.threads > 1)} · XNNPACK {'on' if self.xnnpack else 'off'}"
+        memory = "" if self.memory_mb is None else f", {self.memory_mb:.0f} MiB at most"
+        lines = [head, f"load {self.load_ms:.0f} ms, first prediction {self.first_ms:.0f} ms{memory}", f"{'ms':8}     p50     p90     p99   least"]
+        lines += [f"{name:8}{part.p50:8.2f}{part.p90:8.2f}{part.p99:8.2f}{part.least:8.2f}" for name, part in self.parts.items()]
+        lines.append(f"beside the interpreter: {self.overhead:+.1%}")
+        if self.operators:
+            lines.append("ops: " + ", ".join(f"{count} {name}" for name, count in sorted(self.operators.items(), key=lambda item: -item[1])))
+        return "\n".join(lines)
+
+
+def measure(
+    bundle: Union[str, PathLike[str]],
+    *,
+    format: str = "",  # noqa: A002
+    threads: Optional[int] = None,
+    xnnpack: bool = True,
+    interpreter: str = "",
+    runs: int = 50,
+    size: Optional[Tuple[int, int]] = None,
+) -> Report:
+    """Times predictions of one picture, or of the bundle's sample where the network takes none.
+
+    Args:
+        bundle: The bundle's folder.
+        format: Which of its files.
+        threads: Of the interpreter; none: as `Model` chooses.
+        xnnpack: Whether XNNPACK computes what it can.
+        interpreter: Which one; empty: the first that is installed.
+        runs: Predictions that count.
+        size: Height and width of the picture, pixels; none: the network's own.
+
+    Returns:
+        The figures.
+    """
+    started = time.perf_counter()
+    model = Model(bundle, format=format, threads=threads, xnnpack=xnnpack, interpreter=interpreter)
+    load_ms = 1000 * (time.perf_counter() - started)
+    given = _example(model, size)
+    _, first_ms = _timed(model.predict, given)
+    taken: Dict[str, List[float]] = {"prepare": [], "invoke": [], "decode": [], "predict": []}
+    for _ in range(runs):
+        before = model.runner.seconds
+        prepared, prepare_ms = _timed(model.prepare, given)
+        outputs, infer_ms = _timed(model.infer, prepared)
+        _, decode_ms = _timed(model.decode, outputs, prepared)
+        invoke_ms = 1000 * (model.runner.seconds - before)
+        for name, value in zip(taken, (prepare_ms, invoke_ms, decode_ms, prepare_ms + infer_ms + decode_ms)):
+            taken[name].append(value)
+    parts = {name: _timing(values) for name, values in taken.items()}
+    overhead = parts["predict"].p50 / parts["invoke"].p50 - 1
+    engine = f"{model.engine.name} {model.engine.version}"
+    facts = (model.file.format, engine, model.runner.threads, xnnpack, load_ms, first_ms, parts, overhead)
+    return Report(*facts, _memory_mb(), model.runner.operators())
+
+
+def _example(model: Model, size: Optional[Tuple[int, int]]) -> Any:
+    if model.manifest.preprocess is None:
+        return model.bundle.arrays(model.manifest.sample_input)
+    side = model.manifest.preprocess.size_px
+    return np.random.default_rng(0).integers(0, 256, (*(size or (side, side)), 3), np.uint8)
+
+
+def _timed(function: Callable[..., R], *arguments: Any) -> Tuple[R, float]:
+    """A result, and the milliseconds that it took."""
+    started = time.perf_counter()
+    result = function(*arguments)
+    return result, 1000 * (time.perf_counter() - started)
+
+
+def _timing(values: Sequence[float]) -> Timing:
+    p50, p90, p99 = (float(np.percentile(values, percentile)) for percentile in PERCENTILES)
+    return Timing(p50, p90, p99, min(values))
+
+
+def _memory_mb() -> Optional[float]:
+    try:
+        import resource
+    except ImportError:  # Windows
+        return None
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return most / (2**20 if sys.platform == "darwin" else 2**10)

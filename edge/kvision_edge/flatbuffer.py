@@ -1,0 +1,226 @@
+"""Looks through a .tflite file before an interpreter gets it: every offset inside the file, every index inside its list, every constant of its size.
+
+The interpreters trust the file: a wrong index in it is a wild pointer in them.
+
+References:
+    The TensorFlow Lite schema (tensorflow/compiler/mlir/lite/schema/schema.fbs), whose field numbers these are.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from typing import Dict, List, Sequence, Tuple
+
+from kvision_edge.errors import BundleError
+
+IDENTIFIER = b"TFL3"
+_BITS = {0: 32, 1: 16, 2: 32, 3: 8, 4: 64, 6: 8, 7: 16, 8: 64, 9: 8, 10: 64, 11: 128, 12: 64, 15: 32, 16: 16, 17: 4, 18: 16}
+"""Bits of a value by TensorType; strings, resources and variants have no fixed size."""
+_MOST = 1 << 20
+"""Most entries of a list of tables: real files have thousands."""
+_LARGEST_BYTES = 1 << 32
+"""Most bytes of one tensor that are believed."""
+_OPTIONAL = -1
+"""Index of an input that is left out."""
+# Fields of the schema's tables, by number.
+_VERSION, _CODES, _SUBGRAPHS, _BUFFERS, _SIGNATURES = 0, 1, 2, 4, 7
+_TENSORS, _INPUTS, _OUTPUTS, _OPERATORS = 0, 1, 2, 3
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a file holds.
+
+    Attributes:
+        operators: Number, version and custom name of each kind of op.
+        signatures: The subgraph of each function.
+        num_operators: Ops of all subgraphs.
+        num_tensors: Tensors of all subgraphs.
+    """
+
+    operators: Tuple[Tuple[int, int, str], ...]
+    signatures: Dict[str, int]
+    num_operators: int
+    num_tensors: int
+
+
+class _DamageError(Exception):
+    pass
+
+
+class _Table:
+    """One table of the file; each access checks that it stays inside."""
+
+    def __init__(self, data: memoryview, at: int) -> None:
+        self._data, self._at = data, at
+        back = _number(data, "<i", at)
+        self._fields = at - back
+        self._length = _number(data, "<H", self._fields)
+        size = _number(data, "<H", self._fields + 2)
+        if self._length < 4 or self._length % 2 or size < 4 or at + size > len(data) or self._fields + self._length > len(data):
+            raise _DamageError("a table reaches beyond the file")
+        self._size = size
+
+    def _place(self, field: int, size: int) -> int:
+        """Where a field stands; 0: it has its default."""
+        entry = 4 + 2 * field
+        if entry + 2 > self._length:
+            return 0
+        offset = int(_number(self._data, "<H", self._fields + entry))
+        if offset and offset + size > self._size:
+            raise _DamageError("a field reaches beyond its table")
+        return self._at + offset if offset else 0
+
+    def number(self, field: int, kind: str, default: int = 0) -> int:
+        at = self._place(field, struct.calcsize(kind))
+        return _number(self._data, kind, at) if at else default
+
+    def _target(self, field: int) -> int:
+        at = self._place(field, 4)
+        return at + _number(self._data, "<I", at) if at else 0
+
+    def list(self, field: int, size: int) -> Tuple[int, int]:
+        """Start and length of a list whose elements have `size` bytes."""
+        at = self._target(field)
+        if not at:
+            return 0, 0
+        count = _number(self._data, "<I", at)
+        if at + 4 + count * size > len(self._data):
+            raise _DamageError("a list reaches beyond the file")
+        return at + 4, count
+
+    def integers(self, field: int) -> Tuple[int, ...]:
+        start, count = self.list(field, 4)
+        return struct.unpack_from(f"<{count}i", self._data, start) if count else ()
+
+    def text(self, field: int) -> str:
+        start, count = self.list(field, 1)
+        return bytes(self._data[start : start + count]).decode("utf-8", "replace")
+
+    def table(self, field: int) -> List[_Table]:
+        """The table of a field, if it is there."""
+        at = self._target(field)
+        return [_Table(self._data, at)] if at else []
+
+    def tables(self, field: int) -> List[_Table]:
+        start, count = self.list(field, 4)
+        if count > _MOST:
+            raise _DamageError(f"a list has {count} tables")
+        places = range(start, start + 4 * count, 4)
+        return [_Table(self._data, at + _number(self._data, "<I", at)) for at in places]
+
+
+def verify(content: bytes, where: str) -> Facts:
+    """Checks a file's structure.
+
+    Args:
+        content: The whole file.
+        where: What to call it in messages.
+
+    Returns:
+        What it holds.
+
+    Raises:
+        BundleError: If it is no LiteRT file, is cut short, or points outside of itself.
+    """
+    if content[4:8] != IDENTIFIER:
+        raise BundleError(f"{where}: is no LiteRT file (it has no {IDENTIFIER.decode()} mark); copy it again, or export it again")
+    try:
+        return _model(memoryview(content))
+    except (_DamageError, struct.error, IndexError, OverflowError) as error:
+        raise BundleError(f"{where}: is a damaged LiteRT file ({error}); copy it again, or export it again") from error
+
+
+def _model(data: memoryview) -> Facts:
+    model = _Table(data, _number(data, "<I", 0))
+    if model.number(_VERSION, "<I") != 3:
+        raise _DamageError(f"schema version {model.number(_VERSION, '<I')}, expected 3")
+    operators = tuple((max(code.number(0, "<b"), code.number(3, "<i")), code.number(2, "<i", 1), code.text(1)) for code in model.tables(_CODES))
+    sizes = [_buffer(buffer, len(data)) for buffer in model.tables(_BUFFERS)]
+    subgraphs = model.tables(_SUBGRAPHS)
+    if not subgraphs:
+        raise _DamageError("it has no graph")
+    counts = [_subgraph(subgraph, len(operators), sizes) for subgraph in subgraphs]
+    signatures = {}
+    for signature in model.tables(_SIGNATURES):
+        number = signature.number(4, "<I")
+        _within([number], len(subgraphs), "a signature's graph")
+        for side in (0, 1):
+            _within([each.number(1, "<I") for each in signature.tables(side)], counts[number][1], "a signature's tensor")
+        signatures[signature.text(2)] = number
+    return Facts(operators, signatures, sum(ops for ops, _ in counts), sum(tensors for _, tensors in counts))
+
+
+def _buffer(buffer: _Table, limit: int) -> int:
+    """Bytes of a buffer, in the flatbuffer or after it."""
+    _, size = buffer.list(0, 1)
+    offset, outside = buffer.number(1, "<Q"), buffer.number(2, "<Q")
+    if offset > 1:
+        if offset + outside > limit:
+            raise _DamageError("a buffer reaches beyond the file")
+        return outside
+    return size
+
+
+def _subgraph(subgraph: _Table, num_codes: int, buffers: Sequence[int]) -> Tuple[int, int]:
+    """Checks one graph; its numbers of ops and tensors."""
+    tensors = subgraph.tables(_TENSORS)
+    for tensor in tensors:
+        _tensor(tensor, buffers)
+    for field in (_INPUTS, _OUTPUTS):
+        _within(subgraph.integers(field), len(tensors), "an input or output")
+    operators = subgraph.tables(_OPERATORS)
+    for operator in operators:
+        _within([operator.number(0, "<I")], num_codes, "an op's kind")
+        for field, least in ((1, _OPTIONAL), (2, 0), (8, _OPTIONAL)):
+            _within(operator.integers(field), len(tensors), "an op's tensor", least)
+        operator.list(5, 1)
+        operator.table(4)
+        operator.table(12)
+    return len(operators), len(tensors)
+
+
+def _tensor(tensor: _Table, buffers: Sequence[int]) -> None:
+    number = tensor.number(2, "<I")
+    _within([number], len(buffers), "a tensor's buffer")
+    shape = tensor.integers(0)
+    count = 1
+    for size in shape:
+        if size < 0:
+            raise _DamageError(f"a tensor of shape {list(shape)}")
+        count *= size
+        if count > _LARGEST_BYTES:
+            raise _DamageError(f"a tensor of shape {list(shape)}")
+    for quantization in tensor.table(4):
+        _quantization(quantization, shape)
+    tensor.table(6)
+    bits = _BITS.get(tensor.number(1, "<b"))
+    packed = 0 if bits is None else (count * bits + 7) // 8
+    if buffers[number] and bits is not None and buffers[number] < packed and not tensor.table(6):
+        raise _DamageError(f"a constant of {buffers[number]} bytes where its shape {list(shape)} needs {packed}")
+
+
+def _quantization(quantization: _Table, shape: Sequence[int]) -> None:
+    """A scale and a zero point for the whole tensor, or for each index of one dimension."""
+    (_, scales), (_, zeros) = quantization.list(2, 4), quantization.list(3, 8)
+    quantization.list(0, 4)
+    quantization.list(1, 4)
+    quantization.table(5)
+    axis = quantization.number(6, "<i")
+    if scales > 1 and not (0 <= axis < len(shape) and shape[axis] == scales):
+        raise _DamageError(f"{scales} scales along dimension {axis} of a tensor of shape {list(shape)}")
+    if zeros not in (0, 1, scales):
+        raise _DamageError(f"{zeros} zero points for {scales} scales")
+
+
+def _within(indices: Sequence[int], count: int, what: str, least: int = 0) -> None:
+    for index in indices:
+        if not least <= index < count:
+            raise _DamageError(f"{what} is number {index} of {count}")
+
+
+def _number(data: memoryview, kind: str, at: int) -> int:
+    if at < 0 or at + struct.calcsize(kind) > len(data):
+        raise _DamageError("an offset leads beyond the file")
+    return int(struct.unpack_from(kind, data, at)[0])

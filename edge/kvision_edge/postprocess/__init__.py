@@ -1,0 +1,34 @@
+"""From a network's outputs to answers: one file a task, chosen by the manifest's `task`."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+from kvision_edge.errors import BundleError
+
+if TYPE_CHECKING:
+    from kvision_edge.manifest import Manifest, Signature
+    from kvision_edge.postprocess.decoder import Decoder
+
+TASKS = ("segmentation", "classification", "detection", "captioning", "rl")
+"""Each has a module of its name with a class `Decode`."""
+
+
+def choose(made: Manifest, signatures: dict[str, Signature]) -> Decoder:
+    """The decoder of a bundle's task.
+
+    Args:
+        made: The bundle's manifest.
+        signatures: The functions of the file that is run.
+
+    Returns:
+        The decoder, its settings read.
+
+    Raises:
+        BundleError: If this runtime does not know the task, or the settings do not fit the file.
+    """
+    if made.task not in TASKS:
+        raise BundleError(f"task {made.task!r}: this runtime knows {', '.join(TASKS)}; install the newer kvision-edge")
+    decoder: Decoder = importlib.import_module(f"kvision_edge.postprocess.{made.task}").Decode(made, signatures)
+    return decoder

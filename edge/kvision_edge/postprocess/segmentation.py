@@ -1,0 +1,91 @@
+"""Semantic segmentation: the class of every pixel of the picture, at the picture's own size."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Dict, Mapping, Optional, Tuple
+
+import numpy as np
+from PIL import Image
+
+from kvision_edge.errors import BundleError
+from kvision_edge.postprocess import scores
+from kvision_edge.postprocess.decoder import Answer, Arrays, Decoder, Frame
+
+if TYPE_CHECKING:
+    from kvision_edge.manifest import Manifest, Signature
+
+UNKNOWN = (128, 128, 128)
+"""Colour of values that are no class."""
+OPACITY = 0.55
+"""Of the colours over a picture."""
+
+
+@dataclass(frozen=True)
+class Segmentation(Answer):
+    """The class of every pixel.
+
+    Attributes:
+        classes: uint8 `[H, W]`, of the picture's size.
+        probabilities: float32 `[S, S, K]`, of the network's square.
+        labels: Names of the classes.
+        colours: One `(r, g, b)` a class.
+    """
+
+    classes: np.ndarray = field(repr=False)
+    probabilities: np.ndarray = field(repr=False)
+    labels: Tuple[str, ...]
+    colours: Tuple[Tuple[int, ...], ...] = field(repr=False)
+
+    @property
+    def shares(self) -> Dict[str, float]:
+        """Share of the pixels of each class that occurs, 0-1."""
+        counts = np.bincount(self.classes.ravel(), minlength=len(self.labels))
+        return {name: round(float(count / self.classes.size), 6) for name, count in zip(self.labels, counts) if count}
+
+    def to_json(self) -> Dict[str, Any]:
+        """Size of the mask and the classes' shares."""
+        height, width = self.classes.shape
+        return {"task": "segmentation", "width": width, "height": height, "classes": self.shares}
+
+    def text(self) -> str:
+        """A line for each class that occurs, the largest first."""
+        ordered = sorted(self.shares.items(), key=lambda item: -item[1])
+        return "\n".join(f"{share:7.2%}  {name}" for name, share in ordered)
+
+    def pictures(self, image: np.ndarray) -> Dict[str, Image.Image]:
+        """`mask`, a palette PNG whose values are the classes, and `overlay`, the classes' colours over the image; the first class is left clear."""
+        mask = Image.frombytes("P", self.classes.shape[::-1], np.ascontiguousarray(self.classes).tobytes())
+        mask.putpalette([value for colour in self.colours for value in colour])
+        table = np.full((256, 3), UNKNOWN, np.uint8)
+        table[: len(self.colours)] = self.colours
+        opacity = np.where(self.classes == 0, 0.0, OPACITY).astype(np.float32)[..., None]
+        over = np.rint(image * (1 - opacity) + table[self.classes] * opacity).astype(np.uint8)
+        return {"mask": mask, "overlay": Image.fromarray(over)}
+
+
+class Decode(Decoder):
+    """Probabilities of the square, laid back over the picture, and the greatest of each pixel.
+
+    Args:
+        made: The bundle's manifest; `decode`: `output`, `activation`.
+        signatures: The functions of the file that is run.
+
+    Raises:
+        BundleError: If the settings do not fit.
+    """
+
+    def __init__(self, made: Manifest, signatures: Mapping[str, Signature]) -> None:
+        super().__init__(made, signatures)
+        self._activation = self.setting("activation", "softmax", *scores.ACTIVATIONS)
+        if not 1 <= len(made.labels) <= 256 or len(made.colours) != len(made.labels):
+            raise BundleError(f"{len(made.labels)} labels and {len(made.colours)} colours: a mask takes 1 to 256, as many of both")
+
+    def answer(self, outputs: Arrays, frame: Optional[Frame]) -> Segmentation:
+        """The class of every pixel of the picture."""
+        frame, values = self.frame(frame), self.output(outputs)
+        if values.ndim != 3 or values.shape[2] != len(self.made.labels):
+            raise BundleError(f"the network gives {list(values.shape)} for {len(self.made.labels)} classes; export the bundle again")
+        probabilities = scores.activated(values, self._activation)
+        classes = frame.preprocess.restore_classes(probabilities, *frame.size)
+        return Segmentation(classes, probabilities, self.made.labels, self.made.colours)
