@@ -1,4 +1,4 @@
-"""Transposed convolution whose bias is cheap: what `keras.layers.Conv2DTranspose` computes, with less of a training step's time."""
+"""Convolutions that compute what Keras' do: a transposed one whose bias is cheap in training, and one that gives logits in float32."""
 
 from __future__ import annotations
 
@@ -33,6 +33,22 @@ class Conv2DTranspose(keras.layers.Conv2DTranspose):
             data_format=self.data_format,
         )
         return self.activation(_add_bias(outputs, tf.convert_to_tensor(self.bias)))
+
+
+@keras.saving.register_keras_serializable("kvision")
+class Logits(keras.layers.Conv2D):
+    """`keras.layers.Conv2D` whose outputs are float32 also in mixed precision.
+
+    They are rounded as all activations are, but what is computed of them, the softmax and the loss, is not.
+    """
+
+    def call(self, inputs: tf.Tensor) -> tf.Tensor:
+        """`[B, H, W, C]` to float32 `[B, H', W', filters]`."""
+        return tf.cast(super().call(inputs), tf.float32)
+
+    def compute_output_spec(self, inputs: keras.KerasTensor) -> keras.KerasTensor:
+        """The shape of the convolution, in float32."""
+        return keras.KerasTensor(self.compute_output_shape(inputs.shape), "float32")
 
 
 @tf.custom_gradient

@@ -83,6 +83,7 @@ class UNet(Segmenter):
         import keras
 
         from kvision.layers import resampling
+        from kvision.layers.convolution import Logits
 
         options: UNetOptions = self.recipe.model  # type: ignore[assignment]
         size_px = self.recipe.data.size_px
@@ -105,9 +106,7 @@ class UNet(Segmenter):
             if options.skips:
                 x = keras.layers.Concatenate(name=f"skip{number}")([end, x])
             x = _convolutions(x, filters, options.norm, f"decoder{number}")
-        logits = keras.layers.Conv2D(self.info.num_classes, 1, kernel_initializer="he_normal", name="logits")(x)
-        # Mixed precision rounds the logits, as it does all activations, but not what is computed of them: the softmax and the loss.
-        logits = keras.layers.Activation("linear", dtype="float32", name="logits_float32")(logits)
+        logits = Logits(self.info.num_classes, 1, kernel_initializer="he_normal", name="logits")(x)
         return {"net": keras.Model(image, logits, name="unet")}
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from kvision.layers.convolution import Conv2DTranspose
+from kvision.layers.convolution import Conv2DTranspose, Logits
 
 
 def pair(**options) -> tuple[Conv2DTranspose, keras.layers.Conv2DTranspose]:
@@ -60,3 +60,15 @@ def test_a_model_with_it_is_saved_and_loaded_and_is_plain(tmp_path) -> None:
     np.testing.assert_array_equal(model(x), loaded(x))
     graph = tf.function(lambda x: loaded(x, training=False)).get_concrete_function(tf.TensorSpec([2, 6, 4, 3])).graph
     assert not {"IdentityN", "PartitionedCall", "StatefulPartitionedCall"} & {operation.type for operation in graph.get_operations()}
+
+
+@pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16"])
+def test_logits_are_float32_and_those_of_a_convolution(policy: str) -> None:
+    x = tf.random.stateless_normal([2, 5, 5, 4], [1, 2])
+    ours, plain = Logits(3, 1, dtype=policy), keras.layers.Conv2D(3, 1, dtype=policy)
+    for layer in (ours, plain):
+        layer.build(x.shape)
+    plain.set_weights(ours.get_weights())
+    assert ours(keras.Input([5, 5, 4])).dtype == "float32"
+    assert ours(x).dtype == tf.float32
+    np.testing.assert_array_equal(ours(x), tf.cast(plain(x), tf.float32))
