@@ -52,7 +52,6 @@ class Server:
         self._options = options or Options()
         self._models = list(models)
         self._stopped = threading.Event()
-        self._started = False
 
     def start(self) -> Server:
         """Loads the models, then opens the ports.
@@ -71,7 +70,7 @@ class Server:
 
         options = self._options
         self._batcher = Batcher(options.batching.num_batch_threads)
-        self._versions = Versions(self._models, options.poll_wait_s, options.batching)
+        self._versions = Versions(self._models, options)
         self._pools = [ThreadPoolExecutor(options.handler_threads, name) for name in ("rest", "grpc")]
         self._rest: uvicorn.Server | None = None
         self._rpc: grpc.Server | None = None

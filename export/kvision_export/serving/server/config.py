@@ -88,7 +88,7 @@ class Options:
     access_log: bool = False
 
 
-def sources_of(config: Any) -> list[ModelSource]:  # noqa: ANN401
+def sources_of(config: Any) -> list[ModelSource]:
     """The models of a `ModelServerConfig`.
 
     Args:
@@ -124,7 +124,7 @@ def read_models(path: Path) -> list[ModelSource]:
     Raises:
         UsageError: If it can't be read, or is not such a file.
     """
-    from google.protobuf import text_format
+    from google.protobuf import text_format  # type: ignore[import-untyped]
     from tensorflow_serving.config import model_server_config_pb2
 
     try:
@@ -135,8 +135,22 @@ def read_models(path: Path) -> list[ModelSource]:
         raise UsageError(f"{path}:{error}; give a text file with model_config_list {{ config {{ name: ... base_path: ... }} }}") from None
 
 
-_BATCHING_FIELDS = {"max_batch_size", "batch_timeout_micros", "max_enqueued_batches", "num_batch_threads"}
+_NUMBERS = ("max_batch_size", "batch_timeout_micros", "max_enqueued_batches", "num_batch_threads")
 _PASSED_OVER = {"thread_pool_name", "pad_variable_length_inputs", "max_execution_batch_size"}
+
+
+def _with(batching: Batching, name: str, value: str) -> Batching:
+    """Batching with one field as a line of a file says it."""
+    given: Any  # of the field's own type
+    if name in _NUMBERS:
+        given = int(value)
+    elif name == "allowed_batch_sizes":
+        given = (*batching.allowed_batch_sizes, int(value))
+    elif name == "enable_large_batch_splitting":
+        name, given = "large_requests", value == "true"
+    else:
+        raise KeyError(name)
+    return replace(batching, **{name: given})
 
 
 def read_batching(path: Path, default: Batching) -> Batching:
@@ -162,14 +176,9 @@ def read_batching(path: Path, default: Batching) -> Batching:
         if name in _PASSED_OVER:
             continue
         try:
-            if name in _BATCHING_FIELDS:
-                batching = replace(batching, **{name: int(value)})
-            elif name == "allowed_batch_sizes":
-                batching = replace(batching, allowed_batch_sizes=(*batching.allowed_batch_sizes, int(value)))
-            elif name == "enable_large_batch_splitting":
-                batching = replace(batching, large_requests=value == "true")
-            else:
-                raise UsageError(f"{path}:{number}: {name}: accepted are {', '.join(sorted(_BATCHING_FIELDS))} and allowed_batch_sizes")
+            batching = _with(batching, name, value)
+        except KeyError:
+            raise UsageError(f"{path}:{number}: {name}: accepted are {', '.join(_NUMBERS)} and allowed_batch_sizes") from None
         except ValueError:
             raise UsageError(f"{path}:{number}: {text}: expected a whole number, as in {name} {{ value: 32 }}") from None
     sizes = batching.allowed_batch_sizes

@@ -19,7 +19,7 @@ CLASSIFY = "tensorflow/serving/classify"
 REGRESS = "tensorflow/serving/regress"
 
 
-def serialized(given: Any) -> np.ndarray:  # noqa: ANN401
+def serialized(given: Any) -> np.ndarray:
     """The examples of an `Input`, each with the context that they share.
 
     Args:
@@ -40,7 +40,7 @@ def serialized(given: Any) -> np.ndarray:  # noqa: ANN401
     return array
 
 
-def classify(model: Model, request: Any, run: Run) -> Any:  # noqa: ANN401
+def classify(model: Model, request: Any, run: Run) -> Any:
     """Answers a `ClassificationRequest`.
 
     Args:
@@ -66,7 +66,7 @@ def classify(model: Model, request: Any, run: Run) -> Any:  # noqa: ANN401
     return response
 
 
-def regress(model: Model, request: Any, run: Run) -> Any:  # noqa: ANN401
+def regress(model: Model, request: Any, run: Run) -> Any:
     """Answers a `RegressionRequest`.
 
     Args:
@@ -92,7 +92,7 @@ def regress(model: Model, request: Any, run: Run) -> Any:  # noqa: ANN401
     return response
 
 
-def multi_inference(model: Model, request: Any, run: Run) -> Any:  # noqa: ANN401
+def multi_inference(model: Model, request: Any, run: Run) -> Any:
     """Answers a `MultiInferenceRequest`: several signatures on the same examples.
 
     Args:
@@ -144,7 +144,7 @@ def _signature(model: Model, given: str) -> tuple[str, Any]:
     return name, model.signatures[name]
 
 
-def _classify_outputs(definition: Any) -> tuple[str, ...]:  # noqa: ANN401
+def _classify_outputs(definition: Any) -> tuple[str, ...]:
     if len(definition.inputs) != 1:
         raise invalid("Expected one input Tensor.")
     if len(definition.outputs) not in (1, 2):
@@ -157,7 +157,7 @@ def _classify_outputs(definition: Any) -> tuple[str, ...]:  # noqa: ANN401
     return wanted
 
 
-def _regress_outputs(definition: Any) -> tuple[str, ...]:  # noqa: ANN401
+def _regress_outputs(definition: Any) -> tuple[str, ...]:
     if len(definition.inputs) != 1:
         raise invalid("Expected one input Tensor.")
     if len(definition.outputs) != 1:
@@ -168,7 +168,7 @@ def _regress_outputs(definition: Any) -> tuple[str, ...]:  # noqa: ANN401
     return ("outputs",)
 
 
-def _fill_classes(result: Any, outputs: Mapping[str, np.ndarray], num_examples: int) -> None:  # noqa: ANN401
+def _fill_classes(result: Any, outputs: Mapping[str, np.ndarray], num_examples: int) -> None:
     for name, wanted in (("classes", "DT_STRING"), ("scores", "DT_FLOAT")):
         if name not in outputs:
             continue
@@ -193,7 +193,7 @@ def _fill_classes(result: Any, outputs: Mapping[str, np.ndarray], num_examples: 
                 each.score = scores[row, column]
 
 
-def _fill_values(result: Any, outputs: Mapping[str, np.ndarray], num_examples: int) -> None:  # noqa: ANN401
+def _fill_values(result: Any, outputs: Mapping[str, np.ndarray], num_examples: int) -> None:
     array = outputs["outputs"]
     if not (array.ndim == 1 or (array.ndim == 2 and array.shape[1] == 1)):
         raise invalid(f"Expected output Tensor shape to be either [batch_size] or [batch_size, 1] but got {_shape(array)}")

@@ -86,9 +86,7 @@ def _is_named(value: object) -> bool:
 
 def _from_rows(rows: list[Any], dtypes: Mapping[str, str]) -> dict[str, np.ndarray]:
     if not isinstance(rows[0], dict) and len(dtypes) > 1:
-        raise invalid(
-            "instances is a plain list, but expecting list of objects as multiple input tensors required as per tensorinfo_map"
-        )
+        raise invalid("instances is a plain list, but expecting list of objects as multiple input tensors required as per tensorinfo_map")
     named = _is_named(rows[0])
     tensors: dict[str, list[Flat]] = {}
     for index, row in enumerate(rows):
@@ -183,6 +181,7 @@ def _add_feature(feature: tf.train.Feature, name: str, value: object) -> None:
     """Adds one value; the first one decides of what kind a feature is."""
     if value is None or isinstance(value, list) or (isinstance(value, dict) and not is_base64(value)):
         raise invalid(f"Feature: {name} has element with unexpected JSON type: {type_name(value)}")
+    kept: Any
     if isinstance(value, (dict, str)):
         kind, kept = "bytes", value.encode("utf-8", "surrogateescape") if isinstance(value, str) else decode_base64(value)
     elif isinstance(value, bool) or is_integer(value, -(2**63), 2**64 - 1):

@@ -101,12 +101,12 @@ def _leaves(array: np.ndarray, name: str, depth: int) -> list[str]:
         return decimals(flat)
     if dtype.name in _INTEGERS:
         return [str(value) for value in flat.tolist()]
-    if dtype == bool:
+    if dtype.kind == "b":
         return ["true" if value else "false" for value in flat.tolist()]
-    if dtype == object and name.endswith("_bytes"):
+    if dtype.kind == "O" and name.endswith("_bytes"):
         pad = INDENT * depth
         return [f'{{\n{pad}{INDENT}"b64": "{base64.b64encode(value).decode()}"\n{pad}}}' for value in flat]
-    if dtype == object:
+    if dtype.kind == "O":
         return [quoted(value.decode("utf-8", "surrogateescape")) for value in flat]
     raise invalid(f"Failed to write JSON value for tensor type: {_TENSORFLOW_NAMES.get(dtype.name, dtype.name)}")
 
@@ -134,7 +134,7 @@ def decimals(values: np.ndarray) -> list[str]:
     return [text if "." in text or "e" in text or text[-1] in "Ny" else f"{text}.0" for text in texts]
 
 
-def classes(result: Any) -> str:  # noqa: ANN401
+def classes(result: Any) -> str:
     """The body of a `:classify` answer.
 
     Args:
@@ -150,7 +150,7 @@ def classes(result: Any) -> str:  # noqa: ANN401
     return f'{{\n{INDENT}"results": [{", ".join(rows)}\n{INDENT}]\n}}'
 
 
-def values(result: Any) -> str:  # noqa: ANN401
+def values(result: Any) -> str:
     """The body of a `:regress` answer, one number an example.
 
     Args:

@@ -117,7 +117,7 @@ def flatten(value: object, dtype: str) -> Flat:
         StatusError: INVALID_ARGUMENT, about the first element that is at a wrong place or of a wrong type; UNIMPLEMENTED of other dtypes.
     """
     shape: list[int] = []
-    level = [value]
+    level: list[Any] = [value]
     while level and type(level[0]) is list:
         if set(map(type, level)) != {list} or len(sizes := set(map(len, level))) != 1 or len(shape) > _MAX_DIMS:
             return _search(value, dtype)
@@ -141,7 +141,7 @@ def _fitting(values: list[Any], dtype: str) -> list[Any]:
     return [_checked(value, dtype) for value in values]
 
 
-def _checked(value: object, dtype: str) -> Any:  # noqa: ANN401
+def _checked(value: object, dtype: str) -> Any:
     """One scalar, as it is kept."""
     if type(value) is dict and dtype == "string":
         return decode_base64(value)

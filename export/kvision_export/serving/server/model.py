@@ -45,7 +45,7 @@ class Model:
         signatures: `SignatureDef` by name.
     """
 
-    def __init__(self, name: str, version: int, folder: Path, batching: Batching) -> None:
+    def __init__(self, name: str, version: int, folder: Path, batching: Batching, timeout_s: float) -> None:
         """Loads it.
 
         Args:
@@ -53,6 +53,7 @@ class Model:
             version: Of this version.
             folder: A SavedModel with the tag `serve`.
             batching: Unless the folder has a `batching_params.pbtxt`.
+            timeout_s: After which TensorFlow gives up a computation.
 
         Raises:
             StatusError: If it can't be loaded.
@@ -77,6 +78,7 @@ class Model:
                 self._session.close()
                 raise
         self.signatures: Mapping[str, Any] = graph_def.signature_def
+        self._timeout_ms = max(1, int(timeout_s * 1000))
         self._uses = 0
         self._idle = threading.Condition()
         self._callable = functools.lru_cache(maxsize=64)(self._make_callable)
@@ -126,13 +128,14 @@ class Model:
             raise StatusError(Code(code), str(getattr(error, "message", None) or error)) from None
         return {alias: np.asarray(value) for alias, value in zip(fetched, _as_arrays(values, definition, fetched), strict=True)}
 
-    def _make_callable(self, signature: str, inputs: tuple[str, ...], outputs: tuple[str, ...]) -> Any:  # noqa: ANN401
+    def _make_callable(self, signature: str, inputs: tuple[str, ...], outputs: tuple[str, ...]) -> Any:
         from tensorflow.core.protobuf import config_pb2
 
         definition = self.signatures[signature]
         options = config_pb2.CallableOptions()
         options.feed.extend(definition.inputs[alias].name for alias in inputs)
         options.fetch.extend(definition.outputs[alias].name for alias in outputs)
+        options.run_options.timeout_in_ms = self._timeout_ms
         # The public make_callable checks and casts what is fed in Python; this one goes straight to the session, as TF Serving does.
         return self._session._make_callable_from_options(options)
 
@@ -154,7 +157,7 @@ class Model:
         self._session.close()
 
 
-def _load(session: Any, folder: Path) -> Any:  # noqa: ANN401
+def _load(session: Any, folder: Path) -> Any:
     """Reads graph and weights into a session, without the notice that this loader is TensorFlow 1's."""
     import tensorflow as tf
     from tensorflow.python.platform import tf_logging
@@ -171,7 +174,7 @@ def _array_dtype(array: np.ndarray) -> str:
     return "string" if array.dtype == object else _SHORT.get(array.dtype.name, array.dtype.name)
 
 
-def _as_arrays(values: list[Any], definition: Any, outputs: tuple[str, ...]) -> Iterator[np.ndarray]:  # noqa: ANN401
+def _as_arrays(values: list[Any], definition: Any, outputs: tuple[str, ...]) -> Iterator[np.ndarray]:
     """Scalars come back as numpy scalars or bytes, which are arrays without dimensions here."""
     for value, alias in zip(values, outputs, strict=True):
         if isinstance(value, np.ndarray):

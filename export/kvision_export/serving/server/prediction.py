@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol
 
-import numpy as np
-
 from kvision_export.serving.server.model import DEFAULT_SIGNATURE, Model, dtype_name
 from kvision_export.serving.server.status import Code, StatusError, invalid
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+
+    import numpy as np
 
 
 class Run(Protocol):
@@ -56,7 +56,7 @@ def _joined(names: Iterable[str]) -> str:
     return ",".join(sorted(names))
 
 
-def _with_defaults(definition: Any, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:  # noqa: ANN401
+def _with_defaults(definition: Any, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """The inputs, with the signature's own values where it has some."""
     import tensorflow as tf
 
@@ -82,7 +82,7 @@ def _with_defaults(definition: Any, inputs: Mapping[str, np.ndarray]) -> dict[st
     return complete
 
 
-def predict_proto(model: Model, request: Any, run: Run) -> Any:  # noqa: ANN401
+def predict_proto(model: Model, request: Any, run: Run) -> Any:
     """Answers a `PredictRequest`.
 
     Args:
@@ -107,7 +107,7 @@ def predict_proto(model: Model, request: Any, run: Run) -> Any:  # noqa: ANN401
     return response
 
 
-def fill_spec(spec: Any, model: Model, signature: str) -> None:  # noqa: ANN401
+def fill_spec(spec: Any, model: Model, signature: str) -> None:
     """Says in an answer what it comes from.
 
     Args:
@@ -120,7 +120,7 @@ def fill_spec(spec: Any, model: Model, signature: str) -> None:  # noqa: ANN401
     spec.signature_name = signature
 
 
-def read_tensor(alias: str, tensor: Any) -> np.ndarray:  # noqa: ANN401
+def read_tensor(alias: str, tensor: Any) -> np.ndarray:
     """A `TensorProto` as an array.
 
     Args:
@@ -153,7 +153,7 @@ _FIELDS = {
 }
 
 
-def write_tensor(array: np.ndarray, tensor: Any) -> None:  # noqa: ANN401
+def write_tensor(array: np.ndarray, tensor: Any) -> None:
     """Fills a `TensorProto`, value by value in the field of its dtype, as TF Serving does (`AsProtoField`).
 
     Args:

@@ -35,7 +35,7 @@ _WRONG = {
 """By what was read last: what is wrong with a token, or the end, that may not follow."""
 
 
-def parse(body: bytes) -> Any:  # noqa: ANN401
+def parse(body: bytes) -> Any:
     """The first JSON value of a body; what follows it is ignored, and of equal keys the first counts.
 
     Args:
@@ -81,11 +81,12 @@ class _Reader:
         """The byte that comes next; NUL at the end."""
         return self.body[self.at : self.at + 1] or b"\x00"
 
-    def read(self) -> Any:  # noqa: ANN401
+    def read(self) -> Any:
         """The value at the start of the body."""
         open_values: list[Any] = []  # each array and object that is not closed yet
         keys: list[str] = []
-        state, value = "start", None
+        state = "start"
+        value: Any
         while True:
             self.at = _SPACE.match(self.body, self.at).end()  # type: ignore[union-attr]
             token = self.peek()
@@ -114,7 +115,7 @@ class _Reader:
                 return value
             state = _put(open_values[-1], keys, value)
 
-    def scalar(self, token: bytes) -> Any:  # noqa: ANN401
+    def scalar(self, token: bytes) -> Any:
         """A string, literal or number."""
         if token == b'"':
             return self.string()

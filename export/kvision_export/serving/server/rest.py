@@ -19,8 +19,8 @@ from starlette.routing import Mount, Route
 from kvision_export.serving.server import json_request, json_response, metrics
 from kvision_export.serving.server.rest_proto import metadata_json, status_json
 from kvision_export.serving.server.service import check_deadline
+from kvision_export.serving.server.spec import Spec
 from kvision_export.serving.server.status import Code, StatusError, invalid
-from kvision_export.serving.server.versions import Spec
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -152,7 +152,7 @@ def _parse(method: str, path: str) -> _Call:
     return _Call(what, Spec(unquote(name or ""), None if version is None else int(version), None if label is None else unquote(label)))
 
 
-def _examples(call: _Call, body: bytes) -> Any:  # noqa: ANN401
+def _examples(call: _Call, body: bytes) -> Any:
     """A `ClassificationRequest` or `RegressionRequest` from a body."""
     from tensorflow_serving.apis import classification_pb2, regression_pb2
 

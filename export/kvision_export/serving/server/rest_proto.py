@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from google.protobuf.message import Message
+    from google.protobuf.message import Message  # type: ignore[import-untyped]
 
     from kvision_export.serving.server.service import Service
-    from kvision_export.serving.server.versions import Spec
+    from kvision_export.serving.server.spec import Spec
 
 
 def status_json(service: Service, spec: Spec) -> str:
@@ -56,7 +56,7 @@ def metadata_json(service: Service, spec: Spec) -> str:
     return f'{{\n"model_spec":{model_spec},\n"metadata": {{"signature_def": {text}}}\n}}\n'
 
 
-def _json(message: Message, **options: Any) -> str:  # noqa: ANN401
-    from google.protobuf import json_format
+def _json(message: Message, **options: Any) -> str:
+    from google.protobuf import json_format  # type: ignore[import-untyped]
 
     return json_format.MessageToJson(message, indent=1, always_print_fields_with_no_presence=True, ensure_ascii=False, **options) + "\n"

@@ -45,7 +45,7 @@ def server(service: Service, threads: Executor) -> grpc.Server:
     return made
 
 
-def _answer(service: Service, context: grpc.ServicerContext, api: str, model: str, call: Callable[[float], Any]) -> Any:  # noqa: ANN401
+def _answer(service: Service, context: grpc.ServicerContext, api: str, model: str, call: Callable[[float], Any]) -> Any:
     """Calls with the deadline that server and client agree on; an error becomes the status of the call."""
     remaining = context.time_remaining()
     limit = service.options.timeout_s if remaining is None else min(remaining, service.options.timeout_s)
@@ -58,52 +58,48 @@ def _answer(service: Service, context: grpc.ServicerContext, api: str, model: st
         context.abort(_CODES[int(error.code)], error.message)
 
 
-class _Prediction(prediction_service_pb2_grpc.PredictionServiceServicer):  # type: ignore[misc]
+class _Prediction(prediction_service_pb2_grpc.PredictionServiceServicer):
     """`tensorflow.serving.PredictionService`."""
 
     def __init__(self, service: Service) -> None:
         self._service = service
 
-    def Predict(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: ANN401
+    def Predict(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
         """Answers with the outputs of a signature."""
-        call = lambda deadline: self._service.predict(request, deadline)  # noqa: E731
-        return _answer(self._service, context, "Predict", request.model_spec.name, call)
+        return _answer(self._service, context, "Predict", request.model_spec.name, lambda deadline: self._service.predict(request, deadline))
 
-    def Classify(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: ANN401
+    def Classify(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
         """Answers with classes and scores."""
-        call = lambda deadline: self._service.classify(request, deadline)  # noqa: E731
-        return _answer(self._service, context, "Classify", request.model_spec.name, call)
+        return _answer(self._service, context, "Classify", request.model_spec.name, lambda deadline: self._service.classify(request, deadline))
 
-    def Regress(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: ANN401
+    def Regress(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
         """Answers with one number an example."""
-        call = lambda deadline: self._service.regress(request, deadline)  # noqa: E731
-        return _answer(self._service, context, "Regress", request.model_spec.name, call)
+        return _answer(self._service, context, "Regress", request.model_spec.name, lambda deadline: self._service.regress(request, deadline))
 
-    def MultiInference(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: ANN401
+    def MultiInference(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
         """Answers for several signatures."""
         name = request.tasks[0].model_spec.name if request.tasks else ""
-        call = lambda deadline: self._service.multi_inference(request, deadline)  # noqa: E731
-        return _answer(self._service, context, "MultiInference", name, call)
+        return _answer(self._service, context, "MultiInference", name, lambda deadline: self._service.multi_inference(request, deadline))
 
-    def GetModelMetadata(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: ANN401
+    def GetModelMetadata(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
         """Answers with the signatures."""
         return _answer(self._service, context, "GetModelMetadata", request.model_spec.name, lambda _: self._service.metadata(request))
 
 
-class _Models(model_service_pb2_grpc.ModelServiceServicer):  # type: ignore[misc]
+class _Models(model_service_pb2_grpc.ModelServiceServicer):
     """`tensorflow.serving.ModelService`."""
 
     def __init__(self, service: Service) -> None:
         self._service = service
 
-    def GetModelStatus(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: ANN401
+    def GetModelStatus(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
         """Answers with the states of a model's versions."""
         return _answer(self._service, context, "GetModelStatus", request.model_spec.name, lambda _: self._service.status(request))
 
-    def HandleReloadConfigRequest(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: ANN401
+    def HandleReloadConfigRequest(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
         """Serves other models from now on."""
 
-        def call(_: float) -> Any:  # noqa: ANN401
+        def call(_: float) -> Any:
             self._service.reload(request)
             response = model_management_pb2.ReloadConfigResponse()
             response.status.error_code = int(Code.OK)

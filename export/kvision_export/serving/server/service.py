@@ -6,11 +6,12 @@ import time
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
+from kvision.core.errors import UsageError
 from kvision_export.serving.server import examples
 from kvision_export.serving.server.config import sources_of
 from kvision_export.serving.server.prediction import predict, predict_proto
+from kvision_export.serving.server.spec import Spec, spec_of
 from kvision_export.serving.server.status import Code, StatusError, invalid, of
-from kvision_export.serving.server.versions import Spec
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -100,26 +101,26 @@ class Service:
                 raise invalid("Missing ModelSpec")
             return request, predict(model, request.signature, request.inputs, (), self._run(model, "Predict", deadline))
 
-    def predict(self, request: Any, deadline: float) -> Any:  # noqa: ANN401
+    def predict(self, request: Any, deadline: float) -> Any:
         """Answers a `PredictRequest`; raises StatusError."""
         return self._answer(predict_proto, "Predict", request, deadline)
 
-    def classify(self, request: Any, deadline: float) -> Any:  # noqa: ANN401
+    def classify(self, request: Any, deadline: float) -> Any:
         """Answers a `ClassificationRequest`; raises StatusError."""
         return self._answer(examples.classify, "Classify", request, deadline)
 
-    def regress(self, request: Any, deadline: float) -> Any:  # noqa: ANN401
+    def regress(self, request: Any, deadline: float) -> Any:
         """Answers a `RegressionRequest`; raises StatusError."""
         return self._answer(examples.regress, "Regress", request, deadline)
 
-    def multi_inference(self, request: Any, deadline: float) -> Any:  # noqa: ANN401
+    def multi_inference(self, request: Any, deadline: float) -> Any:
         """Answers a `MultiInferenceRequest`; raises StatusError."""
         if not request.tasks:
             raise invalid("Inference request must have at least one task")
         with self.versions.use(spec_of(request.tasks[0])) as model:
             return examples.multi_inference(model, request, self._run(model, "MultiInference", deadline))
 
-    def _answer(self, answer: Callable[[Model, Any, Run], Any], api: str, request: Any, deadline: float) -> Any:  # noqa: ANN401
+    def _answer(self, answer: Callable[[Model, Any, Run], Any], api: str, request: Any, deadline: float) -> Any:
         with self.versions.use(spec_of(request)) as model:
             return answer(model, request, self._run(model, api, deadline))
 
@@ -138,7 +139,7 @@ class Service:
 
         return run
 
-    def metadata(self, request: Any) -> Any:  # noqa: ANN401
+    def metadata(self, request: Any) -> Any:
         """Answers a `GetModelMetadataRequest`.
 
         Args:
@@ -168,7 +169,7 @@ class Service:
         response.metadata["signature_def"].Pack(signatures)
         return response
 
-    def status(self, request: Any) -> Any:  # noqa: ANN401
+    def status(self, request: Any) -> Any:
         """Answers a `GetModelStatusRequest`.
 
         Args:
@@ -190,7 +191,7 @@ class Service:
                 each.status.error_code, each.status.error_message = int(error.code), error.message
         return response
 
-    def reload(self, request: Any) -> None:  # noqa: ANN401
+    def reload(self, request: Any) -> None:
         """Does what a `ReloadConfigRequest` asks for; returns when the models serve.
 
         Args:
@@ -201,29 +202,14 @@ class Service:
         """
         if request.config.WhichOneof("config") != "model_config_list":
             raise invalid("ServerModelConfig type not supported by HandleReloadConfigRequest. Only ModelConfigList is currently supported")
-        self.versions.reload(sources_of(request.config))
+        try:
+            sources = sources_of(request.config)
+        except UsageError as error:
+            raise invalid(str(error)) from None
+        self.versions.reload(sources)
 
 
-def spec_of(request: Any) -> Spec:  # noqa: ANN401
-    """What a message names.
-
-    Args:
-        request: With a `model_spec`.
-
-    Returns:
-        The same as a Spec.
-
-    Raises:
-        StatusError: If it has none.
-    """
-    if not request.HasField("model_spec"):
-        raise invalid("Missing ModelSpec")
-    spec = request.model_spec
-    choice = spec.WhichOneof("version_choice")
-    return Spec(spec.name, spec.version.value if choice == "version" else None, spec.version_label if choice == "version_label" else None)
-
-
-def _rows(definition: Any, inputs: Mapping[str, np.ndarray], outputs: tuple[str, ...]) -> int | None:  # noqa: ANN401
+def _rows(definition: Any, inputs: Mapping[str, np.ndarray], outputs: tuple[str, ...]) -> int | None:
     """How many rows a request has, if inputs and outputs of its signature are rows of any number; else None: it is not to be merged."""
     infos = [*definition.inputs.values(), *(definition.outputs[name] for name in outputs)]
     if any(info.tensor_shape.unknown_rank or not info.tensor_shape.dim or info.tensor_shape.dim[0].size != -1 for info in infos):

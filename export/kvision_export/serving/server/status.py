@@ -59,6 +59,12 @@ class StatusError(Exception):
     """
 
     def __init__(self, code: Code, message: str) -> None:
+        """Says what is wrong.
+
+        Args:
+            code: Canonical code.
+            message: What TF Serving says in the same case.
+        """
         super().__init__(message)
         self.code = code
         self.message = message

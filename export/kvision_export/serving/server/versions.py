@@ -11,7 +11,7 @@ import logging
 import threading
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from kvision_export.serving.server.model import Model
 from kvision_export.serving.server.status import Code, StatusError, invalid, of
@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from kvision_export.serving.server.config import Batching, ModelSource
+    from kvision_export.serving.server.config import ModelSource, Options
+    from kvision_export.serving.server.spec import Spec
 
 _LOG = logging.getLogger("kvision.serving")
 
@@ -34,33 +35,6 @@ class State(enum.IntEnum):
     AVAILABLE = 30
     UNLOADING = 40
     END = 50
-
-
-@dataclass(frozen=True)
-class Spec:
-    """What a request names: the latest version, one version, or one label.
-
-    Attributes:
-        name: Of the model.
-        version: The version, if one is named.
-        label: The label, if one is named.
-    """
-
-    name: str
-    version: int | None = None
-    label: str | None = None
-
-    def fill(self, message: Any) -> None:  # noqa: ANN401
-        """Names the same in a `ModelSpec`.
-
-        Args:
-            message: The `ModelSpec`.
-        """
-        message.name = self.name
-        if self.version is not None:
-            message.version.value = self.version
-        elif self.label is not None:
-            message.version_label = self.label
 
 
 @dataclass
@@ -83,17 +57,15 @@ class Version:
 class Versions:
     """The models of a server."""
 
-    def __init__(self, sources: Sequence[ModelSource], poll_wait_s: float, batching: Batching) -> None:
+    def __init__(self, sources: Sequence[ModelSource], options: Options) -> None:
         """Loads nothing yet.
 
         Args:
             sources: The models.
-            poll_wait_s: Time between two looks at the base paths; 0 looks once.
-            batching: Of versions that have no `batching_params.pbtxt` of their own.
+            options: How often to look for new versions, how to merge requests, how long one may take.
         """
-        self._batching = batching
+        self._options = options
         self._sources = {source.name: source for source in sources}
-        self._poll_wait_s = poll_wait_s
         self._versions: dict[str, dict[int, Version]] = {}
         self._lock = threading.RLock()  # of what is known; held for moments only
         self._loading = threading.Lock()  # one load or reload at a time
@@ -104,7 +76,7 @@ class Versions:
     def start(self) -> None:
         """Loads what is wanted, then keeps looking for new versions."""
         self.poll()
-        if self._poll_wait_s > 0:
+        if self._options.poll_wait_s > 0:
             self._poller.start()
 
     def stop(self, timeout_s: float) -> None:
@@ -230,7 +202,7 @@ class Versions:
             return ", ".join(texts)
 
     def _poll_on(self) -> None:
-        while not self._stopping.wait(self._poll_wait_s):
+        while not self._stopping.wait(self._options.poll_wait_s):
             try:
                 self.poll()
             except Exception:
@@ -262,7 +234,7 @@ class Versions:
             self._versions[name][number] = version
         files = _files(folder)
         try:
-            model = Model(name, number, folder, self._batching)
+            model = Model(name, number, folder, self._options.batching, self._options.timeout_s)
             try:
                 replay(model)
             except BaseException:

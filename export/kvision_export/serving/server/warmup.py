@@ -24,7 +24,7 @@ def replay(model: Model) -> None:
         StatusError: What a request raises; DATA_LOSS if the file is no TFRecord; INVALID_ARGUMENT of more than 1,000 records.
     """
     import tensorflow as tf
-    from google.protobuf.message import DecodeError
+    from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
     from tensorflow_serving.apis import prediction_log_pb2
 
     path = model.folder / "assets.extra" / "tf_serving_warmup_requests"
