@@ -50,30 +50,34 @@ def overrides(texts: Sequence[str]) -> dict[str, float]:
     """The user's own limits.
 
     Args:
-        texts: `FORMAT=POINTS`, such as `int8=2.0`; of the formats in float32, `FORMAT=SHARE` of the outputs' range.
+        texts: `KIND=POINTS` of one of `System.gates` or of one format, such as `quantized=2.0` or `int8-full=2.0`; of those in float32,
+            `fp32=SHARE` of the outputs' range.
 
     Returns:
         By the format's full name, in the units of `Limit.most`.
 
     Raises:
-        UsageError: If a format is unknown, or a value is no number of 0 or more.
+        UsageError: If a kind is unknown, or a value is no number of 0 or more.
     """
+    kinds: dict[str, list[Format]] = {}
+    for each in FORMATS.values():
+        kinds.setdefault(each.gate, []).append(each)
+    for each in FORMATS.values():
+        kinds |= {name: [each] for name in (each.name, each.short) if name not in kinds}
     found = {}
     for text in texts:
-        short, _, value = text.partition("=")
-        names = {name: each for each in FORMATS.values() for name in (each.name, each.short)}
-        if short.strip() not in names:
-            known = [each.short for each in FORMATS.values()]
-            raise UsageError(f"--gate {text}: expected FORMAT=POINTS with one of {', '.join(known)}{did_you_mean(short, known)}")
-        chosen = names[short.strip()]
+        kind, _, value = (part.strip() for part in text.partition("="))
+        if kind not in kinds:
+            raise UsageError(f"--gate {text}: expected KIND=POINTS with one of {', '.join(kinds)}{did_you_mean(kind, list(kinds))}")
+        of_range = kinds[kind][0].gate == "fp32"
         try:
             number = float(value)
         except ValueError:
             number = math.nan
         if not (math.isfinite(number) and number >= 0):
-            unit = "a share of the outputs' range, such as 1e-4" if chosen.gate == "fp32" else "points of the metric, such as 1.5"
+            unit = "a share of the outputs' range, such as 1e-4" if of_range else "points of the metric, such as 1.5"
             raise UsageError(f"--gate {text}: got {value!r}, expected {unit}")
-        found[chosen.name] = number if chosen.gate == "fp32" else number * POINT
+        found |= {each.name: number if of_range else number * POINT for each in kinds[kind]}
     return found
 
 

@@ -7,7 +7,6 @@ Run as `python -m kvision_export.parity.latency`, it reads a request as JSON fro
 from __future__ import annotations
 
 import json
-import resource
 import subprocess
 import sys
 import time
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import psutil
 
 from kvision_export.errors import ExportError
 
@@ -49,7 +49,7 @@ class Latency:
 
     Attributes:
         timings: By number of threads.
-        peak_bytes: By how much the peak of the resident memory grows when one process opens the file and runs it, single-threaded.
+        peak_bytes: By how much the resident memory of a process grows that opens the file and runs it, single-threaded.
     """
 
     timings: Mapping[int, Timing]
@@ -97,10 +97,12 @@ def _main() -> None:
     from kvision_export.parity.runner import Runner
 
     request = json.loads(sys.stdin.read())
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    resident = psutil.Process().memory_info
+    before = resident().rss
     calls = {name: _call(Runner(Path(path), request["threads"])) for name, path in request["files"].items()}
+    opened = resident().rss
     samples = by_turns(calls, request["budget_s"])
-    peak = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024
+    peak = max(resident().rss, opened) - before
     print(json.dumps({name: {"timing": asdict(summary(taken)), "peak_bytes": peak} for name, taken in samples.items()}))
 
 

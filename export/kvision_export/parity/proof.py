@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 import math
 import time
 from dataclasses import dataclass, field
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
 SAME = 1e-6
 """How far the reference may be from what the run recorded of itself."""
+SHOWN = 6
+"""Examples that differ most, for a report to draw."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +87,7 @@ class Proof:
         agreement: Share of the whole numbers of `System.decision` that are the same; none if the system has no such output.
         errors: By `signature/output`, for the same inputs in both.
         examples: Examples that were run; all of the split.
+        differing: Numbers of the examples whose decision differs most, the most first; none where all agree.
         seconds: It took.
     """
 
@@ -95,6 +99,7 @@ class Proof:
     agreement: float | None
     errors: Mapping[str, OutputError] = field(default_factory=dict)
     examples: int = 0
+    differing: tuple[int, ...] = ()
     seconds: float = 0.0
 
     @property
@@ -156,15 +161,18 @@ def compare(subject: Subject, calls: Mapping[str, Call], reference: Reference) -
     both = _Pass(subject, calls)
     sums: dict[str, np.ndarray] = {}
     agreed, decided, examples = 0, 0, 0
+    differing: list[tuple[float, int]] = []
     for batch in subject.session.pipeline.val():
         kept = int(np.count_nonzero(batch["weight"].numpy()))
         if kept == 0:
             continue
         totals, same, numbers = both.step({name: value[:kept] for name, value in batch.items()})
+        shares = zip((same / numbers).numpy().tolist(), batch["index"].numpy().tolist(), strict=False)
+        differing = heapq.nsmallest(SHOWN, [*differing, *((share, number) for share, number in shares if share < 1)])
         for name, value in totals.items():
             array = value.numpy()
             sums[name] = sums.get(name, 0) + array.astype(np.float64 if array.dtype.kind == "f" else np.int64)
-        agreed, decided, examples = agreed + int(same), decided + int(numbers), examples + kept
+        agreed, decided, examples = agreed + int(tf.reduce_sum(same)), decided + int(numbers) * kept, examples + kept
     if not examples:
         raise DataError("there are no validation examples to prove a file on; give data that has some")
     monitor, metrics = subject.system.monitor, subject.system.metrics(sums)
@@ -176,6 +184,7 @@ def compare(subject: Subject, calls: Mapping[str, Call], reference: Reference) -
         value=value,
         drop=expected - value if monitor.mode == "max" else value - expected,
         agreement=agreed / decided if decided else None,
+        differing=tuple(number for _, number in differing),
         errors={name: error.found() for name, error in both.errors.items()},
         examples=examples,
         seconds=time.perf_counter() - started,
@@ -198,14 +207,14 @@ class _Pass:
         self.step = tf.function(self._step)
 
     def _step(self, batch: Batch) -> tuple[dict[str, tf.Tensor], tf.Tensor, tf.Tensor]:
-        """Statistics of the file, and how many whole numbers of the decision are the same, of how many."""
+        """Statistics of the file, how many whole numbers of each example's decision are the same `[B]`, and of how many."""
         sums, _ = self._file.eval_step(batch)
-        decision = self._file.decision
+        decision, count = self._file.decision, tf.size(batch["weight"])
         if not decision:
-            return sums, tf.constant(0, tf.int64), tf.constant(0, tf.int64)
+            return sums, tf.zeros([count], tf.int64), tf.constant(0, tf.int64)
         mine, theirs = (system.predict_step(batch["image"])[decision] for system in (self._file, self._exact))
-        same = tf.cast(tf.equal(mine, theirs), tf.int64)
-        return sums, tf.reduce_sum(same), tf.size(same, tf.int64)
+        same = tf.reshape(tf.cast(tf.equal(mine, theirs), tf.int64), [count, -1])
+        return sums, tf.reduce_sum(same, axis=1), tf.shape(same, tf.int64)[1]
 
 
 class _Once:

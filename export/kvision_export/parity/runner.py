@@ -38,6 +38,7 @@ class Runner:
     Args:
         path: The `.tflite` file.
         threads: Of the interpreter.
+        delegates: Whether XNNPACK's kernels take over, as is the default everywhere; else the plain ones compute.
 
     Attributes:
         path: The file.
@@ -47,12 +48,13 @@ class Runner:
         ExportError: If this is no such file, it is damaged, the runtime here can't run it, or it names no signatures.
     """
 
-    def __init__(self, path: Path, threads: int = 1) -> None:
-        from ai_edge_litert.interpreter import Interpreter
+    def __init__(self, path: Path, threads: int = 1, *, delegates: bool = True) -> None:
+        from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
         self.path = path
+        kernels = OpResolverType.AUTO if delegates else OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
         try:
-            self._interpreter = Interpreter(str(path), num_threads=threads)
+            self._interpreter = Interpreter(str(path), num_threads=threads, experimental_op_resolver_type=kernels)
             self._interpreter.allocate_tensors()
         except (ValueError, RuntimeError) as error:
             raise ExportError(f"{path}: {_reason(error)}") from error
