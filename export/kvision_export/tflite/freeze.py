@@ -49,20 +49,24 @@ def output_names(net: keras.Model) -> list[str]:
 
 
 def _frozen(net: keras.Model, batch: int | None) -> Any:
-    names = output_names(net)
+    names, structure = output_names(net), net._inputs_struct
     specs = {each.name: tf.TensorSpec([batch, *each.shape[1:]], each.dtype, name=each.name) for each in net.inputs}
-    structure = net._inputs_struct
+    weights = [(variable, variable.numpy()) for variable in net.variables]
 
     def call(**inputs: tf.Tensor) -> list[tf.Tensor]:
         flat = [inputs[each.name] for each in net.inputs]
-        return tf.nest.flatten(net(tf.nest.pack_sequence_as(structure, flat), training=False))
+        with keras.StatelessScope([(variable, tf.constant(value)) for variable, value in weights]):
+            return tf.nest.flatten(net(tf.nest.pack_sequence_as(structure, flat), training=False))
 
     traced = tf.function(call).get_concrete_function(**specs)
-    # Loops stay functional: lowered ones do not convert.
-    constant = convert_variables_to_constants_v2(traced, lower_control_flow=False)
-    order = [each.op.name for each in constant.inputs]
+    function, order = traced, sorted(specs)
+    if not any("api_implements" in each.attr for each in traced.graph.as_graph_def().library.function):
+        # Inlines all functions, and so takes away the marks of those that a fused op is made of. Loops stay whole: lowered ones do not convert.
+        function = convert_variables_to_constants_v2(traced, lower_control_flow=False)
+        order = [each.op.name for each in function.inputs]
 
     def named(**inputs: tf.Tensor) -> dict[str, tf.Tensor]:
-        return dict(zip(names, constant(*(inputs[name] for name in order)), strict=True))
+        outputs = function(**inputs) if function is traced else function(*(inputs[name] for name in order))
+        return dict(zip(names, outputs, strict=True))
 
     return tf.function(named).get_concrete_function(**specs)
