@@ -15,6 +15,7 @@ from kvision_export.quantize.steps import FUSED
 if TYPE_CHECKING:
     from kvision_export.quantize.operations import Kind
 
+
 @dataclass(frozen=True)
 class Node:
     """One call of an operation; tensors go by their ids."""
@@ -115,7 +116,7 @@ def _nodes(net: keras.Model) -> list[Node]:
     nodes = [node for depth in sorted(by_depth, reverse=True) for node in by_depth[depth] if not node.is_input]
     calls = Counter(id(node.operation) for node in nodes)
     for node in nodes:
-        if calls[id(node.operation)] > 1 and getattr(node.operation, "weights", ()):
+        if calls[id(node.operation)] > 1 and isinstance(node.operation, keras.layers.Layer) and node.operation.weights:
             raise operations.refusal(node.operation, f", called {calls[id(node.operation)]} times")
         if len(node.outputs) != 1:
             raise operations.refusal(node.operation, f" with {len(node.outputs)} outputs")

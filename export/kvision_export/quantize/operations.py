@@ -33,7 +33,8 @@ _FREE = (
     resampling.Nearest,
     resampling.BedOfNails,
 )
-_ARITHMETIC = ("Add", "Subtract", "Multiply")
+_ARITHMETIC = (keras.layers.Add, keras.layers.Subtract, keras.layers.Multiply)
+_ARITHMETIC_OPERATIONS = ("Add", "Subtract", "Multiply")
 """Of `keras.ops`, as `x + y` makes them."""
 
 
@@ -66,8 +67,8 @@ def kind(operation: keras.Operation) -> Kind:
 
 def is_arithmetic(operation: keras.Operation) -> bool:
     """Whether it adds, subtracts or multiplies two tensors."""
-    layers = (keras.layers.Add, keras.layers.Subtract, keras.layers.Multiply)
-    return isinstance(operation, layers) or (not isinstance(operation, keras.layers.Layer) and type(operation).__name__ in _ARITHMETIC)
+    plain = not isinstance(operation, keras.layers.Layer) and type(operation).__name__ in _ARITHMETIC_OPERATIONS
+    return plain or isinstance(operation, _ARITHMETIC)
 
 
 def activation(operation: keras.Operation) -> str | None:
@@ -105,7 +106,7 @@ def activation_only(operation: keras.Operation) -> str | None:
 
 def refusal(operation: keras.Operation, what: str = "") -> ExportError:
     """Names the operation that can't be rounded, and what can."""
-    layers = [*WEIGHTED, keras.layers.BatchNormalization, keras.layers.Add, keras.layers.Subtract, keras.layers.Multiply, *_OWN, *_SAME, *_FREE, keras.layers.UpSampling2D]
+    layers = [*WEIGHTED, keras.layers.BatchNormalization, *_ARITHMETIC, *_OWN, *_SAME, *_FREE, keras.layers.UpSampling2D]
     return ExportError(
         f"--qat: layer {operation.name!r} ({type(operation).__name__}{what}) can't be trained as int8; supported are "
         f"{_names(layers)}, and the activations linear, relu, relu6, {', '.join(FIXED)}; "

@@ -20,7 +20,6 @@ from kvision.engine import events, session, trainer
 from kvision.engine.journal import Journal
 from kvision.engine.strategy import distribute
 from kvision_export.quantize import twin
-from kvision_export.subject import Subject
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
 
     from kvision.core.resolved import Resolved
     from kvision.engine.system import System
+    from kvision_export.subject import Subject
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,6 @@ def _resolved(resolved: Resolved, options: QatOptions) -> Resolved:
 
 def _twin_of(system: System) -> type[System]:
     """The system's class, building twins of the networks that are exported and giving all networks the system's weights."""
-
     exported = set(system.signatures().values())
 
     def build(self: System) -> dict[str, keras.Model]:

@@ -17,7 +17,8 @@ SMALLEST = 1e-8
 def round_weights(kernel: tf.Tensor) -> tf.Tensor:
     """Weights as int8 holds them: `scale * round(w / scale)`, `scale = max |w| / 127` for each index of the last axis.
 
-    They lie in [-127, 127], for LiteRT's kernels do not take -128. The largest weight of a channel lies on the grid, so that rounding once more, as the converter does, changes nothing.
+    They lie in [-127, 127], for LiteRT's kernels do not take -128. The largest weight of a channel lies on the grid, so that rounding once more,
+    as the converter does, changes nothing.
 
     Args:
         kernel: `[..., C]`.

@@ -9,7 +9,6 @@ section 3.2.1, ends its training; a fine-tuning of few epochs starts there.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +18,8 @@ import tensorflow as tf
 from kvision_export.quantize.rounding import Range, round_weights
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import numpy as np
 
 FUSED: dict[str, Callable[[tf.Tensor], tf.Tensor]] = {"linear": tf.identity, "relu": tf.nn.relu, "relu6": tf.nn.relu6}
@@ -51,7 +52,14 @@ class Weighted(keras.layers.Layer):
     """
 
     def __init__(
-        self, product: Product, layers: list[keras.layers.Layer], *, norm: keras.layers.Layer | None, activation: str, output: Range | None, **kwargs: Any
+        self,
+        product: Product,
+        layers: list[keras.layers.Layer],
+        *,
+        norm: keras.layers.Layer | None,
+        activation: str,
+        output: Range | None,
+        **kwargs: Any,
     ) -> None:
         """Takes the variables of trained layers.
 

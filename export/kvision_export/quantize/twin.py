@@ -29,9 +29,9 @@ def make(net: keras.Model) -> keras.Model:
     Raises:
         ExportError: If a layer can't be rounded; names the layer and what can.
     """
-    made = _Tensors()
+    found, made = graph.groups(net), _Tensors()
     inputs = keras.tree.map_structure(made.take, net.input)
-    for group in graph.groups(net):
+    for group in found:
         made.add(group)
     return keras.Model(inputs, keras.tree.map_structure(lambda tensor: made.tensors[id(tensor)], net.output), name=net.name)
 
