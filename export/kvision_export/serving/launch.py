@@ -111,16 +111,14 @@ def serve(offer: Offer, engine: Engine, options: Options) -> None:
     """
     require_ports(options)
     if engine == "embedded":
-        with embedded(offer, options) as server:
+        with _until_asked(), embedded(offer, options) as server:
             tell(offer, engine, options)
             server.wait(DRAIN_S)
         return
-    with tempfile.TemporaryDirectory(prefix="kvision-serve-") as folder, _ended_by_signals(), child(engine, Path(folder), offer, options) as process:
+    with _until_asked(), tempfile.TemporaryDirectory(prefix="kvision-serve-") as folder, child(engine, Path(folder), offer, options) as process:
         tell(offer, engine, options)
-        with contextlib.suppress(KeyboardInterrupt):
-            code = process.wait()
-            raise RunError(f"{engine} ended by itself with code {code}; its messages above say why")
-        print("draining", flush=True)
+        code = process.wait()
+        raise RunError(f"{engine} ended by itself with code {code}; its messages above say why")
 
 
 def tell(offer: Offer, engine: str, options: Options) -> None:
@@ -262,11 +260,13 @@ def _await(process: subprocess.Popen[bytes], engine: Engine, model: Model, optio
 
 
 @contextlib.contextmanager
-def _ended_by_signals() -> Iterator[None]:
-    """SIGTERM ends as Ctrl-C does."""
+def _until_asked() -> Iterator[None]:
+    """Ends the `with` block when Ctrl-C or SIGTERM asks for it."""
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        yield
+        with contextlib.suppress(KeyboardInterrupt):
+            yield
+        print("stopped", flush=True)
     finally:
         signal.signal(signal.SIGTERM, before)
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+
 from kvision_export.serving import launch, offered
 
 if TYPE_CHECKING:

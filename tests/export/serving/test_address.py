@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from kvision_export.serving import address
-from kvision_export.serving.address import Address
 
 from kvision.core.errors import UsageError
+from kvision_export.serving import address
+from kvision_export.serving.address import Address
 
 
 @pytest.mark.parametrize(

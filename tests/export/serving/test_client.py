@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from kvision_export.serving import retrying
-from kvision_export.serving.client import Client, ClientError
 from PIL import Image
 
 from kvision.core.errors import UsageError
+from kvision_export.serving import retrying
+from kvision_export.serving.client import Client, ClientError
 from tests.export.serving import scripted, servers
 from tests.export.serving.scripted import Script
 

@@ -11,12 +11,13 @@ import time
 from pathlib import Path
 
 import pytest
+import urllib3
+
+from kvision.core.errors import RunError, UsageError
 from kvision_export.serving import launch
 from kvision_export.serving.launch import Options
 from kvision_export.serving.offered import Model, Offer
 from kvision_export.serving.server.config import Batching
-
-from kvision.core.errors import RunError, UsageError
 from tests.export.serving import servers
 
 SERVER = """#!{python}
@@ -165,8 +166,25 @@ def test_a_signal_ends_the_child(path: Path, tmp_path: Path, options: Options, s
     assert f"--port={options.grpc_port}" in notes.read_text().splitlines()
     process.send_signal(sign)
     out, _ = process.communicate(timeout=20)
-    assert out.splitlines()[-1] == "draining"
+    assert out.splitlines()[-1] == "stopped"
     assert process.returncode == 0
     began = time.monotonic()
     launch.require_ports(options)
     assert time.monotonic() - began < 1
+
+
+def test_the_embedded_server_ends_when_asked(model_config: Path, options: Options) -> None:
+    ports = f"rest_port={options.rest_port}, grpc_port={options.grpc_port}"
+    code = f"from kvision.commands import serve; serve.run([{str(model_config)!r}], {ports}, engine='embedded')"
+    environment = {**os.environ, "PYTHONUNBUFFERED": "1", "TF_CPP_MIN_LOG_LEVEL": "3"}
+    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, env=environment)
+    assert process.stdout is not None
+    assert process.stdout.readline().startswith(
+        "serving half (version 2), pair (version 1), picture (version 1), kinds (version 1) with the embedded"
+    )
+    response = urllib3.request("POST", f"{options.url}/v1/models/half:predict", body=b'{"inputs": [1.0]}', retries=False, timeout=10.0)
+    assert response.json() == {"outputs": [3.5]}
+    process.send_signal(signal.SIGINT)
+    out, _ = process.communicate(timeout=30)
+    assert out.splitlines()[-1] == "stopped"
+    assert process.returncode == 0

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
+from kvision.core.errors import UsageError
 from kvision_edge import manifest
 from kvision_export.serving import offered
 from kvision_export.serving.offered import Model
-
-from kvision.core.errors import UsageError
 
 
 def save(folder: Path) -> Path:

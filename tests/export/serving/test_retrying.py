@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from kvision_export.serving import retrying
 from kvision_export.serving.retrying import Again, ClientError
 
