@@ -64,7 +64,7 @@ def overrides(texts: Sequence[str]) -> dict[str, float]:
         kinds.setdefault(each.gate, []).append(each)
     for each in FORMATS.values():
         kinds |= {name: [each] for name in (each.name, each.short) if name not in kinds}
-    found = {}
+    found: dict[str, float] = {}
     for text in texts:
         kind, _, value = (part.strip() for part in text.partition("="))
         if kind not in kinds:

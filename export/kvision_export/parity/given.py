@@ -104,11 +104,18 @@ def find(path: Path) -> Given | None:
         files = _read(path).files
         if not files:
             raise ExportError(f"{path}: this bundle holds no files; export it again")
-        return _described(path / files[0].path)
+        first = path / files[0].path
+        return _described(first if first.suffix == TFLITE else _version(first) or first)
+    version = _version(path)
+    return None if version is None else _described(version)
+
+
+def _version(path: Path) -> Path | None:
+    """The folder with a SavedModel's graph: the path itself, or its highest version; none if it is no SavedModel."""
     if (path / GRAPH).is_file():
-        return _described(path)
-    versions = sorted((int(each.parent.name), each.parent) for each in path.glob(f"*/{GRAPH}") if each.parent.name.isdigit())
-    return _described(versions[-1][1]) if versions else None
+        return path
+    versions = [each.parent for each in path.glob(f"*/{GRAPH}") if each.parent.name.isdigit()]
+    return max(versions, key=lambda each: int(each.name), default=None)
 
 
 def _described(path: Path) -> Given:

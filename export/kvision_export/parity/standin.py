@@ -84,7 +84,7 @@ def calls_of(opened: Runnable, system: System, where: str) -> dict[str, Call]:
 def _renamed(opened: Runnable, signature: str, names: list[str], inputs: Mapping[str, np.ndarray]) -> Arrays:
     """One call; the only output of a function is the network's, however it is called."""
     found = opened.run(signature, inputs)
-    return {names[0]: next(iter(found.values()))} if len(names) == 1 else found
+    return found if set(names) <= set(found) else {names[0]: next(iter(found.values()))}
 
 
 def _check(where: str, found: manifest.Signature, net: keras.Model) -> None:
@@ -93,7 +93,8 @@ def _check(where: str, found: manifest.Signature, net: keras.Model) -> None:
         ("input", found.inputs, {each.name: each.shape for each in net.inputs}),
         ("output", found.outputs, {name: each.shape for name, each in by_name(net, net.output).items()}),
     ):
-        if set(tensors) != set(expected) and not len(tensors) == len(expected) == 1:
+        more = kind == "output" and set(expected) < set(tensors)  # a SavedModel's function also gives what `predict_step` makes of them
+        if set(tensors) != set(expected) and not more and not len(tensors) == len(expected) == 1:
             raise ExportError(f"{where} has the {kind}s {', '.join(tensors)}, the network {', '.join(expected)}; it was exported from another system")
         for name, shape in expected.items():
             sizes = (tensors[name] if name in tensors else next(iter(tensors.values()))).shape[1:]
@@ -134,8 +135,12 @@ class Function:
             found = self._call(dict(zip(given, values, strict=True)))
             return [np.asarray(found[name], dtype.as_numpy_dtype) for name, dtype in dtypes.items()]
 
-        outputs = tf.numpy_function(run, list(given.values()), list(dtypes.values()))
+        outputs = tf.nest.flatten(tf.numpy_function(run, list(given.values()), list(dtypes.values())))  # outside a graph, one is no list
         batch = next(iter(given.values())).shape[:1]
         for value, each in zip(outputs, expected.values(), strict=True):
             value.set_shape(batch.concatenate(each.shape[1:]))
         return tf.nest.pack_sequence_as(self._net.output, outputs)
+
+    def call(self, inputs: Any, training: bool = False) -> Any:
+        """Refuses: it is what a Keras network is asked for other sizes by, and an exported function has but its own."""
+        raise ValueError("an exported function takes the sizes it was exported for")

@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+
+import pytest
+from kvision_export.errors import ExportError
+from kvision_export.parity import latency
+
+
+def test_percentiles_by_hand() -> None:
+    found = latency.summary([0.001 * each for each in range(1, 12)])
+    assert (found.p50_ms, found.p90_ms, found.runs) == (6.0, 10.0, 11)
+
+
+def test_files_run_by_turns_and_a_slow_one_gets_no_more_than_its_share() -> None:
+    order: list[str] = []
+
+    def call(name: str, seconds: float):
+        def run() -> None:
+            order.append(name)
+            time.sleep(seconds)
+
+        return run
+
+    found = latency.by_turns({"fast": call("fast", 0.001), "slow": call("slow", 0.05)}, 0.4)
+    assert len(found["slow"]) == 5
+    assert len(found["fast"]) > 40
+    turns = [name for place, name in enumerate(order) if place == 0 or order[place - 1] != name]
+    assert turns.count("slow") >= 5, "the slow one ran in one go"
+    assert min(found["slow"]) >= 0.05
+
+
+def test_two_files_in_fresh_processes(files) -> None:
+    found = latency.measure({"fp32": files["fp32"], "int8": files["int8-full"]}, threads=(1,), budget_s=0.2)
+    assert set(found) == {"fp32", "int8"}
+    for each in found.values():
+        timing = each.timings[1]
+        assert 0 < timing.p50_ms <= timing.p90_ms
+        assert timing.runs >= 5
+        assert 50_000 < each.peak_bytes < 500_000_000
+
+
+def test_the_process_that_measures_loads_no_tensorflow() -> None:
+    code = "import sys, kvision_export.parity.latency, kvision_export.parity.runner; print([m for m in ('tensorflow', 'keras') if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_a_file_that_can_not_be_run_is_named(tmp_path) -> None:
+    path = tmp_path / "broken.tflite"
+    path.write_bytes(b"nothing")
+    with pytest.raises(ExportError, match=r"broken\.tflite: can't be timed \(.*is no LiteRT file"):
+        latency.measure({"x": path}, threads=(1,), budget_s=0.1)
+    assert latency.measure({}) == {}
