@@ -19,6 +19,7 @@ Kind = Literal["weighted", "norm", "activation", "own", "same", "free"]
 NORMS = (keras.layers.BatchNormalization, normalization.BatchNormalization)
 FIXED: dict[str, tuple[float, float]] = {"sigmoid": (0.0, 255 / 256), "softmax": (0.0, 255 / 256), "tanh": (-1.0, 127 / 128)}
 """Ranges that the int8 kernels of these activations prescribe."""
+_ACTIVATIONS = ("linear", "relu", "relu6", "silu", *FIXED)
 _OWN = (keras.layers.Concatenate, keras.layers.GlobalAveragePooling2D, keras.layers.LeakyReLU)
 _SAME = (keras.layers.AveragePooling2D, resampling.Bilinear)
 _FREE = (
@@ -54,8 +55,8 @@ def kind(operation: keras.Operation) -> Kind:
         return "weighted"
     if isinstance(operation, NORMS) and getattr(operation, "axis", -1) in (-1, 3):
         return "norm"
-    if activation_only(operation) is not None:
-        return "activation"
+    if (only := activation_only(operation)) is not None:
+        return "free" if only == "linear" else "activation"
     if isinstance(operation, keras.layers.UpSampling2D):
         return "same" if operation.interpolation == "bilinear" else "free"
     if isinstance(operation, _OWN) or is_arithmetic(operation):
@@ -78,7 +79,7 @@ def activation(operation: keras.Operation) -> str | None:
         operation: A layer, or an operation of `keras.ops`.
 
     Returns:
-        A name of `FUSED` or `FIXED`; none for other operations.
+        A name of `FUSED` or `FIXED`, or `silu`; none for other operations.
 
     Raises:
         ExportError: If it is an activation that can't be rounded.
@@ -90,11 +91,11 @@ def activation(operation: keras.Operation) -> str | None:
         found = "softmax" if operation.axis == -1 else None
     elif isinstance(operation, (keras.layers.Activation, *WEIGHTED)):
         found = getattr(operation.activation, "__name__", "?")
-    elif not isinstance(operation, keras.layers.Layer) and type(operation).__name__ in ("Relu", "Relu6", "Sigmoid", "Tanh"):
+    elif not isinstance(operation, keras.layers.Layer) and type(operation).__name__ in ("Relu", "Relu6", "Sigmoid", "Silu", "Tanh"):
         found = type(operation).__name__.lower()
     else:
         return None
-    if found not in ("linear", "relu", "relu6", *FIXED):
+    if found not in _ACTIVATIONS:
         raise refusal(operation, f" with activation {found}")
     return found
 
@@ -109,7 +110,7 @@ def refusal(operation: keras.Operation, what: str = "") -> ExportError:
     layers = [*WEIGHTED, keras.layers.BatchNormalization, *_ARITHMETIC, *_OWN, *_SAME, *_FREE, keras.layers.UpSampling2D]
     return ExportError(
         f"--qat: layer {operation.name!r} ({type(operation).__name__}{what}) can't be trained as int8; supported are "
-        f"{_names(layers)}, and the activations linear, relu, relu6, {', '.join(FIXED)}; "
+        f"{_names(layers)}, and the activations {', '.join(_ACTIVATIONS)}; "
         "use another layer, or export without --qat"
     )
 

@@ -85,6 +85,10 @@ class _Tensors:
         """The layers of one group."""
         if group.kind in ("weighted", "norm"):
             self._add_weighted(group)
+        elif group.kind == "activation":
+            name = operations.activation(group.first.operation) or ""
+            x, grid = self._activated(self.tensors[group.first.inputs[0]], name, group.name)
+            self.tensors[group.output], self._grids[group.output] = x, grid
         else:
             self._add_plain(group)
 
@@ -99,18 +103,27 @@ class _Tensors:
         grid = None if group.joined else self._grid(name)
         x = Weighted(last, [layer], norm=group.norm, activation=group.activation, output=grid, name=self._name(name))(x)
         if group.tail:
-            grid = self._grid(group.name, operations.FIXED[group.tail])
-            x = Plain(keras.layers.Activation(group.tail), output=grid, name=self._name(group.name))(x)
+            x, grid = self._activated(x, group.tail, group.name)
         self.tensors[group.output], self._grids[group.output] = x, grid
 
     def _add_plain(self, group: Group) -> None:
         before = self._grids[group.first.inputs[0]]
-        own, same = None, before if group.kind == "same" else None
-        if group.kind in ("activation", "own") and not group.joined:
-            own = self._grid(group.name, operations.FIXED.get(operations.activation(group.first.operation) or ""))
+        own = self._grid(group.name) if group.kind == "own" and not group.joined else None
+        same = before if group.kind == "same" else None
         layer = Plain(group.first.operation, activation=group.activation, output=own, same=same, name=self._name(group.name))
         self.tensors[group.output] = layer(*(self.tensors[tensor] for tensor in group.first.inputs))
-        self._grids[group.output] = own if group.kind in ("activation", "own") else before
+        self._grids[group.output] = own if group.kind == "own" else before
+
+    def _activated(self, x: keras.KerasTensor, activation: str, name: str) -> tuple[keras.KerasTensor, Range]:
+        """An activation that is an operation of its own; `silu` is two, `x * sigmoid(x)`."""
+        if activation == "silu":
+            gate = Plain(
+                keras.layers.Activation("sigmoid"), output=self._grid(f"{name}_gate", operations.FIXED["sigmoid"]), name=self._name(f"{name}_gate")
+            )
+            grid = self._grid(name)
+            return Plain(keras.layers.Multiply(), output=grid, name=self._name(name))(x, gate(x)), grid
+        grid = self._grid(name, operations.FIXED.get(activation))
+        return Plain(keras.layers.Activation(activation), output=grid, name=self._name(name))(x), grid
 
     def _grid(self, name: str, fixed: tuple[float, float] | None = None) -> Range:
         return Range(fixed, name=self._name(f"{name}_range"))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import tensorflow as tf
+
 from kvision_export.quantize import twin
 from kvision_export.tflite import freeze
 

@@ -58,6 +58,15 @@ def joined() -> keras.Model:
     return trained(keras.Model(image, L.Conv2D(4, 1)(L.Concatenate()([c, L.Concatenate()([a, b])]))))
 
 
+def gated() -> keras.Model:
+    """Squeeze and excitation with SiLU, as in EfficientNet."""
+    image = keras.Input(SHAPE, name="image")
+    x = L.Activation("silu")(BatchNormalization()(L.Conv2D(8, 3, use_bias=False)(image)))
+    gate = L.Conv2D(2, 1, activation="silu")(L.GlobalAveragePooling2D(keepdims=True)(x))
+    gate = L.Conv2D(8, 1, activation="sigmoid")(gate)
+    return trained(keras.Model(image, L.Conv2D(4, 1)(L.Multiply()([x, gate]))))
+
+
 NETS: dict[str, Callable[[], keras.Model]] = {
     "conv": lambda: chain(L.Conv2D(6, 3, padding="same", use_bias=False), L.BatchNormalization(), L.ReLU(6.0), L.Conv2D(4, 1, activation="relu")),
     "dilated": lambda: head(L.Conv2D(6, 3, dilation_rate=2, activation="relu6")),
@@ -72,10 +81,12 @@ NETS: dict[str, Callable[[], keras.Model]] = {
     "added": lambda: residual(lambda a, b: L.Add()([a, b])),
     "plus": lambda: residual(lambda a, b: a + b),
     "joined": joined,
+    "gated": gated,
     "norm first": lambda: chain(L.ZeroPadding2D(1), L.Conv2D(6, 3), L.MaxPooling2D(2), BatchNormalization(), L.ReLU(), L.Conv2D(4, 3)),
     "nearest": lambda: head(resampling.Nearest()),
-    # Means of whole numbers often lie halfway between two, where kernels round differently: nothing stands behind these that would sum that up.
     "averaged": lambda: chain(L.Conv2D(6, 3, padding="same", activation="relu"), L.AveragePooling2D(2)),
     "bilinear": lambda: chain(L.Conv2D(6, 3, padding="same", activation="relu"), resampling.Bilinear()),
     "nails": lambda: head(resampling.BedOfNails()),
 }
+HALFWAY = ("averaged", "bilinear")
+"""Means of whole numbers often lie halfway between two, where kernels go another way; nothing stands behind these that would sum that up."""

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from kvision_export.quantize import qat, twin
 
 from kvision.core.errors import UsageError
 from kvision.engine import events
+from kvision_export.quantize import qat, twin
 from tests.export.quantize import int8
 
 if TYPE_CHECKING:

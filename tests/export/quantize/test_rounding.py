@@ -5,9 +5,9 @@ from __future__ import annotations
 import keras
 import numpy as np
 import tensorflow as tf
+
 from kvision_export.quantize import twin
 from kvision_export.quantize.rounding import Range, round_weights
-
 from tests.export.quantize import int8, nets
 
 L = keras.layers

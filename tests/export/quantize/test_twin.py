@@ -6,9 +6,9 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+
 from kvision_export.errors import ExportError
 from kvision_export.quantize import twin
-
 from tests.export.quantize import int8, nets
 
 L = keras.layers
@@ -40,7 +40,7 @@ def test_the_file_computes_what_the_twin_computes_in_int8_alone(name: str, image
     steps = np.abs(found - before) / step
     assert file.floats == []
     assert steps.max() < 2.01, f"{steps.max()} steps at most, {steps.mean()} on the average"
-    assert steps.mean() < 0.2
+    assert steps.mean() < (0.3 if name in nets.HALFWAY else 0.1)
 
 
 def test_rounding_is_felt(images: np.ndarray) -> None:
@@ -108,7 +108,7 @@ def test_a_settled_twin_is_told_from_others() -> None:
     ("layer", "words"),
     [
         (L.GroupNormalization(2, name="groups"), ("'groups'", "GroupNormalization", "supported are Conv2D, DepthwiseConv2D")),
-        (L.Conv2D(4, 3, activation="gelu", name="bent"), ("'bent'", "Conv2D with activation gelu", "relu6, sigmoid")),
+        (L.Conv2D(4, 3, activation="gelu", name="bent"), ("'bent'", "Conv2D with activation gelu", "relu6, silu")),
         (L.Conv2D(4, 3, groups=2, name="split"), ("'split'", "with 2 groups")),
         (L.ReLU(negative_slope=0.1, name="leaky"), ("'leaky'", "with a slope")),
         (L.LayerNormalization(name="layer"), ("'layer'", "LayerNormalization")),
