@@ -47,7 +47,7 @@ class Pictures:
 
     def __init__(self, system: System, preprocess: Preprocess) -> None:
         self._preprocess = preprocess
-        self._whole = system.dense and preprocess.fit == "crop"
+        self._whole = sees_whole(system, preprocess)
         self._grain = dense.grain_px(system.net) if self._whole else 1
         self._system = dense.resized(system, None, None) if self._whole else system
         self._layout = Whole(**dataclasses.asdict(preprocess)) if self._whole else preprocess
@@ -103,13 +103,12 @@ class Pictures:
     def _answer_spec(self) -> dict[str, tf.TensorSpec]:
         """Shapes and dtypes of one picture's answer, which an empty batch has too."""
         side = self._preprocess.size_px
-        image = tf.TensorSpec([1, side, side, 3], tf.float32)
+        specs = tf.TensorSpec([1, side, side, 3], tf.float32), tf.TensorSpec([2], tf.int32), tf.TensorSpec([], tf.bool)
 
-        def one(normalised: tf.Tensor) -> Answer:
-            output = self._system.predict_step(normalised)
-            return self._answer({name: value[0] for name, value in output.items()}, tf.constant([side, side]), tf.constant(True))
+        def one(normalised: tf.Tensor, size: tf.Tensor, ok: tf.Tensor) -> Answer:
+            return self._answer({name: value[0] for name, value in self._system.predict_step(normalised).items()}, size, ok)
 
-        found = tf.function(one).get_concrete_function(image).structured_outputs
+        found = tf.function(one).get_concrete_function(*specs).structured_outputs
         for name, value in found.items():
             if not value.shape.is_fully_defined():
                 raise ExportError(
@@ -117,6 +116,11 @@ class Pictures:
                     "give it a shape that does not depend on the picture, or encode it as bytes"
                 )
         return {name: tf.TensorSpec(value.shape, value.dtype) for name, value in found.items()}
+
+
+def sees_whole(system: System, preprocess: Preprocess) -> bool:
+    """Whether pictures go through the network at their own size."""
+    return system.dense and preprocess.fit == "crop"
 
 
 def fed(function: Callable[[Mapping[str, tf.Tensor]], Mapping[str, Any]], inputs: Mapping[str, tf.Tensor]) -> Answer:

@@ -6,13 +6,14 @@ that take no pictures serve `predict_tensor` as `serving_default`. Further netwo
 
 from __future__ import annotations
 
-import copy
 from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
 
 from kvision_export.errors import ExportError
+from kvision_export.parity.standin import with_networks
 from kvision_export.saved_model.pictures import Pictures, fed
+from kvision_export.tflite.freeze import output_names
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -97,8 +98,8 @@ def _called(net: keras.Model) -> Step:
     """The network alone."""
 
     def step(inputs: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        values = [inputs[each.name] for each in net.inputs]
-        return _named(net, net(values if len(values) > 1 else values[0], training=False))
+        given = tf.nest.pack_sequence_as(net._inputs_struct, [inputs[each.name] for each in net.inputs])
+        return _named(net, net(given, training=False))
 
     return step
 
@@ -112,8 +113,7 @@ def _explained(subject: Subject) -> Step:
         said.append(net(*inputs, **options))
         return said[-1]
 
-    system = copy.copy(subject.system)
-    system.networks = {**subject.system.networks, role: overheard}
+    system = with_networks(subject.system, {role: overheard})
 
     def step(inputs: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         predicted = system.predict_step(next(iter(inputs.values())))
@@ -124,9 +124,7 @@ def _explained(subject: Subject) -> Step:
 
 def _named(net: keras.Model, outputs: Any) -> dict[str, tf.Tensor]:
     """A network's outputs by name."""
-    if isinstance(outputs, dict):
-        return outputs
-    values = tf.nest.flatten(outputs)
-    if len(set(net.output_names)) != len(values):
-        raise ExportError(f"{net.name}: its outputs {', '.join(net.output_names)} can't be told apart by name; let it return a dict")
-    return dict(zip(net.output_names, values, strict=True))
+    names, values = output_names(net), tf.nest.flatten(outputs)
+    if len(set(names)) != len(values):
+        raise ExportError(f"{net.name}: its outputs {', '.join(names)} can't be told apart by name; let it return a dict")
+    return dict(zip(names, values, strict=True))
