@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
-import os
-import sys
-from contextlib import contextmanager
-from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from kvision.core.errors import KvisionError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from kvision import cli_export
+from kvision.cli_errors import State, computing, errors, validate
+from kvision.cli_options import (
+    Devices,
+    Json,
+    Overrides,
+    Precision,
+    PrecisionOption,
+    Recipe,
+    RunPrecision,
+    RunSource,
+    Smoke,
+    SplitChoice,
+    Verbose,
+    Weights,
+    complete_recipe,
+    complete_subject,
+)
 
 app = typer.Typer(
     name="kvision",
@@ -33,115 +43,12 @@ recipe_app = typer.Typer(
 app.add_typer(runs_app, name="runs")
 app.add_typer(data_app, name="data")
 app.add_typer(recipe_app, name="recipe")
-INTERRUPTED = 130
-
-
-class Precision(StrEnum):
-    """Number format of the computation."""
-
-    fp32 = "fp32"
-    bf16 = "bf16"
-    fp16 = "fp16"
-
-
-class Weights(StrEnum):
-    """Which of a run's weights."""
-
-    best = "best"
-    last = "last"
-    ema = "ema"
-
-
-class SplitChoice(StrEnum):
-    """Which part of the data."""
-
-    train = "train"
-    val = "val"
-
-
-class _State:
-    """What `kvision -v` set before the command's name was read."""
-
-    verbose = False
-
-
-def _complete_recipe(incomplete: str) -> list[str]:
-    """Recipe files here and shipped recipes by name."""
-    from kvision.commands import completion
-
-    return completion.recipes(incomplete)
-
-
-def _complete_override(ctx: typer.Context, incomplete: str) -> list[str]:
-    """Option paths of the recipe that stands on the line."""
-    from kvision.commands import completion
-
-    return completion.overrides(str(ctx.params.get("recipe") or ""), incomplete)
-
-
-def _complete_subject(incomplete: str) -> list[str]:
-    """Systems, sources and recipes."""
-    from kvision import catalog
-    from kvision.commands import completion
-
-    return [*(name for name in [*catalog.systems(), *catalog.sources()] if name.startswith(incomplete)), *completion.recipes(incomplete)]
-
-
-Recipe = Annotated[
-    str, typer.Argument(metavar="RECIPE", help="A recipe's file, or the name of a shipped one, such as unet.", autocompletion=_complete_recipe)
-]
-Overrides = Annotated[
-    list[str] | None,
-    typer.Argument(metavar="KEY=VALUE", help="Values that replace the recipe's, such as train.epochs=3.", autocompletion=_complete_override),
-]
-Devices = Annotated[str, typer.Option(help="auto, cpu, cpu:2 (two logical CPUs), gpu, gpu:0,1.")]
-PrecisionOption = Annotated[Precision, typer.Option(help="Number format of the computation.")]
-RunPrecision = Annotated[Precision | None, typer.Option(help="Number format of the computation; else the training's.")]
-Json = Annotated[bool, typer.Option("--json", help="One JSON object a line on stdout, for machines.")]
-Smoke = Annotated[bool, typer.Option("--smoke", help="Apply the recipe's smoke section: runs in seconds.")]
-Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="TensorFlow's own messages, and tracebacks of errors.")]
-RunSource = Annotated[str, typer.Argument(metavar="RUN", help="A run folder, one of its checkpoints, or its model.keras.")]
+cli_export.register(app)
 
 
 def main() -> None:
     """Runs the command line; exit codes: 0 ok, 1 an error, 2 a bad recipe or call, 3 diverged, 130 interrupted, 143 ended."""
     app()
-
-
-@contextmanager
-def _errors(verbose: bool = False) -> Iterator[None]:
-    """Turns the errors that a user can cause into a message and an exit code."""
-    try:
-        yield
-    except KvisionError as error:
-        if verbose or _State.verbose:
-            raise
-        print(f"error: {error}" if "\n" not in str(error) else str(error), file=sys.stderr)
-        raise typer.Exit(error.exit_code) from None
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        raise typer.Exit(INTERRUPTED) from None
-    except BrokenPipeError:  # `kvision list | head`: nobody reads on, and Python must not complain about it when it ends
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise typer.Exit(1) from None
-
-
-@contextmanager
-def _computing(verbose: bool) -> Iterator[None]:
-    """As `_errors`, for commands that load TensorFlow."""
-    from kvision.core import quiet
-
-    if not (verbose or _State.verbose):
-        quiet.install()
-    with _errors(verbose):
-        yield
-
-
-def _validate(recipe: str, overrides: list[str] | None, smoke: bool = False) -> None:
-    """Raises a recipe's faults before a command's module loads TensorFlow."""
-    from kvision import catalog
-
-    catalog.load(recipe, overrides or [], smoke)
 
 
 def _version(wanted: bool) -> None:
@@ -157,7 +64,7 @@ def _app(
     verbose: Verbose = False,
     version: Annotated[bool, typer.Option("--version", help="Print the version and end.", callback=_version, is_eager=True)] = False,
 ) -> None:
-    _State.verbose = verbose
+    State.verbose = verbose
 
 
 @app.command()
@@ -177,8 +84,8 @@ def train(
 
     Example: kvision train recipes/unet.yaml train.epochs=3 model.width=16
     """
-    with _computing(verbose):
-        _validate(recipe, overrides, smoke)
+    with computing(verbose):
+        validate(recipe, overrides, smoke)
         from kvision.commands import train as command
 
         code = command.run(
@@ -212,7 +119,7 @@ def evaluate(
 
     Example: kvision eval runs/unet --split val
     """
-    with _computing(verbose):
+    with computing(verbose):
         from kvision.commands import evaluate as command
 
         command.run(
@@ -245,7 +152,7 @@ def predict(
 
     Example: kvision predict runs/unet photos/ --out predictions
     """
-    with _computing(verbose):
+    with computing(verbose):
         from kvision.commands import predict as command
 
         command.run(
@@ -277,8 +184,8 @@ def plan(
 
     Example: kvision plan recipes/unet.yaml data.batch=32
     """
-    with _computing(verbose):
-        _validate(recipe, overrides, smoke)
+    with computing(verbose):
+        validate(recipe, overrides, smoke)
         from kvision.commands import plan as command
 
         command.run(recipe, overrides or [], devices=devices, precision=precision.value, smoke=smoke, json_lines=json_lines)
@@ -293,7 +200,7 @@ def list_(
 
     Example: kvision list segmentation
     """
-    with _errors():
+    with errors():
         from kvision.commands import listing
 
         listing.run_list(family, json_lines=json_lines)
@@ -301,7 +208,7 @@ def list_(
 
 @app.command()
 def show(
-    subject: Annotated[str, typer.Argument(metavar="NAME", help="A system, a source, a recipe or a run folder.", autocompletion=_complete_subject)],
+    subject: Annotated[str, typer.Argument(metavar="NAME", help="A system, a source, a recipe or a run folder.", autocompletion=complete_subject)],
     overrides: Overrides = None,
     resolved: Annotated[bool, typer.Option("--resolved", help="Every value of a recipe with its origin.")] = False,
     smoke: Smoke = False,
@@ -313,7 +220,7 @@ def show(
 
     Example: kvision show recipes/unet.yaml train.epochs=3 --resolved
     """
-    with _errors():
+    with errors():
         from kvision.commands import listing
 
         listing.run_show(subject, overrides or [], resolved=resolved, smoke=smoke, json_lines=json_lines)
@@ -322,7 +229,7 @@ def show(
 @app.command()
 def new(
     name: Annotated[str, typer.Argument(metavar="NAME", help="A new system's id, or a new recipe's file (.yaml).")],
-    base: Annotated[str, typer.Option("--from", help="For a recipe: the one to begin with.", autocompletion=_complete_recipe)] = "unet",
+    base: Annotated[str, typer.Option("--from", help="For a recipe: the one to begin with.", autocompletion=complete_recipe)] = "unet",
 ) -> None:
     """Begin a new system, or a new recipe.
 
@@ -332,7 +239,7 @@ def new(
 
     Example: kvision new my_unet.yaml --from unet
     """
-    with _errors():
+    with errors():
         from kvision.commands import new as command
 
         command.run(name, base=base)
@@ -346,7 +253,7 @@ def doctor(json_lines: Json = False) -> None:
 
     Example: kvision doctor
     """
-    with _errors():
+    with errors():
         from kvision.commands import doctor as command
 
         raise typer.Exit(command.run(json_lines=json_lines))
@@ -361,7 +268,7 @@ def runs_list(
 
     Example: kvision runs list
     """
-    with _errors():
+    with errors():
         from kvision.commands import runs
 
         runs.list_runs(folder, json_lines=json_lines)
@@ -377,7 +284,7 @@ def runs_compare(
 
     Example: kvision runs compare runs/unet runs/unet-2
     """
-    with _errors():
+    with errors():
         from kvision.commands import runs as command
 
         command.compare(runs, out=out, json_lines=json_lines)
@@ -391,8 +298,8 @@ def data_check(recipe: Recipe, overrides: Overrides = None, json_lines: Json = F
 
     Example: kvision data check my.yaml
     """
-    with _computing(verbose):
-        _validate(recipe, overrides)
+    with computing(verbose):
+        validate(recipe, overrides)
         from kvision.commands import data
 
         data.check(recipe, overrides or [], json_lines=json_lines)
@@ -410,8 +317,8 @@ def data_show(
 
     Example: kvision data show recipes/unet.yaml --out data.html
     """
-    with _computing(verbose):
-        _validate(recipe, overrides)
+    with computing(verbose):
+        validate(recipe, overrides)
         from kvision.commands import data
 
         data.show(recipe, overrides or [], out=out, count=count)
@@ -423,7 +330,7 @@ def recipe_schema(out: Annotated[str | None, typer.Option(help="File to write; e
 
     Example: kvision recipe schema --out recipe.schema.json
     """
-    with _errors():
+    with errors():
         from kvision.commands import recipe
 
         recipe.schema(out)
@@ -431,8 +338,8 @@ def recipe_schema(out: Annotated[str | None, typer.Option(help="File to write; e
 
 @recipe_app.command("diff")
 def recipe_diff(
-    first: Annotated[str, typer.Argument(metavar="A", help="A recipe or a run folder.", autocompletion=_complete_recipe)],
-    second: Annotated[str, typer.Argument(metavar="B", help="Another.", autocompletion=_complete_recipe)],
+    first: Annotated[str, typer.Argument(metavar="A", help="A recipe or a run folder.", autocompletion=complete_recipe)],
+    second: Annotated[str, typer.Argument(metavar="B", help="Another.", autocompletion=complete_recipe)],
     json_lines: Json = False,
 ) -> None:
     """Print the values in which two recipes or runs differ.
@@ -441,7 +348,7 @@ def recipe_diff(
 
     Example: kvision recipe diff unet my_unet.yaml
     """
-    with _errors():
+    with errors():
         from kvision.commands import recipe
 
         raise typer.Exit(recipe.diff(first, second, json_lines=json_lines))

@@ -36,8 +36,8 @@ class Format:
 
     @property
     def is_tflite(self) -> bool:
-        """Whether it is a LiteRT file; else it is the SavedModel."""
-        return self.name != SAVEDMODEL
+        """Whether it is a LiteRT file; else it is the SavedModel, or made of a LiteRT file."""
+        return self.name.startswith("tflite-")
 
     @property
     def short(self) -> str:
@@ -46,15 +46,19 @@ class Format:
 
 
 SAVEDMODEL = "savedmodel"
+C_ARRAY = "c-array"
+FP32 = "tflite-fp32"
+FULL_INT8 = "tflite-int8-full"
 _ALL = (
     Format(SAVEDMODEL, "fp32", "float32", "float32", "float32", False, "for TF Serving: takes encoded images, answers in the graph"),
-    Format("tflite-fp32", "fp32", "float32", "float32", "float32", False, "the trained model as it is"),
+    Format(FP32, "fp32", "float32", "float32", "float32", False, "the trained model as it is"),
     Format("tflite-fp16", "fp16", "float16", "float32", "float32", False, "half the size, computed in float32 (float16 on GPUs)"),
     Format("tflite-dynamic", "dynamic", "int8", "float32", "float32", False, "int8 weights, activations quantized as they come; for recurrent nets"),
     Format("tflite-int8", "quantized", "int8", "int8", "float32", True, "int8 inside, float inputs and outputs"),
-    Format("tflite-int8-full", "quantized", "int8", "int8", "int8", True, "int8 throughout: the fastest on CPUs, and for NPUs and microcontrollers"),
+    Format(FULL_INT8, "quantized", "int8", "int8", "int8", True, "int8 throughout: the fastest on CPUs, and for NPUs and microcontrollers"),
     Format("tflite-int16x8", "quantized", "int8", "int16", "float32", True, "int16 activations: more exact than int8, slow on CPUs"),
     Format("tflite-int4", "quantized", "int4", "float32", "float32", False, "int4 weights: the smallest"),
+    Format(C_ARRAY, "quantized", "int8", "int8", "int8", True, "the int8-full file as C source, for microcontrollers"),
 )
 FORMATS = {each.name: each for each in _ALL}
 

@@ -59,7 +59,7 @@ print(json.dumps(seen))
 @pytest.fixture
 def runner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> CliRunner:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(cli._State, "verbose", False)
+    monkeypatch.setattr(cli.State, "verbose", False)
     return CliRunner()
 
 

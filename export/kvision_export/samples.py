@@ -1,0 +1,64 @@
+"""One real example in the bundle, with what each file makes of it: a device verifies itself by it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PIL import Image
+
+from kvision_edge import manifest
+from kvision_export.parity import runner
+from kvision_export.tflite import calibration
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from kvision_export.formats import Format
+    from kvision_export.subject import Subject
+
+INPUT = "input.npz"
+PICTURE = "picture.png"
+_SHARE = 1e-4
+"""Of the outputs' range: what floats may differ by on another machine, at least."""
+
+
+def write(subject: Subject, files: Mapping[Format, Path], folder: Path) -> dict[Format, manifest.Sample]:
+    """Writes the first validation example: the picture, what the first network takes of it, and what each file says.
+
+    Args:
+        subject: What is exported.
+        files: LiteRT files by format.
+        folder: Where to write `picture.png`, `input.npz` and `<format>.npz`; made if need be.
+
+    Returns:
+        By format the outputs' file name in the folder, and how far another device may differ: twice what the kernels of this machine differ
+        among themselves (XNNPACK and the plain ones), but at least one step of a quantized output, or 1e-4 of the range of a float one.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    picture = subject.session.pipeline.raw("val", 0)["image"]
+    Image.fromarray(picture).save(folder / PICTURE)
+    signature = next(iter(subject.system.signatures()))
+    inputs = calibration.calls(subject, subject.preprocess.normalise(picture[None]).numpy())[signature]
+    np.savez(folder / INPUT, **{name: value[:1] for name, value in inputs.items()})  # type: ignore[arg-type]
+    return {each: _write_one(path, signature, inputs, folder / f"{each.short}.npz") for each, path in files.items()}
+
+
+def _write_one(path: Path, signature: str, inputs: Mapping[str, np.ndarray], out: Path) -> manifest.Sample:
+    fast, plain = runner.Runner(path), runner.Runner(path, delegates=False)
+    facts = fast.signatures[signature]
+    given = {name: runner.quantize(_batched(inputs[name], tensor), tensor) for name, tensor in facts.inputs.items()}
+    found, other = fast.run_raw(signature, given), plain.run_raw(signature, given)
+    np.savez(out, **found)  # type: ignore[arg-type]
+    tolerance = 0.0
+    for name, tensor in facts.outputs.items():
+        mine, theirs = (runner.dequantize(values[name], tensor).astype(np.float64) for values in (found, other))
+        least = max(tensor.scale) if tensor.scale else _SHARE * float(np.ptp(mine))
+        tolerance = max(tolerance, least, 2 * float(np.max(np.abs(mine - theirs), initial=0.0)))
+    return manifest.Sample(out.name, tolerance)
+
+
+def _batched(value: np.ndarray, tensor: manifest.Tensor) -> np.ndarray:
+    """One example, as often as the file takes at once."""
+    return np.repeat(value[:1], max(tensor.shape[0], 1), axis=0) if tensor.shape else value
