@@ -43,9 +43,7 @@ def estimate(path: Path) -> int:
     `interpreter.arena_used_bytes()` tell the truth.
     """
     model = flatbuffer.parse(path.read_bytes())
-    total = sum(
-        plan(lives(model, graph)) + _OF_TENSOR * len(graph.tensors) + _OF_OP * len(graph.operators or ()) for graph in model.subgraphs
-    )
+    total = sum(plan(lives(model, graph)) + _OF_TENSOR * len(graph.tensors) + _OF_OP * len(graph.operators or ()) for graph in model.subgraphs)
     return -(-total // 1024) * 1024
 
 

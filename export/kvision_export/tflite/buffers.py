@@ -1,4 +1,4 @@
-"""The weights of a .tflite file, each stored once and inside the flatbuffer."""
+"""Flatbuffers written anew: every weight stored once, and several files made one."""
 
 from __future__ import annotations
 
@@ -28,7 +28,9 @@ def compact(content: bytes) -> bytes:
     model = flatbuffer.parse(content)
     first: dict[bytes, int] = {}
     own = {each.buffer for each in model.metadata or ()}
-    place, kept, outside = [], [], False
+    place: list[int] = []
+    kept: list[Any] = []
+    outside = False
     for number, buffer in enumerate(model.buffers):
         outside |= buffer.offset > 1
         buffer.offset = buffer.size = 0
@@ -43,7 +45,34 @@ def compact(content: bytes) -> bytes:
     model.buffers = kept
     for each in [tensor for graph in model.subgraphs for tensor in graph.tensors] + list(model.metadata or ()):
         each.buffer = place[each.buffer]
-    builder = _Builder(len(content))
+    return _packed(model, len(content))
+
+
+def merge(contents: list[bytes]) -> bytes:
+    """One file with the signatures of several, whose names differ."""
+    first, *others = (flatbuffer.parse(content) for content in contents)
+    for model in others:
+        ops, graphs, buffers = len(first.operatorCodes), len(first.subgraphs), len(first.buffers)
+        for graph in model.subgraphs:
+            for tensor in graph.tensors:
+                tensor.buffer += buffers
+            for operator in graph.operators or ():
+                operator.opcodeIndex += ops
+                options = operator.builtinOptions
+                # Of loops and branches: the subgraphs that they run.
+                for name in [each for each in vars(options) if each.endswith("SubgraphIndex")] if options is not None else []:
+                    setattr(options, name, getattr(options, name) + graphs)
+        for definition in model.signatureDefs:
+            definition.subgraphIndex += graphs
+        first.operatorCodes += model.operatorCodes
+        first.subgraphs += model.subgraphs
+        first.buffers += model.buffers
+        first.signatureDefs += model.signatureDefs
+    return _packed(first, sum(map(len, contents)))
+
+
+def _packed(model: Any, size: int) -> bytes:
+    builder = _Builder(size)
     builder.Finish(model.Pack(builder), file_identifier=b"TFL3")
     return bytes(builder.Output())
 
@@ -51,7 +80,7 @@ def compact(content: bytes) -> bytes:
 class _Builder(flatbuffers.Builder):
     """Aligns the contents of buffers as the schema demands; the schema's Python code does not."""
 
-    def CreateNumpyVector(self, x: np.ndarray) -> Any:
+    def CreateNumpyVector(self, x: np.ndarray) -> Any:  # noqa: N802 - the library's name
         if x.dtype == np.uint8:
             self.Prep(_ALIGNMENT, len(x))
         return super().CreateNumpyVector(x)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kvision_export.errors import ExportError
 from kvision_export.tflite import arena, flatbuffer, metadata
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from kvision_edge.manifest import Signature
 
 _IN_A_LINE = 20
@@ -47,9 +48,7 @@ def write(path: Path, folder: Path, name: str) -> tuple[Path, Path]:
     """
     facts, content = flatbuffer.inspect(path), metadata.model(path)
     if facts.custom_ops or facts.flex_ops:
-        raise ExportError(
-            f"c-array: {', '.join(facts.custom_ops + facts.flex_ops)} can't be had on microcontrollers; export without --allow-flex"
-        )
+        raise ExportError(f"c-array: {', '.join(facts.custom_ops + facts.flex_ops)} can't be had on microcontrollers; export without --allow-flex")
     stem = re.sub(r"\W", "_", name).lower()
     stem = f"m_{stem}" if stem[0].isdigit() else stem
     ops = sorted({op for part in facts.ops.values() for op in part})

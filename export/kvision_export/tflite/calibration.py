@@ -138,7 +138,8 @@ def _class_name(pipeline: Pipeline, value: int) -> str:
 
 def _balanced(found: dict[int, frozenset[int]], count: int) -> list[int]:
     """Examples chosen one after another, each with the class that is rarest among those before it, in the given order where it matters not."""
-    waiting, chosen, times = dict.fromkeys(found), [], Counter[int]()
+    waiting, times = dict.fromkeys(found), Counter[int]()
+    chosen: list[int] = []
     every = frozenset().union(*found.values())
     while waiting and len(chosen) < count:
         rarest = sorted(every, key=lambda value: (times[value], value))
@@ -165,9 +166,15 @@ class _Recorder:
 
 
 def calls(subject: Subject, images: np.ndarray) -> dict[str, dict[str, np.ndarray]]:
-    """What each network is called with while the system predicts the images: no family has to say so.
+    """What each network is called with while the system predicts images: no family has to say so.
 
-    Of a network that is called many times a picture, such as the step of a decoder, as many calls are kept as there are images, evenly spread.
+    Args:
+        subject: What is exported.
+        images: Normalised, float32 `[N, S, S, 3]`.
+
+    Returns:
+        Inputs float32 `[N, ...]` by signature and name. Of a network that is called several times a picture, such as the step of a decoder, as many
+        calls are kept as there are pictures, evenly spread.
     """
     networks = subject.networks()
     if len(networks) == 1 and subject.takes_pictures:
@@ -175,7 +182,7 @@ def calls(subject: Subject, images: np.ndarray) -> dict[str, dict[str, np.ndarra
         return {name: {net.inputs[0].name: images}}
     system = copy.copy(subject.system)
     recorders = {role: _Recorder(net) for role, net in subject.system.networks.items()}
-    system.networks = recorders  # type: ignore[assignment]
+    system.networks = recorders
     for image in images:
         system.predict_step(tf.constant(image[None]))
     inputs = {}

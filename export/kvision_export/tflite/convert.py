@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kvision_export.errors import ExportError
-from kvision_export.tflite import flatbuffer, freeze, runtimes, worker
+from kvision_export.tflite import faults, flatbuffer, freeze, runtimes, worker
 from kvision_export.tflite.engines import Task
 
 if TYPE_CHECKING:
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 _POLL_S = 0.05
 _START_S = 60.0
 """What a child may take longer than the time limit: it has to import TensorFlow first."""
+_LAST_WORDS = ("Error", "error:", "Check failed", "bad_alloc", "terminate called", "Assertion")
+"""Lines of a dying child's log that may tell why."""
 _MAIN = ("-m", "kvision_export.tflite.worker")
 
 
@@ -64,6 +66,7 @@ def convert(
     allow_flex: bool = False,
     timeout_s: float = 600,
     keep_float: Collection[str] = (),
+    trained_ranges: bool = False,
 ) -> Converted:
     """Makes one LiteRT file.
 
@@ -76,7 +79,8 @@ def convert(
         runtime: Oldest runtime that must run it: `2.14`, `2.17` or `litert2`.
         allow_flex: Whether ops of TensorFlow itself may stay in the file; such a file needs the Flex delegate.
         timeout_s: Time limit.
-        keep_float: Names of output tensors of the ops that are to stay in float.
+        keep_float: Names of output tensors, as in the float file, of the ops that are to stay in float.
+        trained_ranges: Whether the networks carry their ranges (quantization-aware training), so that nothing is calibrated.
 
     Returns:
         What was made.
@@ -84,8 +88,17 @@ def convert(
     Raises:
         ExportError: If the file can't be made, or what was made would not run or would compute wrongly; says what to do.
     """
-    options: dict[str, Any] = {"batch": batch, "runtime": runtime, "allow_flex": allow_flex, "timeout_s": timeout_s, "keep_float": keep_float}
-    made = convert_many(subject, {form: out}, calibration=calibration, **options)[form]
+    made = convert_many(
+        subject,
+        {form: out},
+        calibration=calibration,
+        batch=batch,
+        runtime=runtime,
+        allow_flex=allow_flex,
+        timeout_s=timeout_s,
+        keep_float=keep_float,
+        trained_ranges=trained_ranges,
+    )[form]
     if isinstance(made, ExportError):
         raise made
     return made
@@ -101,6 +114,7 @@ def convert_many(
     allow_flex: bool = False,
     timeout_s: float = 600,
     keep_float: Collection[str] = (),
+    trained_ranges: bool = False,
 ) -> dict[Format, Converted | ExportError]:
     """Makes several files of one subject in one child; where that dies, the rest is made in a new one.
 
@@ -113,6 +127,7 @@ def convert_many(
         allow_flex: Whether ops of TensorFlow itself may stay.
         timeout_s: Time limit of each format.
         keep_float: Names of output tensors of the ops that are to stay in float.
+        trained_ranges: Whether the networks carry their ranges.
 
     Returns:
         By format what was made, or why it could not be.
@@ -121,10 +136,10 @@ def convert_many(
     tasks: dict[Format, Task] = {}
     for each, out in outs.items():
         refusal = runtimes.refusal(each, runtime)
-        if refusal is None and each.calibrated and calibration is None:
+        if refusal is None and each.calibrated and calibration is None and not trained_ranges:
             refusal = f"{each.name} is calibrated on training images; give a calibration"
         if refusal is None:
-            tasks[each] = Task(each.name, str(out), runtime, allow_flex, tuple(keep_float), batch)
+            tasks[each] = Task(each.name, str(out), runtime, allow_flex, tuple(keep_float), trained_ranges, batch)
         else:
             found[each] = ExportError(refusal)
     if tasks:
@@ -132,7 +147,8 @@ def convert_many(
             folder = Path(name)
             freeze.save(subject, folder / worker.MODEL, batch)
             if calibration is not None:
-                np.savez(folder / worker.CALIBRATION, **{f"{key}|{name}": each for key, part in calibration.inputs.items() for name, each in part.items()})
+                arrays = {f"{key}|{name}": each for key, part in calibration.inputs.items() for name, each in part.items()}
+                np.savez(folder / worker.CALIBRATION, **arrays)  # type: ignore[arg-type]
             answers = _run(folder, list(tasks.values()), timeout_s)
         for each, task in tasks.items():
             found[each] = _judged(each, task, answers[each.name], calibration)
@@ -176,14 +192,14 @@ def _child(folder: Path, tasks: Sequence[Task], timeout_s: float) -> dict[str, A
         if child.poll() is None:
             os.killpg(child.pid, signal.SIGKILL)
             child.wait()
-    tail = log.read_text(errors="replace").strip().splitlines()[-1:]
-    return {"fault": "crash", "code": child.returncode, "log": "".join(tail)}
+    said = [line for line in log.read_text(errors="replace").splitlines() if any(mark in line for mark in _LAST_WORDS)]
+    return {"fault": "crash", "code": child.returncode, "log": said[-1].strip() if said else ""}
 
 
 def _judged(form: Format, task: Task, answer: Mapping[str, Any], calibration: Calibration | None) -> Converted | ExportError:
     """The file as it was made, or why it must not be used."""
     if "fault" in answer:
-        return ExportError(_FAULTS[answer["fault"]](form.name, answer))
+        return ExportError(faults.message(form.name, answer))
     path, notes = Path(task.out), list(answer["notes"])
     facts = flatbuffer.inspect(path)
     try:
@@ -196,49 +212,5 @@ def _judged(form: Format, task: Task, answer: Mapping[str, Any], calibration: Ca
     except ExportError as error:
         path.unlink()
         return error
-    if form.calibrated and facts.float_ops:
-        notes.append(f"{len(facts.float_ops)} ops stay in float: {', '.join(facts.float_ops[:5])}")
+    notes += runtimes.remarks(facts, form)
     return Converted(path, answer["seconds"], answer["by"], tuple(notes))
-
-
-def _crash(name: str, answer: Mapping[str, Any]) -> str:
-    code = answer["code"]
-    if code == -signal.SIGKILL or "bad_alloc" in answer["log"]:
-        return _memory(name, answer)
-    how = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with code {code}"
-    said = f" ({answer['log']})" if answer["log"] else ""
-    return (
-        f"{name}: the converter {how}{said}; this network can't be made into this format by the installed TensorFlow: "
-        "use tflite-fp32, tflite-fp16 or tflite-dynamic, or leave the layers that it can't convert (recurrent ones, as a rule) out"
-    )
-
-
-def _memory(name: str, answer: Mapping[str, Any]) -> str:
-    del answer
-    return f"{name}: the converter ran out of memory and was ended; free some memory, calibrate on fewer images, or convert on a larger machine"
-
-
-def _ops(name: str, answer: Mapping[str, Any]) -> str:
-    return (
-        f"{name}: LiteRT has no {', '.join(answer['ops'])}; accepted are the built-in ops of LiteRT: compute it otherwise in the network or after it, "
-        "or allow TensorFlow's ops with --allow-flex, for devices with the Flex delegate"
-    )
-
-
-_FAULTS = {
-    "crash": _crash,
-    "memory": _memory,
-    "ops": _ops,
-    "hang": lambda name, answer: f"{name}: the converter was still at work after {answer['timeout_s']:g} s and was ended; allow more time, or leave it out",
-    "disk": lambda name, answer: f"{name}: the file could not be written: {answer['reason']}; free some space, or choose another place with --out",
-    "converter": lambda name, answer: f"{name}: the converter refused this network: {_reason(answer['reason'])}; use another format, or change the layer",
-}
-
-
-def _reason(text: str) -> str:
-    """The converter's own reason out of pages of its report."""
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    errors = [line for line in lines if "error:" in line]
-    return (errors or lines or ["no reason was given"])[0][:500]
-
-

@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import tensorflow as tf
 
-from kvision_export.tflite import flatbuffer
+from kvision_export.tflite import buffers, flatbuffer
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -38,7 +38,11 @@ Samples = Mapping[str, Mapping[str, np.ndarray]]
 TENSORFLOW, QUANTIZER = "TensorFlow converter", "litert-quantizer"
 
 
-class UnsupportedOps(Exception):
+class RefusedError(Exception):
+    """This format can't be made as asked for; the message is for the user."""
+
+
+class UnsupportedOpsError(Exception):
     """The network has ops that LiteRT does not have."""
 
     def __init__(self, ops: list[str]) -> None:
@@ -56,6 +60,7 @@ class Task:
         runtime: `2.14`, `2.17` or `litert2`.
         allow_flex: Whether TensorFlow's own ops may stand in the file.
         keep_float: Names of output tensors of ops that are not to be quantized.
+        trained_ranges: Whether the ranges stand in the graph (quantization-aware training), so that nothing is calibrated.
         batch: Size of the first dimension; none: any.
     """
 
@@ -64,6 +69,7 @@ class Task:
     runtime: str = "litert2"
     allow_flex: bool = False
     keep_float: tuple[str, ...] = ()
+    trained_ranges: bool = False
     batch: int | None = 1
 
 
@@ -77,16 +83,17 @@ class Made:
 
 
 class Engines:
-    """Makes files of one set of networks; what several formats need, a float file and a calibrated one, is made once.
-
-    Attributes:
-        saved_model: Folder of the frozen networks.
-        samples: Calibration inputs; empty where nothing is calibrated.
-        batch: Size of the first dimension; none: any.
-        allow_flex: Whether TensorFlow's own ops may stand in the files.
-    """
+    """Makes files of one set of networks; what several formats need, a float file and a calibrated one, is made once."""
 
     def __init__(self, saved_model: Path, samples: Samples, *, batch: int | None, allow_flex: bool) -> None:
+        """Nothing is converted yet.
+
+        Args:
+            saved_model: Folder of the frozen networks.
+            samples: Calibration inputs; empty where nothing is calibrated.
+            batch: Size of the first dimension; none: any.
+            allow_flex: Whether TensorFlow's own ops may stand in the files.
+        """
         self.saved_model = saved_model
         self.samples = samples
         self.batch = batch
@@ -102,14 +109,15 @@ class Engines:
             The file's content.
 
         Raises:
-            UnsupportedOps: If the network needs an op that LiteRT does not have.
+            RefusedError: If the format can't be made as asked for.
+            UnsupportedOpsError: If the network needs an op that LiteRT does not have.
         """
         try:
             return getattr(self, f"_{task.format.removeprefix('tflite-').replace('-', '_')}")(task)
         except Exception as error:
             missing = sorted({name.strip() for each in re.findall(r"(?:TF Select|Custom) ops: ([^\n]+)", str(error)) for name in each.split(",")})
             if missing:
-                raise UnsupportedOps(missing) from error
+                raise UnsupportedOpsError(missing) from error
             raise
 
     def _fp32(self, task: Task) -> Made:
@@ -118,7 +126,7 @@ class Engines:
 
     def _fp16(self, task: Task) -> Made:
         if task.keep_float:
-            raise ValueError("fp16 keeps no layers in float32; take tflite-fp32")
+            raise RefusedError("all layers or none have their weights in float16; use tflite-fp32")
         converter = self._converter(tf.lite.OpsSet.TFLITE_BUILTINS)
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
         converter.target_spec.supported_types = [tf.float16]
@@ -141,6 +149,8 @@ class Engines:
     def _int8(self, task: Task, edges: Any = tf.float32) -> Made:
         from tensorflow.lite.python.convert import mlir_quantize
 
+        if task.trained_ranges:
+            return self._trained(task, edges)
         return Made(
             mlir_quantize(
                 self._calibrated,
@@ -155,16 +165,32 @@ class Engines:
     def _int8_full(self, task: Task) -> Made:
         return self._int8(task, tf.int8)
 
+    def _trained(self, task: Task, edges: Any) -> Made:
+        """By the ranges in the graph."""
+        if task.keep_float:
+            raise RefusedError("ranges were trained for all layers; to keep some in float, export without --qat")
+        converter = self._converter(tf.lite.OpsSet.TFLITE_BUILTINS)
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+        converter.inference_input_type = converter.inference_output_type = edges
+        return Made(converter.convert(), TENSORFLOW)
+
     def _int16x8(self, task: Task) -> Made:
         from litert_quantizer import recipe
 
+        if task.trained_ranges:
+            raise RefusedError("ranges were trained for int8; use tflite-int8 or tflite-int8-full, or export it without --qat")
         if task.keep_float:
             return self._quantized(recipe.static_wi8_ai16(), task.keep_float, calibrated=True)
+        # Of several signatures at once this converter makes files that are wrong by 0.14 where each alone is by 0.0008.
+        return Made(buffers.merge([self._int16(signature) for signature in self.samples]), TENSORFLOW)
+
+    def _int16(self, signature: str) -> bytes:
         ops = tf.lite.OpsSet
-        converter = self._converter(ops.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8, ops.TFLITE_BUILTINS)
+        supported = ops.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8, ops.TFLITE_BUILTINS
+        converter = self._converter(*supported, signature=signature)
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
-        converter.representative_dataset = self._representative
-        return Made(converter.convert(), TENSORFLOW)
+        converter.representative_dataset = lambda: self._calls(signature)
+        return bytes(converter.convert())
 
     def _int4(self, task: Task) -> Made:
         from litert_quantizer import recipe
@@ -200,8 +226,9 @@ class Engines:
         converter._experimental_calibrate_only = True
         return bytes(converter.convert())
 
-    def _converter(self, *supported: Any) -> Any:
-        converter = tf.lite.TFLiteConverter.from_saved_model(str(self.saved_model))
+    def _converter(self, *supported: Any, signature: str | None = None) -> Any:
+        """The TensorFlow converter of all signatures, or of one."""
+        converter = tf.lite.TFLiteConverter.from_saved_model(str(self.saved_model), signature_keys=[signature] if signature else None)
         converter.target_spec.supported_ops = [*supported, *([tf.lite.OpsSet.SELECT_TF_OPS] if self.allow_flex else [])]
         return converter
 

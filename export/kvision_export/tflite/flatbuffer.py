@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +13,7 @@ from kvision_edge import manifest
 from kvision_export.tflite import op_versions
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 _DTYPES = {
@@ -164,7 +164,8 @@ def _tensor(tensor: Any) -> manifest.Tensor:
 
 def _signature(model: Any, definition: Any) -> manifest.Signature:
     tensors = model.subgraphs[definition.subgraphIndex].tensors
-    inputs, outputs = ({_text(each.name): _tensor(tensors[each.tensorIndex]) for each in edge or ()} for edge in (definition.inputs, definition.outputs))
+    edges = definition.inputs or (), definition.outputs or ()
+    inputs, outputs = ({_text(each.name): _tensor(tensors[each.tensorIndex]) for each in edge} for edge in edges)
     return manifest.Signature(inputs, outputs)
 
 

@@ -49,7 +49,12 @@ class FusedLSTM(keras.layers.Layer):
         self._function = tf.function(
             _standard_lstm,
             autograph=False,
-            experimental_attributes={"api_implements": f"lstm_{uuid.uuid4()}", "api_preferred_device": "CPU", "time_major": False, "go_backwards": False},
+            experimental_attributes={
+                "api_implements": f"lstm_{uuid.uuid4()}",
+                "api_preferred_device": "CPU",
+                "time_major": False,
+                "go_backwards": False,
+            },
         )
 
     def call(self, inputs: tf.Tensor) -> Any:

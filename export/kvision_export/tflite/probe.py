@@ -4,23 +4,26 @@ Stand-alone: it is also run by the Pythons of old runtimes, which know nothing o
 `<signature>|<name>`, values are in the file's own dtypes.
 """
 
+from __future__ import annotations
+
+import importlib.util
 import sys
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
-def interpreter():
+
+def interpreter() -> tuple[str, str, Any]:
     """The name, version and `Interpreter` class of the runtime of this Python."""
-    try:
-        import ai_edge_litert as runtime
-        from ai_edge_litert.interpreter import Interpreter
-    except ImportError:
-        import tflite_runtime as runtime
-        from tflite_runtime.interpreter import Interpreter
-    return runtime.__name__, getattr(runtime, "__version__", ""), Interpreter
+    name = next(each for each in ("ai_edge_litert", "tflite_runtime") if importlib.util.find_spec(each))
+    version = getattr(importlib.import_module(name), "__version__", "")
+    return name, version, importlib.import_module(name + ".interpreter").Interpreter
 
 
-def run(model, values):
+def run(model: str, values: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Runs every signature once on one thread.
 
     Args:
@@ -31,7 +34,7 @@ def run(model, values):
         Arrays by `<signature>|<output>`.
     """
     name, version, kind = interpreter()
-    made = kind(model_path=str(model), num_threads=1)
+    made = kind(model_path=model, num_threads=1)
     found = {"runtime": np.array(name + " " + version)}
     for signature in made.get_signature_list():
         given = {key.split("|", 1)[1]: value for key, value in values.items() if key.split("|", 1)[0] == signature}
@@ -43,4 +46,4 @@ def run(model, values):
 if __name__ == "__main__":
     with np.load(sys.argv[2]) as file:
         inputs = dict(file)
-    np.savez(sys.argv[3], **run(sys.argv[1], inputs))
+    np.savez(sys.argv[3], **run(sys.argv[1], inputs))  # type: ignore[arg-type]

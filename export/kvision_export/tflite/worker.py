@@ -46,8 +46,10 @@ def _do(task: Task, maker: Engines) -> dict[str, Any]:
     try:
         made = maker.make(task)
         Path(task.out).write_bytes(buffers.compact(made.content))
-    except engines.UnsupportedOps as error:
+    except engines.UnsupportedOpsError as error:
         return {"fault": "ops", "ops": error.ops}
+    except engines.RefusedError as error:
+        return {"fault": "refused", "reason": str(error)}
     except MemoryError:
         return {"fault": "memory"}
     except OSError as error:
