@@ -161,8 +161,9 @@ class Batcher:
         with self._changed:
             self._closed = True
             self._changed.notify_all()
+        deadline = time.monotonic() + timeout_s
         for thread in self._threads:
-            thread.join(timeout_s)
+            thread.join(max(deadline - time.monotonic(), 0))
 
 
 def _compute(queue: _Queue, tasks: list[_Task]) -> None:

@@ -28,8 +28,8 @@ _RANGES = {
 }
 """Integers that a dtype takes; TF Serving checks the short ones as int32 and then cuts their upper bits off."""
 _JSON_TYPES = {type(None): "Null", dict: "Object", list: "Array", str: "String", int: "Number", float: "Number"}
-_MAX_DIMS = 254
-"""TensorFlow's largest rank."""
+_MAX_DIMS = 64
+"""numpy's largest rank; TensorFlow's is 254."""
 
 
 @dataclass(frozen=True)
@@ -119,7 +119,7 @@ def flatten(value: object, dtype: str) -> Flat:
     shape: list[int] = []
     level: list[Any] = [value]
     while level and type(level[0]) is list:
-        if set(map(type, level)) != {list} or len(sizes := set(map(len, level))) != 1 or len(shape) > _MAX_DIMS:
+        if set(map(type, level)) != {list} or len(sizes := set(map(len, level))) != 1 or len(shape) >= _MAX_DIMS:
             return _search(value, dtype)
         shape.append(sizes.pop())
         level = list(chain.from_iterable(level))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from starlette.applications import Starlette
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Mount, Route
 
@@ -81,7 +81,12 @@ class _Api:
         query = scope["query_string"].decode("latin-1")
         path = scope["raw_path"].decode("latin-1") + (f"?{query}" if query else "")
         deadline = start + self._service.options.timeout_s
-        code, text = await self._answer(request, path, deadline)
+        try:
+            code, text = await self._answer(request, path, deadline)
+        except ClientDisconnect:
+            return
+        except asyncio.CancelledError:  # the time for draining is over
+            code, text = 503, json_response.error("The server is stopping")
         response = Response(text.encode("utf-8", "surrogateescape"), code, {"content-type": "application/json"})
         await response(scope, receive, send)
         if self._service.options.access_log:
