@@ -137,7 +137,7 @@ def _ask(pool: urllib3.PoolManager, port: int, asked: Request) -> str:
 
 def vanish(port: int, times: int) -> None:
     """Clients that die: in the headers, in the body, and before the answer to a whole request is read; the kernel resets each connection."""
-    body = b'{"instances": [' + b"1.0, " * 20_000 + b"1.0]}"
+    body = b'{"inputs": [' + b"1.0, " * 20_000 + b"1.0]}"
     head = b"POST /v1/models/half:predict HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n" % len(body)
     for _ in range(times):
         for sent in (head, head + b"\r\n" + body[:1000], head + b"\r\n" + body):
@@ -164,7 +164,7 @@ class Live:
         """Waits until version 2 alone answers."""
         end = time.monotonic() + timeout_s
         while time.monotonic() < end:
-            states = urllib3.request("GET", f"http://127.0.0.1:{port}/v1/models/live").json()["model_version_status"]
+            states = urllib3.request("GET", f"http://127.0.0.1:{port}/v1/models/live", timeout=30.0).json()["model_version_status"]
             if [state["version"] for state in states if state["state"] == "AVAILABLE"] == ["2"]:
                 return
             time.sleep(0.05)

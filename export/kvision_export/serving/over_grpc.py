@@ -113,7 +113,7 @@ class Grpc:
 
 
 def _plain(message: Any) -> dict[str, Any]:
-    from google.protobuf import json_format
+    from google.protobuf import json_format  # type: ignore[import-untyped]
 
     values: dict[str, Any] = json_format.MessageToDict(message, preserving_proto_field_name=True, always_print_fields_with_no_presence=True)
     return values
