@@ -21,11 +21,17 @@ from kvision_export.serving.server.config import Batching
 from tests.export.serving import servers
 
 SERVER = """#!{python}
-import http.server, json, re, sys, pathlib
-pathlib.Path({notes!r}).write_text(chr(10).join(sys.argv[1:]))
-flags = dict(re.findall(r"--(\\w+)=(\\S+)", " ".join(sys.argv)))
-if {code} is not None:
+import http.server, json, os, pathlib, re, signal, sys
+notes = pathlib.Path({notes!r})
+if sys.argv[1:2] == ["stop"]:
+    os.kill(int(notes.with_suffix(".pid").read_text()), signal.SIGKILL)
+    notes.with_suffix(".stopped").write_text(sys.argv[-1])
+    sys.exit(0)
+notes.write_text(chr(10).join(sys.argv[1:]))
+notes.with_suffix(".pid").write_text(str(os.getpid()))
+if {code} is not None or sys.argv[1:2] == ["image"]:
     sys.exit({code})
+rest = re.search(r"--rest_api_port=(\\d+)|--publish=127.0.0.1:(\\d+):8501", " ".join(sys.argv))
 class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         body = json.dumps({{"model_version_status": [{{"state": {state!r}, "status": {{"error_message": "no such op"}}}}]}}).encode()
@@ -35,7 +41,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.wfile.write(body)
     def log_message(self, *_):
         pass
-http.server.HTTPServer(("127.0.0.1", int(flags["rest_api_port"])), Handler).serve_forever()
+http.server.HTTPServer(("127.0.0.1", int(rest[1] or rest[2])), Handler).serve_forever()
 """
 
 
@@ -188,3 +194,20 @@ def test_the_embedded_server_ends_when_asked(model_config: Path, options: Option
     out, _ = process.communicate(timeout=30)
     assert out.splitlines()[-1] == "stopped"
     assert process.returncode == 0
+
+
+def test_a_container_is_stopped_by_docker(path: Path, tmp_path: Path, options: Options) -> None:
+    notes = stand_in(path, "docker")
+    with launch.child("docker", tmp_path, OFFER, options) as process:
+        name = next(argument for argument in notes.read_text().splitlines() if argument.startswith("--name="))
+        assert process.poll() is None
+        assert not notes.with_suffix(".stopped").exists()
+    assert notes.with_suffix(".stopped").read_text() == name.removeprefix("--name=")
+    assert process.poll() is not None
+
+
+def test_a_server_that_ends_by_itself(path: Path, options: Options, monkeypatch: pytest.MonkeyPatch) -> None:
+    notes = stand_in(path, "tensorflow_model_server")
+    monkeypatch.setattr(launch, "tell", lambda *_: os.kill(int(notes.with_suffix(".pid").read_text()), signal.SIGKILL))
+    with pytest.raises(RunError, match="tensorflow_model_server ended by itself with code -9; its messages above say why"):
+        launch.serve(OFFER, "tensorflow_model_server", options)
