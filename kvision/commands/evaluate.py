@@ -43,12 +43,12 @@ def run(
     """Evaluates a trained model: prints the metrics, and writes evaluation.json and pictures.
 
     Args:
-        source: A run folder, a checkpoint in it, or its `model.keras`.
+        source: A run folder, a checkpoint in it, its `model.keras`, or a bundle, a SavedModel or a `.tflite` file exported from it.
         data: A labelled folder of the user's, with `images` and `masks`, all of which is evaluated; or a recipe, whose data is used; none:
             the run's own.
         split: `val` or `train`, without augmentation.
         weights: `best`, `last` or `ema`.
-        out: Where to write; none: `eval/<weights>-<split or data>` in the run folder.
+        out: Where to write; none: `eval/<weights>-<split or data>` in the run folder, which of an exported file is the one it came from.
         devices: As `--devices`.
         precision: `fp32`, `bf16` or `fp16`; none: as the run was trained.
         json_lines: One JSON object instead of the tables.
@@ -62,10 +62,10 @@ def run(
     if split not in ("train", "val"):
         raise UsageError(f"--split {split}: accepted are train, val")
     found = trained.find(Path(source), weights)
-    resolved = _resolve(found.run, data, overrides)
+    resolved = _resolve(found, data, overrides)
     if out is not None and (Path(out) / "evaluation.json").exists():
         raise RunError(f"--out {out}: already holds an evaluation, which is not overwritten; give a new folder, or leave --out out")
-    folder = Path(out) if out is not None else paths.unused(found.run / "eval" / f"{found.name}-{Path(data).stem if data else split}")
+    folder = Path(out) if out is not None else paths.unused(found.home / "eval" / f"{found.name}-{Path(data).stem if data else split}")
     narrow = _narrow("train" if split == "train" else "val", whole=data is not None and Path(data).is_dir())
     from kvision.engine import evaluation  # brings TensorFlow: after the quick mistakes
 
@@ -76,7 +76,7 @@ def run(
         facts = {
             "run": str(found.run),
             "weights": str(found.origin),
-            "kind": found.weights,
+            "kind": found.kind,
             "data": data or split,
             "count": result.count,
             "out": str(folder),
@@ -87,8 +87,13 @@ def run(
     print(f"{result.count} examples; pictures and tables: {folder}")
 
 
-def _resolve(run_dir: Path, data: str | None, overrides: Sequence[str]) -> Resolved:
-    """The run's recipe with other data."""
+def _resolve(found: trained.Trained, data: str | None, overrides: Sequence[str]) -> Resolved:
+    """The run's recipe with other data; of an exported file whose run is gone, the recipe that was given."""
+    if found.exported is not None and found.gone:
+        if data is None or Path(data).is_dir():
+            raise found.exported.missing("give --data RECIPE with the recipe that it was trained by")
+        return catalog.load(data, overrides)
+    run_dir = found.run
     own = catalog.from_run(run_dir)
     if data is None and not overrides:
         return own

@@ -41,7 +41,7 @@ def run(
     """Predicts pictures: for each an indexed PNG mask of its own size and an overlay; for all of them predictions.json.
 
     Args:
-        source: A run folder, a checkpoint in it, or its `model.keras`.
+        source: A run folder, a checkpoint in it, its `model.keras`, or a bundle, a SavedModel or a `.tflite` file exported from it.
         inputs: Files, folders (searched through) and globs.
         out: Where to write, a new or an empty folder; none: `predictions/<n>` in the run folder.
         weights: `best`, `last` or `ema`.
@@ -57,12 +57,16 @@ def run(
         DataError: At the end, if some of the pictures could not be read.
     """
     found = trained.find(Path(source), weights)
+    if found.exported is not None and found.gone:
+        raise found.exported.missing("use kvision-edge, which needs the bundle alone")
     files = collect(inputs)
-    folder = _fresh(None if out is None else Path(out), found.run)
+    folder = _fresh(None if out is None else Path(out), found.home)
     from kvision.engine.dense import Dense  # brings TensorFlow: after the quick mistakes
 
     session = trained.open_session(found, narrow=trained.recorded(found.run), devices=devices, precision=precision)
     info = session.pipeline.info
+    if found.exported is not None and session.pipeline.preprocess.fit == "crop":
+        tile = tile or session.pipeline.preprocess.size_px  # the only size that an exported file takes
     dense = Dense(session, tile_px=tile, overlap_px=overlap)
     entries: list[dict[str, Any]] = []
     with writing(folder, "the predictions", "--out"), progress.Count("predicting", len(files)) as count:
@@ -76,7 +80,7 @@ def run(
             if json_lines:
                 print(json.dumps(entries[-1]), flush=True)
             count.at(len(entries))
-        facts = {"run": str(found.run), "weights": str(found.origin), "kind": found.weights, "class_names": info.class_names, "images": entries}
+        facts = {"run": str(found.run), "weights": str(found.origin), "kind": found.kind, "class_names": info.class_names, "images": entries}
         (folder / PREDICTIONS).write_text(json.dumps(facts, indent=1), encoding="utf-8")
     failed = [entry["error"] for entry in entries if "error" in entry]
     if not json_lines:

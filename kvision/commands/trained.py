@@ -1,8 +1,9 @@
-"""From what the user gave, a run, a checkpoint or a file of weights, to a session with those weights. For `eval` and `predict`."""
+"""From what the user gave, a run, a checkpoint, a file of weights or an exported file, to a session with it. For `eval` and `predict`."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast, get_args
 
 from kvision import catalog
@@ -12,11 +13,11 @@ from kvision.core.names import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from kvision.core.resolved import Resolved
     from kvision.data.source import Source, Split, SplitName
     from kvision.engine.session import Session
+    from kvision_export.parity.given import Given
 
 Weights = Literal["best", "last", "ema"]
 _FILES = (".keras", ".h5")
@@ -27,34 +28,55 @@ class Trained:
     """A trained model, found.
 
     Attributes:
-        run: The run folder.
+        run: The run folder; of an exported file the one it came from, which may be gone.
         origin: Where the weights are: the run folder, one of its checkpoints, or a file.
         weights: Which of a run's weights.
+        exported: The exported file, if it is one.
     """
 
     run: Path
     origin: Path
     weights: Weights
+    exported: Given | None = None
 
     @property
     def name(self) -> str:
         """A name for what is made from these weights."""
+        if self.exported is not None:
+            return self.exported.name
         return self.weights if self.origin == self.run else self.origin.name.removesuffix(".keras").removesuffix(".weights.h5")
+
+    @property
+    def kind(self) -> str:
+        """Which of a run's weights, or the format of an exported file."""
+        return self.weights if self.exported is None else self.exported.format
+
+    @property
+    def gone(self) -> bool:
+        """Whether the run that an exported file came from is not there."""
+        return self.exported is not None and self.exported.run is None
+
+    @property
+    def home(self) -> Path:
+        """Where results go: into the run, or for an exported file whose run is gone, to the current folder."""
+        return self.run if (self.run / "checkpoints").is_dir() or self.exported is None else Path()
 
 
 def find(given: Path, weights: str = "best") -> Trained:
     """Finds the run that a path belongs to.
 
     Args:
-        given: A run folder, a checkpoint folder in it, its `model.keras`, or a file of its `weights/`.
+        given: A run folder, a checkpoint folder in it, its `model.keras`, a file of its `weights/`, or what was exported from it: a bundle, a
+            SavedModel or a `.tflite` file.
         weights: `best`, `last` or `ema`; of a file there is but one.
 
     Returns:
-        What was found; no file is read yet.
+        What was found; no weights are read yet.
 
     Raises:
         UsageError: If there is no such kind of weights.
         RunError: If there is no such run; names those that exist.
+        ExportError: If an exported file can't be used.
     """
     if weights not in get_args(Weights):
         raise UsageError(f"--weights {weights}: accepted are {', '.join(get_args(Weights))}{did_you_mean(weights, get_args(Weights))}")
@@ -71,8 +93,22 @@ def find(given: Path, weights: str = "best") -> Trained:
     if path.parent.name == "checkpoints" and path.is_dir():
         runs.require(path.parent.parent)
         return Trained(path.parent.parent, path, kind)
+    exported = None if (path / "resolved.json").is_file() else _exported(path)
+    if exported is not None:
+        if kind != "best":
+            raise UsageError(f"--weights {weights}: {given} holds the weights that were exported; leave the option out, or give a run")
+        return Trained(exported.run or Path(exported.lost), exported.path, kind, exported)
     runs.require(path)
     return Trained(path, path, kind)
+
+
+def _exported(path: Path) -> Given | None:
+    """What was exported there, if something was."""
+    if not path.is_dir() and path.suffix != ".tflite":
+        return None
+    from kvision_export.parity import given
+
+    return given.find(path)
 
 
 def open_session(
@@ -93,26 +129,34 @@ def open_session(
         precision: `fp32`, `bf16` or `fp16`; none: as the run was trained.
 
     Returns:
-        A session without its training part.
+        A session without its training part; an exported file stands in for its networks.
 
     Raises:
+        UsageError: If an exported file is to be run in a precision.
         RunError: If the run has no checkpoint, or a damaged one.
         DataError: If the data does not have the classes that the run was trained on.
+        ExportError: If an exported file can't be run, or is another system's.
     """
     from kvision.engine import runfolder, session
 
+    exported = trained.exported
+    if exported is not None and precision is not None:
+        raise UsageError(f"--precision {precision}: an exported file computes as it was exported; leave the option out")
     recipe = resolved or catalog.from_run(trained.run)
     source = narrow(catalog.source(recipe.recipe.data.source))
-    recorded = runfolder.read_json(trained.run / runfolder.ENVIRONMENT).get("precision", "fp32") if precision is None else precision
-    preprocess = session.recorded_preprocess(trained.run)
+    recorded = precision or ("fp32" if exported else runfolder.read_json(trained.run / runfolder.ENVIRONMENT).get("precision", "fp32"))
+    preprocess = (exported.preprocess() if exported else None) or session.recorded_preprocess(trained.run)
     made = session.open_session(
         recipe, catalog.system(recipe.recipe.system), source, devices=devices, precision_name=recorded, training=False, preprocess=preprocess
     )
-    expected, found = runfolder.read_json(trained.run / runfolder.DATA)["class_names"], list(made.pipeline.info.class_names)
+    expected = list(exported.labels) if exported else runfolder.read_json(trained.run / runfolder.DATA)["class_names"]
+    found = list(made.pipeline.info.class_names)
     if len(found) != len(expected):
         raise DataError(
             f"the data has {len(found)} classes ({', '.join(found)}), the run {len(expected)} ({', '.join(expected)}); give data with the same"
         )
+    if exported is not None:
+        return replace(made, system=exported.system_on(made.system))
     if trained.origin.is_file():
         _load_file(made, trained.origin)
     else:

@@ -80,9 +80,9 @@ class Dense:
         return np.asarray(self._laid_back(found, tf.constant(height), tf.constant(width)))
 
     def _whole(self, image: np.ndarray) -> np.ndarray:
-        """The picture padded at the bottom and on the right, predicted, and cropped back."""
+        """The picture padded at the bottom and on the right, to a tile if one is asked for, predicted, and cropped back."""
         height, width = image.shape[:2]
-        grain = grain_px(self._system.net)
+        grain = self._tiling.tile_px if self._always else grain_px(self._system.net)
         full = padded(height, grain), padded(width, grain)
         canvas = np.pad(image, [(0, full[0] - height), (0, full[1] - width), (0, 0)])
         return np.asarray(self._graph(*full)(tf.convert_to_tensor(canvas[None]))[0, :height, :width])

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kvision_edge import manifest
-
 from kvision_export import bundle
 from kvision_export.errors import ExportError
 from kvision_export.formats import SAVEDMODEL

@@ -8,8 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
-from kvision_edge import manifest
 
+from kvision_edge import manifest
 from kvision_export.errors import ExportError
 
 if TYPE_CHECKING:

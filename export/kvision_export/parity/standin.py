@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     import keras
-    from kvision_edge import manifest
 
     from kvision.engine.system import System
+    from kvision_edge import manifest
     from kvision_export.parity.runner import Arrays, Runnable
 
     Call = Callable[[Mapping[str, np.ndarray]], Arrays]

@@ -8,6 +8,7 @@ import re
 from pathlib import Path
 
 import pytest
+
 from kvision_export.formats import FORMATS
 from kvision_export.parity import finding, page
 from kvision_export.parity.latency import Latency, Timing
@@ -55,14 +56,19 @@ def test_what_is_slower_is_said_to_be_so() -> None:
 @pytest.fixture
 def report() -> page.Report:
     layer = LayerLoss("predict", "CONV_2D", "unet/up2;unet/more", 0.9, 0.8, 12.5, ("unet/up2;unet/more",))
-    steps = (Step((), Path("x.tflite"), 1200, proof(0.5), ("misses",)), Step(("unet/up2",), Path("x.tflite"), 1300, proof(0.879), (), Timing(5.0, 6.0, 9)))
+    steps = (
+        Step((), Path("x.tflite"), 1200, proof(0.5), ("misses",)),
+        Step(("unet/up2",), Path("x.tflite"), 1300, proof(0.879), (), Timing(5.0, 6.0, 9)),
+    )
     bad = found(
         "tflite-int4", 1200, 5.0, 0.5, ("miou falls <much>",), worst=(layer,), repair=Repair((layer,), steps, Timing(10, 11, 5)), float_ops=("NEG a",)
     )
     broken = finding.Finding(FORMATS["tflite-int8"], "rejected/unet.int8.tflite", 2000, proof(math.nan, 17), ("17 values are NaN",))
     reference = Reference({"loss": 0.1, "miou": 0.88}, 400, "the run recorded another")
     pair = Pair("digit & <3>", {"Keras": "data:image/png;base64,AAAA", "int8-full": "data:image/png;base64,BBBB"})
-    return page.Report("unet", "segmentation/unet", "runs/unet", reference, "miou", (FP32, DYNAMIC, INT8, bad, broken), (pair,), (("Made in", "2 min"),))
+    return page.Report(
+        "unet", "segmentation/unet", "runs/unet", reference, "miou", (FP32, DYNAMIC, INT8, bad, broken), (pair,), (("Made in", "2 min"),)
+    )
 
 
 def test_the_page_tells_all_and_needs_no_network(report) -> None:

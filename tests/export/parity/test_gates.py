@@ -1,11 +1,11 @@
 from __future__ import annotations
 
 import pytest
+
+from kvision.core.errors import UsageError
 from kvision_export.formats import FORMATS
 from kvision_export.parity import gates
 from kvision_export.parity.proof import OutputError, Proof
-
-from kvision.core.errors import UsageError
 
 LIMITS = {"fp32": 1e-4, "fp16": 0.001, "dynamic": 0.005, "quantized": 0.015}
 

@@ -5,6 +5,7 @@ import sys
 import time
 
 import pytest
+
 from kvision_export.errors import ExportError
 from kvision_export.parity import latency
 

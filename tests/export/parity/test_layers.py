@@ -9,6 +9,7 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
+
 from kvision_export.formats import FORMATS, parse
 from kvision_export.parity import layers
 from kvision_export.tflite import convert
@@ -46,7 +47,7 @@ def bad(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, np.ndarra
     images = np.random.default_rng(0).standard_normal((16, 8, 8, 3)).astype(np.float32)
     folder = tmp_path_factory.mktemp("bad")
     outs = {each: folder / f"{each.short}.tflite" for each in parse(["tflite-fp32,tflite-int8"])}
-    ranges = Calibration(names=(), indices=(), inputs={"predict": {"image": images}})
+    ranges = Calibration(names=(), indices=(), inputs={"predict": {"image": images}}, seed=0, classes={}, shared=(), sha256="")
     for each in convert.convert_many(Net(net), outs, calibration=ranges).values():
         assert isinstance(each, convert.Converted), each
     exact, int8 = outs[FORMATS["tflite-fp32"]], outs[FORMATS["tflite-int8"]]

@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 import pytest
+
 from kvision_export.formats import FORMATS
 from kvision_export.parity import gates, proof, runner, standin
 

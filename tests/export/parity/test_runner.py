@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from kvision_edge.manifest import Tensor
 from kvision_export.errors import ExportError
 from kvision_export.parity import runner
@@ -91,8 +92,8 @@ def test_damaged_files_are_named(files, tmp_path: Path, damage, reason) -> None:
 
 
 def test_an_op_that_the_runtime_does_not_have(files, tmp_path: Path) -> None:
-    from ai_edge_litert import schema_py_generated as schema
     import flatbuffers
+    from ai_edge_litert import schema_py_generated as schema
 
     model = schema.ModelT.InitFromPackedBuf(files["fp32"].read_bytes(), 0)
     for code in model.operatorCodes:

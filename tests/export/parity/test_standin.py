@@ -6,10 +6,10 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from kvision_export.errors import ExportError
-from kvision_export.parity import runner, standin
 
 from kvision.engine import evaluation
+from kvision_export.errors import ExportError
+from kvision_export.parity import runner, standin
 
 
 def test_a_system_on_the_file_evaluates_as_keras(subject, files, reference) -> None:
