@@ -15,8 +15,8 @@ def run(
     grpc_port: int = 8500,
     host: str = "127.0.0.1",
     engine: str = "auto",
-    max_batch: int = 32,
-    batch_timeout_ms: float = 0.0,
+    max_batch: int = 16,
+    batch_timeout_ms: float = 1.0,
     image: str = "tensorflow/serving",
 ) -> None:
     """Serves the SavedModels of bundles until Ctrl-C.
@@ -27,7 +27,7 @@ def run(
         grpc_port: TCP port of gRPC.
         host: Address to listen at; `0.0.0.0`: all.
         engine: `auto`, `embedded`, `tensorflow_model_server` or `docker`.
-        max_batch: Most images that are computed at a time; 1: each request by itself.
+        max_batch: Most images that are computed at a time; 1: each request by itself. Up to 16 are warmed up by the export.
         batch_timeout_ms: How long a request waits for others to be computed with.
         image: The docker image, which is never fetched.
 
