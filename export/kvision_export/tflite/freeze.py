@@ -39,7 +39,9 @@ def concrete(subject: Networks, batch: int | None = 1) -> dict[str, Any]:
 
 def save(subject: Networks, folder: Path, batch: int | None = 1) -> None:
     """Writes `concrete` as a SavedModel that holds constants only, for the converter to read in another process."""
-    tf.saved_model.save(tf.Module(), str(folder), signatures=concrete(subject, batch))
+    # Gradients of activations such as SiLU would be saved too, which fails once the function is frozen: "Found invalid capture Tensor".
+    options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
+    tf.saved_model.save(tf.Module(), str(folder), signatures=concrete(subject, batch), options=options)
 
 
 def output_names(net: keras.Model) -> list[str]:

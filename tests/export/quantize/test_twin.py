@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import keras
 import numpy as np
 import pytest
@@ -9,7 +11,11 @@ import tensorflow as tf
 
 from kvision_export.errors import ExportError
 from kvision_export.quantize import twin
+from kvision_export.tflite import freeze
 from tests.export.quantize import int8, nets
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 L = keras.layers
 
@@ -41,6 +47,11 @@ def test_the_file_computes_what_the_twin_computes_in_int8_alone(name: str, image
     assert file.floats == []
     assert steps.max() < 2.01, f"{steps.max()} steps at most, {steps.mean()} on the average"
     assert steps.mean() < (0.3 if name in nets.HALFWAY else 0.1)
+
+
+def test_a_network_with_silu_can_be_saved_for_the_converter(tmp_path: Path) -> None:
+    freeze.save(int8.Only(nets.NETS["gated"]()), tmp_path / "model")
+    assert (tmp_path / "model" / "saved_model.pb").is_file()
 
 
 def test_rounding_is_felt(images: np.ndarray) -> None:
