@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kvision_edge import manifest
-
 from kvision.core.errors import UsageError
+from kvision_edge import manifest
 from kvision_export.serving.server import config
 
 if TYPE_CHECKING:
