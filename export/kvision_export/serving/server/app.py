@@ -95,6 +95,7 @@ class Server:
             listening = socket.create_server((self._options.host, self.rest_port), backlog=1024)
         except OSError as error:
             raise RunError(f"REST can't listen at {self._options.host}:{self.rest_port}: {error}; choose another port, or 0 for any") from None
+        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # asyncio does so only for sockets it made; else answers wait 40 ms
         self.rest_port = listening.getsockname()[1]
         config = uvicorn.Config(
             application,  # type: ignore[arg-type]

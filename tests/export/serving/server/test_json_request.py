@@ -92,6 +92,7 @@ def test_the_first_thing_wrong_is_named(dtype: str, text: str, message: str) -> 
 TWO: Any = {"a": "int32", "b": "string"}
 ROW = '{"a": [1], "b": "x"}'
 FAILED = "Failed to process element: {} of 'instances' list. Error: INVALID_ARGUMENT: "
+BOTH = '{\n    "instances": [1],\n    "inputs": [1]\n}'
 PLAIN = "expecting list of objects as multiple input tensors required as per tensorinfo_map"
 
 
@@ -134,8 +135,7 @@ PLAIN = "expecting list of objects as multiple input tensors required as per ten
         (
             {},
             '{"instances": [1], "inputs": [1]}',
-            'JSON Value: {\n    "instances": [1],\n    "inputs": [1]\n} '
-            "Not formatted correctly expecting only one of 'inputs' or 'instances' keys to exist ",
+            f"JSON Value: {BOTH} Not formatted correctly expecting only one of 'inputs' or 'instances' keys to exist ",
         ),
         ({}, '{"x": [1]}', "Missing 'inputs' or 'instances' key"),
         ({}, "[1]", "JSON Value: [1] Is not object"),

@@ -6,10 +6,12 @@ import gzip
 import http.client
 import json
 import socket
+import time
 from collections.abc import Callable
 
 import pytest
 
+from kvision_export.serving.server.config import Batching
 from tests.export.serving.server.asking import Site, wait_until
 
 ONE = '{"instances": [1.0]}'
@@ -138,12 +140,22 @@ def test_metrics(serve: Callable[..., Site]) -> None:
 
 
 def test_a_request_that_takes_too_long(serve: Callable[..., Site]) -> None:
-    site = serve(timeout_s=0.3)
-    assert site.predict(ONE)[0] == 200
-    for _ in range(3):  # more than there are threads that compute: what takes too long is given up
-        code, message = error(site.predict('{"signature_name": "spin", "instances": [1.0]}'))
-        assert (code, message) == (504, "Timed out waiting for notification")
-    assert site.predict(ONE)[0] == 200
+    site = serve(timeout_s=2.0, batching=Batching(num_batch_threads=1))
+    code, message = error(site.predict('{"signature_name": "spin", "instances": [1.0]}'))
+    assert (code, message) == (504, "Timed out waiting for notification")
+    assert site.predict(ONE)[0] == 200  # the one thread that computes gave up, too
+
+
+def test_keep_alive_connections_are_answered_at_once(site: Site) -> None:
+    connection = http.client.HTTPConnection("127.0.0.1", site.server.rest_port, timeout=10)
+    times = []
+    for _ in range(10):
+        start = time.monotonic()
+        connection.request("POST", "/v1/models/half:predict", ONE)
+        assert connection.getresponse().read()
+        times.append(time.monotonic() - start)
+    connection.close()
+    assert min(times) < 0.03  # with Nagle's algorithm none would take less than 40 ms
 
 
 def test_access_log(serve: Callable[..., Site], caplog: pytest.LogCaptureFixture) -> None:

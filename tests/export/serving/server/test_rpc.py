@@ -60,6 +60,7 @@ def refused(call: Callable[[], Any]) -> tuple[grpc.StatusCode, str]:
     return error.value.code(), error.value.details()
 
 
+MISSING = "not found in request and no default value provided. Inputs expected to be in the request"
 X = np.array([1, 2], np.float32)
 
 
@@ -99,8 +100,7 @@ def test_output_filter_and_dtypes(stub: Any) -> None:
         (
             {"z": X},
             "INVALID_ARGUMENT",
-            "Signature input alias: x(feed name: serving_default_x:0) not found in request and no default value provided. "
-            "Inputs expected to be in the request {z}, or default input alias set: ",
+            f"Signature input alias: x(feed name: serving_default_x:0) {MISSING} {{z}}, or default input alias set: ",
         ),
     ],
 )
