@@ -62,6 +62,20 @@ def test_a_range_is_the_mean_of_the_batches_then_a_moving_average() -> None:
     np.testing.assert_allclose([grid.low.numpy(), grid.high.numpy()], [-1.5, 5.0])
 
 
+def test_all_replicas_learn_the_same_range() -> None:
+    strategy = tf.distribute.MirroredStrategy(["cpu:0", "cpu:1"], cross_device_ops=tf.distribute.ReductionToOneDevice())
+    with strategy.scope():
+        grid = Range()
+
+    def replica() -> tf.Tensor:
+        number = tf.cast(tf.distribute.get_replica_context().replica_id_in_sync_group, tf.float32)
+        return grid(tf.stack([-1.0, 2.0 + 4.0 * number]), training=True)
+
+    tf.function(lambda: strategy.run(replica))()
+    for variable, expected in ((grid.low, -1.0), (grid.high, 4.0), (grid.seen, 1.0)):
+        assert [copy.numpy() for copy in strategy.experimental_local_results(variable.value)] == [expected, expected]
+
+
 def test_a_fixed_range_stays() -> None:
     grid = Range((0.0, 255 / 256))
     grid(tf.constant([-4.0, 4.0]), training=True)
