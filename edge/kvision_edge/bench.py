@@ -49,7 +49,7 @@ class Report:
         load_ms: From the bundle to a model ready to predict.
         first_ms: The first prediction, which warms up.
         parts: `prepare`, `invoke` (the interpreter alone), `decode`, and `predict`, the whole.
-        overhead: Share that all but the interpreter adds to it.
+        overhead: Median of the time beside the interpreter, as a share of the interpreter's.
         memory_mb: Most memory the process has had, MiB; none where the system does not say.
         operators: How often the interpreter runs each op; none where it does not say.
     """
@@ -120,7 +120,8 @@ def measure(
         for name, value in zip(taken, (prepare_ms, invoke_ms, decode_ms, prepare_ms + infer_ms + decode_ms)):
             taken[name].append(value)
     parts = {name: _timing(values) for name, values in taken.items()}
-    overhead = parts["predict"].p50 / parts["invoke"].p50 - 1
+    beside = [whole - inside for whole, inside in zip(taken["predict"], taken["invoke"])]
+    overhead = float(np.median(beside)) / parts["invoke"].p50
     engine = f"{model.engine.name} {model.engine.version}"
     facts = (model.file.format, engine, model.runner.threads, xnnpack, load_ms, first_ms, parts, overhead)
     return Report(*facts, _memory_mb(), model.runner.operators())

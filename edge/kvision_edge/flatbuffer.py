@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
-from typing import Dict, List, Sequence, Tuple
+from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 from kvision_edge.errors import BundleError
 
@@ -19,8 +19,12 @@ _BITS = {0: 32, 1: 16, 2: 32, 3: 8, 4: 64, 6: 8, 7: 16, 8: 64, 9: 8, 10: 64, 11:
 """Bits of a value by TensorType; strings, resources and variants have no fixed size."""
 _MOST = 1 << 20
 """Most entries of a list of tables: real files have thousands."""
-_LARGEST_BYTES = 1 << 32
-"""Most bytes of one tensor that are believed."""
+_LARGEST_BYTES = 1 << 29
+"""Most bytes of one tensor that are believed: the interpreter would allocate them."""
+_SCALES = (1e-25, 1e10)
+"""Steps of quantization that are believed: arithmetic with others overflows in the kernels."""
+_ZEROS = {3: (0, 255), 7: (-32768, 32767), 9: (-128, 127), 17: (-8, 7)}
+"""Range of a zero point by TensorType."""
 _OPTIONAL = -1
 """Index of an input that is left out."""
 # Fields of the schema's tables, by number.
@@ -90,9 +94,13 @@ class _Table:
             raise _DamageError("a list reaches beyond the file")
         return at + 4, count
 
+    def values(self, field: int, kind: str) -> Tuple[Any, ...]:
+        """The numbers of a list, of the struct module's kind."""
+        start, count = self.list(field, struct.calcsize(f"<{kind}"))
+        return struct.unpack_from(f"<{count}{kind}", self._data, start) if count else ()
+
     def integers(self, field: int) -> Tuple[int, ...]:
-        start, count = self.list(field, 4)
-        return struct.unpack_from(f"<{count}i", self._data, start) if count else ()
+        return self.values(field, "i")
 
     def text(self, field: int) -> str:
         start, count = self.list(field, 1)
@@ -190,20 +198,26 @@ def _tensor(tensor: _Table, buffers: Sequence[int]) -> None:
         if size < 0:
             raise _DamageError(f"a tensor of shape {list(shape)}")
         count *= size
-        if count > _LARGEST_BYTES:
-            raise _DamageError(f"a tensor of shape {list(shape)}")
+    kind = tensor.number(1, "<b")
+    bits = _BITS.get(kind)
+    if count * (bits or 8) > 8 * _LARGEST_BYTES:
+        raise _DamageError(f"a tensor of shape {list(shape)}")
     for quantization in tensor.table(4):
-        _quantization(quantization, shape)
-    tensor.table(6)
-    bits = _BITS.get(tensor.number(1, "<b"))
+        _quantization(quantization, shape, _ZEROS.get(kind))
     packed = 0 if bits is None else (count * bits + 7) // 8
     if buffers[number] and bits is not None and buffers[number] < packed and not tensor.table(6):
         raise _DamageError(f"a constant of {buffers[number]} bytes where its shape {list(shape)} needs {packed}")
 
 
-def _quantization(quantization: _Table, shape: Sequence[int]) -> None:
+def _quantization(quantization: _Table, shape: Sequence[int], zero_range: Optional[Tuple[int, int]]) -> None:
     """A scale and a zero point for the whole tensor, or for each index of one dimension."""
     (_, scales), (_, zeros) = quantization.list(2, 4), quantization.list(3, 8)
+    for scale in quantization.values(2, "f"):
+        if not _SCALES[0] < scale < _SCALES[1]:
+            raise _DamageError(f"a quantization step of {scale:g}")
+    for zero in quantization.values(3, "q"):
+        if zero_range is not None and not zero_range[0] <= zero <= zero_range[1]:
+            raise _DamageError(f"a zero point of {zero}")
     quantization.list(0, 4)
     quantization.list(1, 4)
     quantization.table(5)

@@ -119,11 +119,11 @@ class Runner:
             self.interpreter.allocate_tensors()
             names = list(self.interpreter.get_signature_list())
             self._functions = {name: self.interpreter.get_signature_runner(name) for name in names}
+            self.signatures = {name: _signature(function) for name, function in self._functions.items()}
         except (ValueError, RuntimeError) as error:
             raise RunnerError(f"{where}: {self.engine.name} {self.engine.version} can't run it ({_line(error)}); {_advice(str(error))}") from error
         if not names:
             raise BundleError(f"{where}: names no signatures; export it again with `kvision export`")
-        self.signatures = {name: _signature(function) for name, function in self._functions.items()}
         self._busy = threading.Lock()
 
     def raw(self, signature: str, inputs: Mapping[str, np.ndarray]) -> Arrays:

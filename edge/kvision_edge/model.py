@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 AHEAD = 3
 """Pictures that are under way at once, in each stage."""
-_CHANNELS = np.arange(3)
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -176,7 +175,8 @@ class Model:
         if self._preprocess is None or self._levels is None:
             raise UsageError(f"{self.manifest.name} takes no pictures; give arrays by name: {', '.join(self._taken())}")
         image = pictures.rgb(given)
-        return Prepared({self._picture: self._levels[self._preprocess.place(image), _CHANNELS][None]}, Frame(image, self._preprocess))
+        taken = self._preprocess.normalised(self._preprocess.place(image), self._levels)
+        return Prepared({self._picture: taken[None]}, Frame(image, self._preprocess))
 
     def infer(self, prepared: Prepared) -> Arrays:
         """The second step of `predict`: the network's outputs in real numbers, `[1, ...]` by name."""

@@ -49,7 +49,9 @@ def rgb(picture: Picture) -> np.ndarray:
             with Image.open(io.BytesIO(content)) as opened:
                 if opened.width * opened.height > MOST_PIXELS:
                     raise PictureError(f"{name}: is far too large ({opened.width}x{opened.height} pixels); shrink or cut it first")
-                return _rgb(ImageOps.exif_transpose(opened))
+                deep_png = opened.format == "PNG" and opened.mode.startswith("I")
+                upright = ImageOps.exif_transpose(opened)
+                return _high_bytes(upright) if deep_png else _rgb(upright)
     except Image.DecompressionBombError as error:
         raise PictureError(f"{name}: is far too large ({error}); shrink or cut it first") from error
     except Image.UnidentifiedImageError as error:
@@ -71,6 +73,12 @@ def _pixels(picture: np.ndarray) -> np.ndarray:
     if picture.dtype != np.uint8 or picture.size == 0 or picture.ndim not in (2, 3) or (picture.ndim == 3 and picture.shape[2] != 3):
         raise PictureError(f"array of {picture.dtype} {list(picture.shape)}: give uint8 [H, W, 3] (RGB, 0-255) or [H, W] (grey)")
     return picture if picture.ndim == 3 else np.repeat(picture[..., None], 3, axis=-1)
+
+
+def _high_bytes(picture: Image.Image) -> np.ndarray:
+    """A grey PNG of 16 bits as TensorFlow reads it, which leaves the lower byte away; the same is done for coloured ones by Pillow itself."""
+    grey = (np.asarray(picture).astype(np.int64) >> 8).astype(np.uint8)
+    return np.repeat(grey[..., None], 3, axis=-1)
 
 
 def _rgb(picture: Image.Image) -> np.ndarray:

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from kvision_edge import manifest
 
 FITS = ("resize", "crop")
+MOST_VALUES = 2**28
+"""Of more scores than this, the classes are found at a lower resolution."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,7 @@ class Preprocess:
         if image.shape[:2] == (size, size):
             return image
         where = self.placement(*image.shape[:2])
-        picture = resize.bilinear(image, where.height, where.width) if self.fit == "resize" else image
+        picture = resize.antialiased(image, where.height, where.width) if self.fit == "resize" else image
         top, left = max(-where.top, 0), max(-where.left, 0)
         picture = picture[top : top + size, left : left + size].astype(np.float32)
         above, before = max(where.top, 0), max(where.left, 0)
@@ -76,6 +78,10 @@ class Preprocess:
         scale = np.array([1 / (255 * std) for std in self._std], np.float32)
         shift = np.array([-mean / std for mean, std in zip(self._mean, self._std)], np.float32)
         return np.arange(256, dtype=np.float32)[:, None] * scale + shift
+
+    def normalised(self, square: np.ndarray, levels: np.ndarray) -> np.ndarray:
+        """Each pixel of uint8 `[S, S, 3]` as `levels` `[256, 3]` has it."""
+        return np.stack([levels[:, channel].take(square[..., channel]) for channel in range(3)], axis=-1)
 
     def inside(self, values: np.ndarray, height: int, width: int) -> np.ndarray:
         """The part of `[S, S, ...]` that the picture of `height` x `width` fills."""
@@ -95,15 +101,33 @@ class Preprocess:
         """
         inside = self.inside(scores, height, width)
         if self.fit == "resize":
-            return resize.bilinear(inside, height, width)
+            grows = height >= inside.shape[0] and width >= inside.shape[1]
+            return (resize.interpolated if grows else resize.antialiased)(inside, height, width)
         return np.pad(inside, [*self._margins(height, width, inside), (0, 0)])
 
     def restore_classes(self, scores: np.ndarray, height: int, width: int) -> np.ndarray:
-        """The greatest of the K scores of each pixel of the picture, uint8 `[H, W]`: argmax of `restore`, in little memory."""
-        inside = self.inside(scores, height, width)
-        if self.fit == "resize":
-            return resize.classes(inside, height, width)
-        return np.pad(np.argmax(inside, axis=-1).astype(np.uint8), self._margins(height, width, inside))
+        """The greatest of the K scores of each pixel of the picture: argmax of `restore`, in little memory.
+
+        Args:
+            scores: float32 `[S, S, K]`.
+            height: H of the picture, pixels.
+            width: W of the picture, pixels.
+
+        Returns:
+            uint8 `[H, W]`. Of a picture of more than `MOST_VALUES / K` pixels, scaled up from the classes at that many, as the graph does it.
+        """
+        if self.fit == "crop":
+            inside = self.inside(scores, height, width)
+            return np.pad(resize.greatest(np.moveaxis(inside, -1, 0)), self._margins(height, width, inside))
+        f32 = np.float32
+        shrink = np.sqrt(min(f32(1.0), f32(MOST_VALUES) / (f32(height) * f32(width) * f32(scores.shape[2]))))
+        rows, columns = (max(1, int(f32(side) * shrink)) for side in (height, width))
+        inside = self.inside(scores, rows, columns)
+        if rows >= inside.shape[0] and columns >= inside.shape[1]:
+            found = resize.grown_classes(inside, rows, columns)
+        else:
+            found = np.argmax(self.restore(scores, rows, columns), axis=-1).astype(np.uint8)
+        return found if found.shape == (height, width) else resize.nearest(found, height, width)
 
     def restore_boxes(self, boxes: np.ndarray, height: int, width: int) -> np.ndarray:
         """Boxes float32 `[N, 4]` (ymin, xmin, ymax, xmax, pixels of the square) in pixels of the picture, cut to it."""

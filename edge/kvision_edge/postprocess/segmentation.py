@@ -27,15 +27,22 @@ class Segmentation(Answer):
 
     Attributes:
         classes: uint8 `[H, W]`, of the picture's size.
-        probabilities: float32 `[S, S, K]`, of the network's square.
+        outputs: What the network gives of its square, float32 `[S, S, K]`.
+        activation: Makes probabilities of it.
         labels: Names of the classes.
         colours: One `(r, g, b)` a class.
     """
 
     classes: np.ndarray = field(repr=False)
-    probabilities: np.ndarray = field(repr=False)
+    outputs: np.ndarray = field(repr=False)
+    activation: str
     labels: Tuple[str, ...]
     colours: Tuple[Tuple[int, ...], ...] = field(repr=False)
+
+    @property
+    def probabilities(self) -> np.ndarray:
+        """float32 `[S, S, K]`, of the network's square."""
+        return scores.activated(self.outputs, self.activation)
 
     @property
     def shares(self) -> Dict[str, float]:
@@ -86,6 +93,6 @@ class Decode(Decoder):
         frame, values = self.frame(frame), self.output(outputs)
         if values.ndim != 3 or values.shape[2] != len(self.made.labels):
             raise BundleError(f"the network gives {list(values.shape)} for {len(self.made.labels)} classes; export the bundle again")
-        probabilities = scores.activated(values, self._activation)
-        classes = frame.preprocess.restore_classes(probabilities, *frame.size)
-        return Segmentation(classes, probabilities, self.made.labels, self.made.colours)
+        ranks = values if frame.size == values.shape[:2] else scores.activated(values, self._activation)  # the greatest logit is as good
+        classes = frame.preprocess.restore_classes(ranks, *frame.size)
+        return Segmentation(classes, values, self._activation, self.made.labels, self.made.colours)

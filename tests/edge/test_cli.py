@@ -1,0 +1,165 @@
+"""`kvision-edge`: run, info, verify, bench, serve."""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+import threading
+import urllib.error
+import urllib.request
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import kvision_edge
+from kvision_edge import cli
+from kvision_edge.server import Server
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Two pictures of one name, and a file that is none."""
+    random = np.random.default_rng(0)
+    for path, size in (("frames/a.png", (40, 30)), ("frames/deep/a.jpg", (33, 21)), ("frames/b.bmp", (9, 50))):
+        (tmp_path / path).parent.mkdir(exist_ok=True, parents=True)
+        Image.fromarray(random.integers(0, 256, (*size, 3), np.uint8)).save(tmp_path / path)
+    return tmp_path / "frames"
+
+
+def test_a_folder_gives_masks_of_each_pictures_size_and_overlays(segmentation: Path, folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    assert cli.main(["run", str(segmentation), str(folder), "--out", str(out)]) == 0
+    names = {path.name for path in out.iterdir()}
+    assert names == {f"{stem}.{kind}.png" for stem in ("a", "a-2", "b") for kind in ("mask", "overlay")} | {"predictions.json"}
+    listed = json.loads((out / "predictions.json").read_text())["images"]
+    for entry in listed:
+        with Image.open(out / entry["mask"]) as mask:
+            assert mask.mode == "P"
+            assert mask.size == (entry["width"], entry["height"])
+            shares = np.bincount(np.asarray(mask).ravel(), minlength=4) / (entry["width"] * entry["height"])
+        assert sum(entry["classes"].values()) == pytest.approx(1, abs=1e-5)
+        assert sorted(share for share in shares if share) == pytest.approx(sorted(entry["classes"].values()), abs=1e-6)
+
+
+def test_a_corrupt_picture_is_named_and_the_others_are_done(
+    segmentation: Path, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "bad.png").write_bytes(b"\x89PNG\r\n\x1a\nrest")
+    assert cli.main(["run", str(segmentation), str(folder), "--json"]) == 1
+    captured = capsys.readouterr()
+    lines = [json.loads(line) for line in captured.out.splitlines()]
+    assert len(lines) == 4
+    assert [line["file"] for line in lines if "error" in line] == [str(folder / "bad.png")]
+    assert "error: 1 of 4 failed, the others are done:\n" in captured.err
+    assert "bad.png: is not a picture" in captured.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (["nowhere.jpg"], 2, "nowhere.jpg: no such file or folder"),
+        (["*.nothing"], 2, r"*.nothing: no file matches"),
+        (["camera:front"], 2, "cameras are camera:0"),
+        (["."], 2, "no pictures in this folder"),
+        (["camera:0"], 1, "cameras and videos need OpenCV"),
+    ],
+)
+def test_inputs_that_can_not_be_predicted(
+    segmentation: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    code: int,
+    said: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(__import__("sys").modules, "cv2", None)
+    assert cli.main(["run", str(segmentation), *arguments]) == code
+    assert said in capsys.readouterr().err
+
+
+def test_out_is_never_written_over(segmentation: Path, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["run", str(segmentation), str(folder), "--out", str(folder)]) == 2
+    assert "holds files, which are not overwritten" in capsys.readouterr().err
+
+
+def test_info_tells_files_classes_and_tensors(segmentation: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["info", str(segmentation)]) == 0
+    text = capsys.readouterr().out
+    assert "tiny: segmentation, 4 classes: background, red, green, blue" in text
+    assert "predict: image int8[1, 32, 32, 3] -> logits int8[1, 32, 32, 4]" in text
+    assert cli.main(["info", str(segmentation), "--json"]) == 0
+    assert capsys.readouterr().out == (segmentation / "manifest.json").read_text()
+
+
+def test_verify_exits_4_where_a_file_is_not_whole(bundle: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["verify", str(bundle)]) == 0
+    (bundle / "labels.txt").write_text("other\n")
+    assert cli.main(["verify", str(bundle), "--json"]) == 4
+    captured = capsys.readouterr()
+    assert [each["what"] for line in captured.out.splitlines() if line[0] == "{" and (each := json.loads(line))["ok"] is False] == ["labels.txt"]
+    assert "1 of the checks failed; do not use this bundle" in captured.err
+
+
+@pytest.mark.parametrize("options", [[], ["--no-xnnpack", "--threads", "1", "--size", "20x30"]])
+def test_bench_says_where_the_time_goes(segmentation: Path, capsys: pytest.CaptureFixture[str], options: list[str]) -> None:
+    assert cli.main(["bench", str(segmentation), "--runs", "3", "--json", *options]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert list(report["parts"]) == ["prepare", "invoke", "decode", "predict"]
+    parts = {name: part["least"] for name, part in report["parts"].items()}
+    assert 0 < parts["invoke"] < report["parts"]["predict"]["p99"]
+    assert report["operators"]["CONV_2D"] == 3
+    assert ("DELEGATE" in report["operators"]) == (not options)
+    assert report["memory_mb"] > 10
+
+
+def test_bench_refuses_what_it_can_not_measure(segmentation: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["bench", str(segmentation), "--size", "big"]) == 2
+    assert cli.main(["bench", str(segmentation), "--runs", "0"]) == 2
+    assert "--size big: give height and width, such as 480x640" in capsys.readouterr().err
+
+
+@pytest.fixture
+def url(segmentation: Path) -> Iterator[str]:
+    with Server(kvision_edge.load(segmentation)) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        yield server.url
+        server.shutdown()
+        thread.join()
+
+
+def ask(url: str, body: bytes | None = None, headers: dict[str, str] | None = None) -> tuple[int, bytes]:
+    try:
+        with urllib.request.urlopen(urllib.request.Request(url, body, headers or {}), timeout=10) as reply:
+            return reply.status, reply.read()
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, error.read()
+
+
+def test_the_endpoint_answers_pictures(url: str, folder: Path) -> None:
+    picture = (folder / "a.png").read_bytes()
+    assert json.loads(ask(f"{url}/")[1])["task"] == "segmentation"
+    status, body = ask(f"{url}/predict", picture)
+    assert (status, json.loads(body)["width"]) == (200, 30)
+    status, body = ask(f"{url}/mask", picture)
+    with Image.open(io.BytesIO(body)) as mask:
+        assert (status, mask.size) == (200, (30, 40))
+
+
+def test_the_endpoint_refuses_what_is_no_picture_and_who_is_not_here(url: str) -> None:
+    status, body = ask(f"{url}/predict", b"no picture")
+    assert (status, "is not a picture" in json.loads(body)["error"]) == (400, True)
+    assert ask(f"{url}/nothing")[0] == 404
+    assert ask(f"{url}/predict", b"")[0] == 413
+    status, body = ask(f"{url}/", headers={"Host": "evil.example"})
+    assert (status, json.loads(body)["error"]) == (403, "Host evil.example: only 127.0.0.1 and localhost are served")

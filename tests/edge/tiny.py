@@ -1,0 +1,122 @@
+"""Makes small bundles as the exporter does, in seconds: real networks with fixed weights, converted by TensorFlow, with a manifest by the schema."""
+
+from __future__ import annotations
+
+import hashlib
+import warnings
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from kvision_edge import manifest
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+SIZE_PX, CLASSES = 32, 4
+LABELS = ("background", "red", "green", "blue")
+COLOURS = ((0, 0, 0), (255, 38, 38), (77, 191, 94), (77, 110, 191))
+MEAN, STD = (0.45, 0.42, 0.38), (0.27, 0.26, 0.29)
+KINDS = {"tflite-int8-full": "int8", "tflite-uint8-full": "uint8", "tflite-int16x8-full": "int16", "tflite-fp32": "float32"}
+VOCABULARY = ("<pad>", "<start>", "<end>", "a", "red", "dog", "on", "grass")
+
+
+def segmenter() -> Any:
+    """Logits `[B, 32, 32, 4]` that follow the picture's colours, so that answers are not all alike."""
+    import tensorflow as tf
+
+    random = np.random.default_rng(3)
+    edges = random.normal(0, 0.15, (3, 3, 3, 8)).astype(np.float32)
+    mix = random.normal(0, 1.0, (1, 1, 8, CLASSES)).astype(np.float32)
+    direct = np.array([[-1, 2, -1, -1], [-1, -1, 2, -1], [-1, -1, -1, 2]], np.float32)[None, None]
+
+    def network(image: tf.Tensor) -> dict[str, tf.Tensor]:
+        features = tf.nn.relu(tf.nn.conv2d(image, edges, 1, "SAME"))
+        return {"logits": tf.add(tf.nn.conv2d(features, mix, 1, "SAME"), tf.nn.conv2d(image, direct, 1, "SAME"), name="logits")}
+
+    return tf.function(network).get_concrete_function(tf.TensorSpec([1, SIZE_PX, SIZE_PX, 3], tf.float32, name="image"))
+
+
+def captioner() -> dict[str, Any]:
+    """Two functions: features of the picture, and a recurrent step over `token` and `state`."""
+    import tensorflow as tf
+
+    random = np.random.default_rng(5)
+    count = len(VOCABULARY)
+    seen, kept, words, out = (random.normal(0, 0.9, shape).astype(np.float32) for shape in ((3, 8), (8, 8), (count, 8), (8, count)))
+
+    def encode(image: tf.Tensor) -> dict[str, tf.Tensor]:
+        return {"state": tf.tanh(tf.matmul(tf.reduce_mean(image, [1, 2]), seen))}
+
+    def step(token: tf.Tensor, state: tf.Tensor) -> dict[str, tf.Tensor]:
+        after = tf.tanh(tf.matmul(state, kept) + tf.gather(words, token))
+        return {"logits": tf.matmul(after, out), "state": tf.identity(after)}
+
+    picture = tf.TensorSpec([1, SIZE_PX, SIZE_PX, 3], tf.float32, name="image")
+    token, state = tf.TensorSpec([1], tf.int32, name="token"), tf.TensorSpec([1, 8], tf.float32, name="state")
+    return {"encode": tf.function(encode).get_concrete_function(picture), "step": tf.function(step).get_concrete_function(token, state)}
+
+
+def converted(functions: Mapping[str, Any], kind: str, folder: Path) -> bytes:
+    """A LiteRT file of concrete functions by signature; `kind`: dtype of its inputs and outputs."""
+    import tensorflow as tf
+
+    tf.saved_model.save(tf.Module(), str(folder), signatures=dict(functions))
+    converter = tf.lite.TFLiteConverter.from_saved_model(str(folder), signature_keys=list(functions))
+    if kind != "float32":
+        random = np.random.default_rng(0)
+        images = [random.normal(0, 1, (1, SIZE_PX, SIZE_PX, 3)).astype(np.float32) for _ in range(20)]
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+        converter.representative_dataset = lambda: (("predict", {"image": image}) for image in images)
+        wide = tf.lite.OpsSet.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8
+        converter.target_spec.supported_ops = [wide if kind == "int16" else tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+        converter.inference_input_type = converter.inference_output_type = getattr(tf, kind)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # tf.lite warns of itself
+        return bytes(converter.convert())
+
+
+def write(folder: Path, files: Mapping[str, bytes], task: str, labels: tuple[str, ...], decode: Mapping[str, Any], size_px: int = SIZE_PX) -> Path:
+    """A whole bundle: files, sample and manifest."""
+    from kvision_edge import quantization
+    from kvision_edge.interpreter import Runner
+
+    folder.mkdir(parents=True)
+    sample = np.random.default_rng(1).normal(0, 1, (1, size_px, size_px, 3)).astype(np.float32)
+    np.savez(folder / "sample.npz", image=sample)
+    (folder / manifest.LABELS).write_text("\n".join(labels) + "\n")
+    entries = []
+    for name, content in files.items():
+        (folder / f"{name}.tflite").write_bytes(content)
+        runner = Runner(content, name)
+        first, signature = next(iter(runner.signatures.items()))
+        outputs = runner.raw(first, {"image": quantization.stored(sample, signature.inputs["image"])})
+        np.savez(folder / f"sample-{name}.npz", **outputs)
+        step = max(scale for tensor in signature.outputs.values() for scale in tensor.scale or (1e-4,))
+        entries.append(
+            manifest.File(
+                f"{name}.tflite", name, len(content), hashlib.sha256(content).hexdigest(), runner.signatures, "2.14",
+                metrics={"miou": 0.5}, sample=manifest.Sample(f"sample-{name}.npz", 2 * step),
+            )
+        )  # fmt: skip
+    sums = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(folder.iterdir()) if path.suffix != ".tflite"}
+    made = manifest.Manifest(
+        "tiny", task, tuple(entries), manifest.Preprocess(size_px, "resize", MEAN, STD), labels, COLOURS if task == "segmentation" else (),
+        decode, {"miou": 0.5}, {"run": "none"}, {}, sample_input="sample.npz", checksums=sums,
+    )  # fmt: skip
+    (folder / manifest.NAME).write_text(made.to_json(), encoding="utf-8")
+    return folder
+
+
+def segmentation(folder: Path, work: Path) -> Path:
+    """A bundle of one network with int8, uint8, int16 and float edges."""
+    network = segmenter()
+    files = {name: converted({"predict": network}, kind, work / name) for name, kind in KINDS.items()}
+    return write(folder, files, "segmentation", LABELS, {"output": "logits", "activation": "softmax"})
+
+
+def captioning(folder: Path, work: Path) -> Path:
+    """A bundle with two functions."""
+    files = {"tflite-fp32": converted(captioner(), "float32", work / "captioner")}
+    return write(folder, files, "captioning", VOCABULARY, {"start": 1, "end": 2, "max_length": 6, "beam": 3})
