@@ -104,6 +104,7 @@ def _check(where: str, found: manifest.Signature, net: keras.Model) -> None:
                 raise ExportError(f"{where}: {name} is {list(sizes)} for each example, the network's {list(shape[1:])}; it is another run's export")
 
 
+@tf.autograph.experimental.do_not_convert
 def by_name(net: keras.Model, outputs: Any) -> dict[str, tf.Tensor]:
     """A network's outputs, whatever their structure, by name."""
     return dict(zip(output_names(net), tf.nest.flatten(outputs), strict=True))
@@ -122,6 +123,7 @@ class Function:
         self._net = net
         self._call = call
 
+    @tf.autograph.experimental.do_not_convert
     def __call__(self, inputs: Any, training: bool = False) -> Any:
         """The function's outputs, in the network's structure; the same in a graph and outside."""
         if training:
@@ -130,7 +132,6 @@ class Function:
         expected = by_name(self._net, self._net.output)
         dtypes = {name: tf.as_dtype(each.dtype) for name, each in expected.items()}
 
-        @tf.autograph.experimental.do_not_convert
         def run(*values: np.ndarray) -> list[np.ndarray]:
             found = self._call(dict(zip(given, values, strict=True)))
             return [np.asarray(found[name], dtype.as_numpy_dtype) for name, dtype in dtypes.items()]

@@ -77,7 +77,8 @@ def test_the_page_tells_all_and_needs_no_network(report) -> None:
     assert "http" not in html
     for text in (
         "0.25×", "slower than fp32: 21 ms", "−38.00", "✗", "miou falls &lt;much&gt;", "digit &amp; &lt;3&gt;", "unet/up2", "12.5 dB", "17 values",
-        "the run recorded another", "best for a device: unet.tflite-int8-full", "Repair of tflite-int4", "20 × CONV_2D", "NaN", "2.50×", "prefers-color-scheme",
+        "the run recorded another", "best for a device: unet.tflite-int8-full",
+        "Repair of tflite-int4", "20 × CONV_2D", "NaN", "2.50×", "prefers-color-scheme",
     ):  # fmt: skip
         assert text in html, text
 

@@ -59,7 +59,7 @@ def test_what_a_path_means(made: Path, smoke_run: Path) -> None:
         assert (given.find(path).path, given.find(path).format) == (made / "saved_model" / "1", "savedmodel")
     assert given.find(smoke_run) is None
     assert trained.find(smoke_run).exported is None
-    with pytest.raises(UsageError, match="--weights ema: .* holds the weights that were exported"):
+    with pytest.raises(UsageError, match=r"--weights ema: .* holds the weights that were exported"):
         trained.find(made, "ema")
 
 
@@ -72,9 +72,7 @@ def test_the_newest_version_is_taken_by_number(made: Path) -> None:
 def test_a_file_that_is_not_the_manifests_is_refused(made: Path) -> None:
     path = made / "unet.fp32.tflite"
     path.write_bytes(path.read_bytes()[:-1] + b"!")
-    with pytest.raises(
-        ExportError, match=r"unet\.fp32\.tflite: is not the file that .*manifest\.json describes: its sha256 is [0-9a-f]{12}…, there it is"
-    ):
+    with pytest.raises(ExportError, match=r"unet\.fp32\.tflite: is not the file that .*json describes: its sha256 is [0-9a-f]{12}…, there it is"):
         given.find(path)
     (made / "unet.int8-full.tflite").unlink()
     with pytest.raises(ExportError, match=r"is in manifest\.json and not in the bundle"):
@@ -86,9 +84,7 @@ def test_a_file_that_is_not_the_manifests_is_refused(made: Path) -> None:
 
 def test_a_bare_file_tells_itself_or_what_is_missing(made: Path, tmp_path: Path, smoke_run: Path, files) -> None:
     bare = shutil.copy(files["fp32"], tmp_path / "bare.tflite")
-    with pytest.raises(
-        ExportError, match=r"bare\.tflite: classes and preprocessing are not known: there is no manifest\.json beside it and no metadata"
-    ):
+    with pytest.raises(ExportError, match=r"bare\.tflite: classes and preprocessing are not known: there is no manifest.* and no metadata"):
         given.find(bare)
     about = {"format": "tflite-fp32", "source": {"run": str(smoke_run)}, "preprocess": None}
     metadata.append(bare, ["a", "b"], about)

@@ -64,11 +64,11 @@ def test_another_systems_file_is_refused(subject, files) -> None:
     real = runner.Runner(files["fp32"]).signatures["predict"]
     (output,) = real.outputs.values()
     larger = dataclasses.replace(real, inputs={"image": dataclasses.replace(real.inputs["image"], shape=(1, 64, 64, 3))})
-    more = dataclasses.replace(real, outputs={"logits": output, "boxes": output})
+    more = dataclasses.replace(real, outputs={"masks": output, "boxes": output})
     for signatures, message in (
         ({"encode": real}, "has no signature predict, which segmentation/unet needs; it has encode"),
         ({"predict": larger}, r"image is \[64, 64, 3\] for each example, the network's \[32, 32, 3\]"),
-        ({"predict": more}, "has the outputs logits, boxes, the network .*another system"),
+        ({"predict": more}, "has the outputs masks, boxes, the network .*another system"),
     ):
         with pytest.raises(ExportError, match=f"^file: .*{message}|^file: {message}"):
             standin.calls_of(_Fake(signatures), subject.system, "file")
