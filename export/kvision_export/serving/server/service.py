@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
     from kvision_export.serving.server.model import Model
     from kvision_export.serving.server.prediction import Run
     from kvision_export.serving.server.versions import Versions
+
+
+_LOG = logging.getLogger("kvision.serving")
 
 
 class Service:
@@ -69,6 +73,10 @@ class Service:
         except Exception as error:
             status = of(error)
             code = status.code
+            if status is error:
+                raise
+            if code is Code.INTERNAL:
+                _LOG.exception("a request for %s failed in an unforeseen way", model)
             raise status from error
         finally:
             known = model if model in self.versions.names else ""

@@ -88,9 +88,10 @@ class Versions:
         self._stopping.set()
         if self._poller.is_alive():
             self._poller.join(timeout_s)
-        with self._loading:
+        if self._loading.acquire(timeout=timeout_s):  # else a load is under way, which ends with the process
             for name in self._versions:
                 self._unload(name, set())
+            self._loading.release()
         for thread in self._unloading:
             thread.join(timeout_s)
 
@@ -236,7 +237,7 @@ class Versions:
         try:
             model = Model(name, number, folder, self._options.batching, self._options.timeout_s)
             try:
-                replay(model)
+                replay(model, self._stopping)
             except BaseException:
                 model.close()
                 raise

@@ -9,19 +9,23 @@ from kvision_export.serving.server.prediction import predict_proto
 from kvision_export.serving.server.status import Code, StatusError, invalid
 
 if TYPE_CHECKING:
+    import threading
+
     from kvision_export.serving.server.model import Model
 
 _MOST = 1000
+_ATTEMPTS = 3
 
 
-def replay(model: Model) -> None:
+def replay(model: Model, stopping: threading.Event) -> None:
     """Runs the `PredictionLog`s of `assets.extra/tf_serving_warmup_requests`, if there are any.
 
     Args:
         model: Just loaded.
+        stopping: Set when the server stops, and nobody needs the model any more.
 
     Raises:
-        StatusError: What a request raises; DATA_LOSS if the file is no TFRecord; INVALID_ARGUMENT of more than 1,000 records.
+        StatusError: What a request raises; DATA_LOSS if the file is no TFRecord; INVALID_ARGUMENT of more than 1,000 records; CANCELLED.
     """
     import tensorflow as tf
     from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
@@ -32,15 +36,29 @@ def replay(model: Model) -> None:
         return
     try:
         for number, record in enumerate(tf.data.TFRecordDataset(str(path)).as_numpy_iterator()):
+            if stopping.is_set():
+                raise StatusError(Code.CANCELLED, "The server is stopping")
             if number >= _MOST:
                 raise invalid(f"Number of warmup records exceeds the maximum ({_MOST}) at {path}")
             try:
                 log = prediction_log_pb2.PredictionLog.FromString(record)
             except DecodeError:
                 raise invalid(f"Failed to parse warmup record: {record!r:.200} from {path}") from None
-            _run(model, log)
+            _run_patiently(model, log)
     except tf.errors.DataLossError as error:
         raise StatusError(Code.DATA_LOSS, f"{error.message}. Please verify your warmup data is in TFRecord format.") from None
+
+
+def _run_patiently(model: Model, log: object) -> None:
+    """Runs a record, again if it took too long: the first run of a signature includes optimizing its graph, which is then done."""
+    for left in reversed(range(_ATTEMPTS)):
+        try:
+            _run(model, log)
+        except StatusError as error:
+            if error.code is not Code.DEADLINE_EXCEEDED or not left:
+                raise
+        else:
+            return
 
 
 def _run(model: Model, log: object) -> None:

@@ -7,12 +7,14 @@ import shutil
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from kvision.core.errors import RunError
 from kvision_export.serving.server.app import ModelSource, Options, Server
 from kvision_export.serving.server.model import Model
+from kvision_export.serving.server.status import Code, StatusError
 from tests.export.serving.server.asking import Site, wait_until
 
 ONE = '{"instances": [1.0]}'
@@ -102,31 +104,42 @@ def test_folders_that_are_no_versions_are_passed_over(serve: Callable[..., Site]
     assert states(serve()) == {"1": "AVAILABLE"}
 
 
-def test_warm_up_is_replayed_and_a_bad_record_refuses_the_version(base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def record(base: Path, x: Any) -> Path:
+    """Writes a warm-up file with one request."""
     import tensorflow as tf
     from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
 
     request = predict_pb2.PredictRequest()
     request.model_spec.name = "half"
-    request.inputs["x"].CopyFrom(tf.make_tensor_proto([1.0, 2.0]))
-    log = prediction_log_pb2.PredictionLog(predict_log=prediction_log_pb2.PredictLog(request=request))
+    request.inputs["x"].CopyFrom(tf.make_tensor_proto(x))
     path = base / "1" / "assets.extra" / "tf_serving_warmup_requests"
-    path.parent.mkdir()
+    path.parent.mkdir(exist_ok=True)
     with tf.io.TFRecordWriter(str(path)) as writer:
-        writer.write(log.SerializeToString())
+        writer.write(prediction_log_pb2.PredictionLog(predict_log=prediction_log_pb2.PredictLog(request=request)).SerializeToString())
+    return path
+
+
+def test_warm_up_is_replayed_again_if_it_takes_too_long(base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    record(base, [1.0, 2.0])
     runs: list[list[float]] = []
-    run = Model.run
-    monkeypatch.setattr(Model, "run", lambda self, name, inputs, outputs: (runs.append(inputs["x"].tolist()), run(self, name, inputs, outputs))[1])
+
+    def late(_: Model, __: str, inputs: Any, ___: Any) -> Any:
+        runs.append(inputs["x"].tolist())
+        if len(runs) < 3:
+            raise StatusError(Code.DEADLINE_EXCEEDED, "late")
+        return {"y": inputs["x"]}
+
+    monkeypatch.setattr(Model, "run", late)
     with Server([ModelSource("half", base)]):
-        assert runs == [[1.0, 2.0]]
-    path.write_bytes(b"no TFRecord at all, but long enough to be read as one")
-    with pytest.raises(RunError, match=r"DATA_LOSS: .*Please verify your warmup data is in TFRecord format"):
-        Server([ModelSource("half", base)]).start()
-    request.inputs["x"].CopyFrom(tf.make_tensor_proto(["a word"]))
-    log.predict_log.request.CopyFrom(request)
-    with tf.io.TFRecordWriter(str(path)) as writer:
-        writer.write(log.SerializeToString())
+        assert runs == [[1.0, 2.0]] * 3
+
+
+def test_a_bad_warm_up_record_refuses_the_version(base: Path) -> None:
+    record(base, ["a word"])
     with pytest.raises(RunError, match=r"half version: 1\} due to error: INVALID_ARGUMENT: Expects arg\[0\] to be float but string is provided"):
+        Server([ModelSource("half", base)]).start()
+    record(base, [1.0]).write_bytes(b"no TFRecord at all, but long enough to be read as one")
+    with pytest.raises(RunError, match=r"DATA_LOSS: .*Please verify your warmup data is in TFRecord format"):
         Server([ModelSource("half", base)]).start()
 
 
