@@ -163,7 +163,7 @@ def _print_table(result: Result) -> None:
             words.size(each.bytes),
             "" if single is None or not each.format.is_tflite else f"{each.bytes / single.bytes:.2f}x",
             f"{each.proof.value:.4f}",
-            f"{-each.proof.drop / _POINT:+.2f}",
+            f"{0.0 - round(each.proof.drop / _POINT, 2):+.2f}",
             "" if each.proof.agreement is None else f"{100 * each.proof.agreement:.1f}%",
             "" if each.latency is None else words.number(each.latency.timings[1].p50_ms),
             "" if speed is None else f"{speed:.1f}x",
