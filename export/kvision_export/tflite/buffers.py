@@ -14,25 +14,23 @@ _ALIGNMENT = 16
 
 
 def compact(content: bytes) -> bytes:
-    """Stores every weight once.
+    """Stores every weight once, inside the flatbuffer and aligned to 16 bytes as the schema demands.
 
-    The TensorFlow converter writes the weights that several signatures share once for each of them. And litert-quantizer puts buffers behind the
-    flatbuffer, where runtimes before 2.15 do not find them.
+    The converters leave weights that several signatures share in the file as often as they are used, or at odd addresses, which fast kernels and
+    microcontrollers stumble over; litert-quantizer puts them behind the flatbuffer, where runtimes before 2.15 do not find them.
 
     Args:
         content: A .tflite file without a zip appended.
 
     Returns:
-        The same model, smaller where identical buffers could become one; the very same bytes where there is nothing to gain.
+        The same model.
     """
     model = flatbuffer.parse(content)
     first: dict[bytes, int] = {}
     own = {each.buffer for each in model.metadata or ()}
     place: list[int] = []
     kept: list[Any] = []
-    outside = False
     for number, buffer in enumerate(model.buffers):
-        outside |= buffer.offset > 1
         buffer.offset = buffer.size = 0
         data = b"" if buffer.data is None else bytes(buffer.data)
         # Empty buffers stand for tensors that are computed, and the first one for no buffer at all.
@@ -40,8 +38,6 @@ def compact(content: bytes) -> bytes:
         place.append(index)
         if index == len(kept):
             kept.append(buffer)
-    if len(kept) == len(model.buffers) and not outside:
-        return content
     model.buffers = kept
     for each in [tensor for graph in model.subgraphs for tensor in graph.tensors] + list(model.metadata or ()):
         each.buffer = place[each.buffer]

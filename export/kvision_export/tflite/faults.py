@@ -38,9 +38,12 @@ def _crash(answer: Mapping[str, Any]) -> str:
 
 
 def _ops(answer: Mapping[str, Any]) -> str:
+    names = ", ".join(answer["ops"])
+    if answer["allow_flex"]:
+        return f"neither LiteRT nor its Flex delegate has {names}; compute it otherwise in the network, or after it"
     return (
-        f"LiteRT has no {', '.join(answer['ops'])}; accepted are its built-in ops: compute it otherwise in the network, or after it, or allow "
-        "TensorFlow's own ops with --allow-flex, for devices that have the Flex delegate"
+        f"LiteRT has no {names}; accepted are its built-in ops: compute it otherwise in the network, or after it, or allow TensorFlow's own ops "
+        "with --allow-flex, for devices that have the Flex delegate"
     )
 
 

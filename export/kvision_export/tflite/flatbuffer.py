@@ -53,7 +53,7 @@ class FileFacts:
         signatures: Inputs and outputs by signature, in the file's own dtypes.
         ops: By signature how often each op occurs; the bodies of loops and branches count under `subgraph <number>`.
         versions: Highest version of each op.
-        float_ops: Ops with a float activation, as `OP output tensor`; the casts at float edges do not count.
+        float_ops: Ops with a float activation, as `OP output tensor`; casts (QUANTIZE, DEQUANTIZE) do not count.
         custom_ops: Names of custom ops that are not TensorFlow's.
         flex_ops: Names of TensorFlow's own ops.
         variable_ops: Ops that read or write variables.
@@ -181,14 +181,11 @@ def _by_graph(model: Any) -> dict[str, Counter[str]]:
 
 
 def _float_ops(model: Any, graph: Any, names: list[str]) -> Iterator[str]:
-    inputs, outputs = set(np.atleast_1d(graph.inputs).tolist()), set(np.atleast_1d(graph.outputs).tolist())
     for operator in graph.operators or ():
         name = names[operator.opcodeIndex]
         edges = [index for each in (operator.inputs, operator.outputs) if each is not None for index in np.atleast_1d(each).tolist() if index >= 0]
-        floats = {index for index in edges if dtype(graph.tensors[index]) in _FLOATS and not is_constant(model, graph.tensors[index])}
-        is_edge = (name == "QUANTIZE" and floats <= inputs) or (name == "DEQUANTIZE" and floats <= outputs)
-        of_constant = name == "DEQUANTIZE" and is_constant(model, graph.tensors[operator.inputs[0]])
-        if floats and not is_edge and not of_constant:
+        is_float = any(dtype(graph.tensors[index]) in _FLOATS and not is_constant(model, graph.tensors[index]) for index in edges)
+        if is_float and name not in ("QUANTIZE", "DEQUANTIZE"):
             yield f"{name} {_text(graph.tensors[operator.outputs[0]].name)}"
 
 

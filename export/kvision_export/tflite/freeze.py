@@ -12,6 +12,8 @@ import keras
 import tensorflow as tf
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
+from kvision_export.tflite import subpixel
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -68,7 +70,11 @@ def _frozen(net: keras.Model, batch: int | None) -> Any:
         order = [each.op.name for each in function.inputs]
 
     def named(**inputs: tf.Tensor) -> dict[str, tf.Tensor]:
-        outputs = function(**inputs) if function is traced else function(*(inputs[name] for name in order))
+        given = [inputs[name] for name in order]
+        if subpixel.applies(function.graph):
+            outputs = subpixel.replay(function.graph, given)
+        else:
+            outputs = function(**inputs) if function is traced else function(*given)
         return dict(zip(names, outputs, strict=True))
 
     return tf.function(named).get_concrete_function(**specs)

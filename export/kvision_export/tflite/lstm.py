@@ -57,8 +57,10 @@ class FusedLSTM(keras.layers.Layer):
             },
         )
 
-    def call(self, inputs: tf.Tensor) -> Any:
+    def call(self, inputs: tf.Tensor, mask: None = None, training: bool = False) -> Any:
         """The sequence's outputs, starting from zero states."""
+        if mask is not None or training:
+            raise ValueError(f"{self.name}: the fused LSTM takes no mask and is for inference only; export the layer as it is")
         zeros = tf.zeros([inputs.shape[0], self.layer.units], inputs.dtype)
         cell = self.layer.cell
         weights = [tf.convert_to_tensor(each) for each in (cell.kernel, cell.recurrent_kernel, cell.bias)]

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from kvision.core import words
 from kvision_export.errors import ExportError
 from kvision_export.tflite import op_versions, probe
 
@@ -91,9 +92,12 @@ def problem(facts: FileFacts, form: Format, runtime: str, *, allow_flex: bool, k
         )
     if form.weights == "int4" and "int4" not in facts.weight_dtypes:
         return f"{form.name}: no weights of this network could be stored in 4 bits; use tflite-dynamic or tflite-int8"
+    edges = [tensor for part in facts.signatures.values() for tensor in (*part.inputs.values(), *part.outputs.values())]
+    if form.edges == "int8" and any(tensor.dtype == "float32" for tensor in edges):
+        return f"{form.name}: an input or output stayed float32, for LiteRT has no int8 form of the op at it; use tflite-int8"
     if form.edges == "int8" and facts.float_ops and not keep_float:
         return (
-            f"{form.name}: {len(facts.float_ops)} ops would stay in float ({', '.join(facts.float_ops[:5])}), for LiteRT has no int8 form of "
+            f"{form.name}: {words.counted(len(facts.float_ops), 'op')} would stay in float ({', '.join(facts.float_ops[:5])}), for LiteRT has no int8 form of "
             "them; use tflite-int8, which may hold float ops, or replace these layers"
         )
     return None
@@ -103,7 +107,7 @@ def remarks(facts: FileFacts, form: Format) -> list[str]:
     """What a person should know of a file that may be used, a sentence each."""
     found = []
     if form.calibrated and facts.float_ops:
-        found.append(f"{len(facts.float_ops)} ops stay in float: {', '.join(facts.float_ops[:5])}")
+        found.append(f"{words.counted(len(facts.float_ops), 'op')} in float: {', '.join(facts.float_ops[:5])}")
     left, total = facts.weight_dtypes.get("float32", 0), sum(facts.weight_dtypes.values())
     if form.weights in ("int8", "int4") and left > _NOTED * total:
         found.append(f"{left / total:.0%} of the weights' bytes stay float32, for the converter has no smaller form of these layers")

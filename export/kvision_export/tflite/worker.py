@@ -47,7 +47,7 @@ def _do(task: Task, maker: Engines) -> dict[str, Any]:
         made = maker.make(task)
         Path(task.out).write_bytes(buffers.compact(made.content))
     except engines.UnsupportedOpsError as error:
-        return {"fault": "ops", "ops": error.ops}
+        return {"fault": "ops", "ops": error.ops, "allow_flex": task.allow_flex}
     except engines.RefusedError as error:
         return {"fault": "refused", "reason": str(error)}
     except MemoryError:
