@@ -9,6 +9,7 @@ import typer
 from kvision import cli_export
 from kvision.cli_errors import State, computing, errors, validate
 from kvision.cli_options import (
+    AnySource,
     Devices,
     Json,
     Overrides,
@@ -16,7 +17,6 @@ from kvision.cli_options import (
     PrecisionOption,
     Recipe,
     RunPrecision,
-    RunSource,
     Smoke,
     SplitChoice,
     Verbose,
@@ -104,7 +104,7 @@ def train(
 
 @app.command("eval")
 def evaluate(
-    source: RunSource,
+    source: AnySource,
     overrides: Overrides = None,
     data: Annotated[str | None, typer.Option(help="A folder with images/ and masks/, or a recipe, to evaluate on; else the run's own data.")] = None,
     split: Annotated[SplitChoice, typer.Option(help="Which part of the data.")] = SplitChoice.val,
@@ -137,7 +137,7 @@ def evaluate(
 
 @app.command()
 def predict(
-    source: RunSource,
+    source: AnySource,
     inputs: Annotated[list[str], typer.Argument(metavar="IMAGE", help="Image files, folders or globs.")],
     out: Annotated[str | None, typer.Option(help="Folder for masks, overlays and predictions.json; else predictions/ in the run.")] = None,
     weights: Annotated[Weights, typer.Option(help="Which of the run's weights.")] = Weights.best,

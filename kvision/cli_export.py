@@ -1,4 +1,4 @@
-"""The command line of the export layer: `export`."""
+"""The command line of the export layer: `export`, `serve`, `client`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from kvision.cli_errors import computing
+from kvision.cli_errors import computing, errors
 from kvision.cli_options import Json, RunSource, Verbose, Weights
 
 
@@ -19,9 +19,19 @@ class Runtime(StrEnum):
     litert2 = "litert2"
 
 
+class Engine(StrEnum):
+    """What serves."""
+
+    auto = "auto"
+    embedded = "embedded"
+    tensorflow_model_server = "tensorflow_model_server"
+    docker = "docker"
+
+
 def register(app: typer.Typer) -> None:
     """Adds the commands."""
-    app.command()(export)
+    for command in (export, serve, client):
+        app.command()(command)
 
 
 def export(
@@ -73,3 +83,69 @@ def export(
             json_lines=json_lines,
         )
     raise typer.Exit(code)
+
+
+def serve(
+    bundles: Annotated[list[str], typer.Argument(metavar="BUNDLE", help="Bundles, folders NAME/1/, or one models.config.")],
+    rest_port: Annotated[int, typer.Option(min=0, max=65535, help="TCP port of REST; 0: any that is free.")] = 8501,
+    grpc_port: Annotated[int, typer.Option(min=0, max=65535, help="TCP port of gRPC; 0: any that is free.")] = 8500,
+    host: Annotated[str, typer.Option(help="Address to listen at; 0.0.0.0: all of this machine's.")] = "127.0.0.1",
+    engine: Annotated[Engine, typer.Option(help="What serves; auto: tensorflow_model_server, else its docker image, else embedded.")] = Engine.auto,
+    max_batch: Annotated[int, typer.Option(min=1, help="Most images computed at a time.")] = 16,
+    batch_timeout_ms: Annotated[float, typer.Option(min=0.0, help="How long a request waits for others to be computed with.")] = 1.0,
+    image: Annotated[str, typer.Option(help="The docker image; it is never fetched.")] = "tensorflow/serving",
+    verbose: Verbose = False,
+) -> None:
+    """Serve bundles with the REST and gRPC of TensorFlow Serving.
+
+    Ctrl-C lets the requests under way finish.
+
+    Example: kvision serve runs/unet/bundle
+    """
+    with computing(verbose):
+        from kvision.commands import serve as command
+
+        command.run(
+            bundles,
+            rest_port=rest_port,
+            grpc_port=grpc_port,
+            host=host,
+            engine=engine.value,
+            max_batch=max_batch,
+            batch_timeout_ms=batch_timeout_ms,
+            image=image,
+        )
+
+
+def client(
+    url: Annotated[str, typer.Argument(metavar="URL", help="http://HOST:8501, grpc://HOST:8500, or with /v1/models/NAME behind it.")],
+    inputs: Annotated[list[str], typer.Argument(metavar="IMAGE", help="Image files, folders or globs.")],
+    model: Annotated[str | None, typer.Option(help="The model's name, if the server has several.")] = None,
+    out: Annotated[str | None, typer.Option(help="Folder for answers.json and pictures; else answers/<n>.")] = None,
+    grpc: Annotated[bool, typer.Option("--grpc", help="HOST:PORT alone is gRPC.")] = False,
+    signature: Annotated[str, typer.Option(help="The function that takes encoded images.")] = "serving_default",
+    chunk: Annotated[int, typer.Option(min=1, help="Images in a request.")] = 16,
+    timeout: Annotated[float, typer.Option(min=0.1, help="Seconds for one request, with all its attempts.")] = 60.0,
+    retries: Annotated[int, typer.Option(min=0, help="Attempts after the first.")] = 4,
+    json_lines: Json = False,
+    verbose: Verbose = False,
+) -> None:
+    """Send images to a server, and write its answers.
+
+    Example: kvision client http://localhost:8501 photos/ --out answers
+    """
+    with errors(verbose):
+        from kvision.commands import client as command
+
+        command.run(
+            url,
+            inputs,
+            model=model,
+            out=out,
+            grpc=grpc,
+            signature=signature,
+            chunk=chunk,
+            timeout_s=timeout,
+            retries=retries,
+            json_lines=json_lines,
+        )

@@ -66,4 +66,7 @@ RunPrecision = Annotated[Precision | None, typer.Option(help="Number format of t
 Json = Annotated[bool, typer.Option("--json", help="One JSON object a line on stdout, for machines.")]
 Smoke = Annotated[bool, typer.Option("--smoke", help="Apply the recipe's smoke section: runs in seconds.")]
 Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="TensorFlow's own messages, and tracebacks of errors.")]
+AnySource = Annotated[
+    str, typer.Argument(metavar="RUN", help="A run folder, one of its checkpoints, or what was exported: a bundle, a SavedModel, a .tflite.")
+]
 RunSource = Annotated[str, typer.Argument(metavar="RUN", help="A run folder, one of its checkpoints, or its model.keras.")]
