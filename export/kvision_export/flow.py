@@ -121,7 +121,7 @@ class _Export:
             c_array.write(self.files[full], disk_folder(self.out / formats.C_ARRAY), self.subject.name)
 
     def _tuned(self, chosen: Sequence[Format]) -> Subject | None:
-        if not self.options.qat_epochs or not any(each.calibrated for each in chosen):
+        if not self.options.qat_epochs or not any(each.activations == "int8" for each in chosen):
             return None
         from kvision_export.quantize import qat
 

@@ -91,7 +91,7 @@ def make(
         reference: What the Keras networks reach.
         options: How.
         tell: Is told what is being done.
-        tuned: The subject after quantization-aware fine-tuning, for the calibrated formats; none: they are calibrated.
+        tuned: The subject after quantization-aware fine-tuning, for the int8 formats; none: they are calibrated.
 
     Returns:
         What was found of each.
@@ -103,9 +103,10 @@ def make(
         tell(f"choosing {options.calibration} training images for calibration")
         ranges = calibration.choose(subject, options.calibration)
     tell(f"converting {', '.join(each.short for each in chosen)}")
-    made = _converted(subject, [each for each in chosen if tuned is None or not each.calibrated], folder, ranges, options)
-    if tuned is not None and calibrated:
-        made |= _converted(tuned, calibrated, folder, ranges, options, trained_ranges=True)
+    trained = [each for each in chosen if tuned is not None and each.activations == "int8"]
+    made = _converted(subject, [each for each in chosen if each not in trained], folder, ranges, options)
+    if tuned is not None:
+        made |= _converted(tuned, trained, folder, ranges, options, trained_ranges=True)
     good = {each: result for each in chosen if isinstance(result := made[each], convert.Converted)}
     tell("measuring latencies")
     times = latency.measure({each.name: result.path for each, result in good.items()})
@@ -133,7 +134,7 @@ def _converted(
         runtime=options.runtime,
         allow_flex=options.allow_flex,
         timeout_s=options.time_limit_s,
-        **({"trained_ranges": True} if trained_ranges else {}),
+        trained_ranges=trained_ranges,
     )
 
 
