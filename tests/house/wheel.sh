@@ -16,4 +16,6 @@ cd "$work/elsewhere"
 "$work/venv/bin/kvision" train unet --smoke --run-dir run
 test -s run/report.html
 test -s run/metrics.csv
+"$work/venv/bin/kvision" export run --to tflite-fp32 --out bundle
+test -s bundle/manifest.json
 echo "the wheel works from $PWD"
