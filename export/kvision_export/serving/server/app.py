@@ -113,6 +113,8 @@ class Server:
         self._rest_thread.start()
         while not self._rest.started and self._rest_thread.is_alive():
             time.sleep(0.005)
+        if not self._rest.started:
+            raise RunError("the REST server ended as it started; see its log (logger uvicorn.error)")
 
     def stop(self, drain_s: float = 10.0) -> None:
         """Takes no new requests, finishes those under way, unloads the models.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any, Protocol
 
 from kvision_export.serving.server.model import DEFAULT_SIGNATURE, Model, dtype_name
@@ -120,6 +121,10 @@ def fill_spec(spec: Any, model: Model, signature: str) -> None:
     spec.signature_name = signature
 
 
+_MOST_ELEMENTS = 2**28
+"""Of a tensor in a request: a TensorProto may give one value for all of them."""
+
+
 def read_tensor(alias: str, tensor: Any) -> np.ndarray:
     """A `TensorProto` as an array.
 
@@ -136,6 +141,8 @@ def read_tensor(alias: str, tensor: Any) -> np.ndarray:
     import tensorflow as tf
 
     try:
+        if math.prod(dim.size for dim in tensor.tensor_shape.dim) > _MOST_ELEMENTS:
+            raise ValueError("a few bytes would fill the memory")
         return tf.make_ndarray(tensor)
     except (TypeError, ValueError):
         raise invalid(f"tensor parsing error: {alias}") from None

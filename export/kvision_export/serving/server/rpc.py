@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     from kvision_export.serving.server.service import Service
 
+_MOST_CHARACTERS = 1024
+"""Of a message: it travels in a header (grpc_status_util.cc)."""
 _CODES = {code.value[0]: code for code in grpc.StatusCode}
 
 
@@ -55,7 +57,8 @@ def _answer(service: Service, context: grpc.ServicerContext, api: str, model: st
             check_deadline(deadline)
             return call(deadline)
     except StatusError as error:
-        context.abort(_CODES[int(error.code)], error.message)
+        message = error.message if len(error.message) <= _MOST_CHARACTERS else f"{error.message[:_MOST_CHARACTERS]}...TRUNCATED"
+        context.abort(_CODES[int(error.code)], message)
 
 
 class _Prediction(prediction_service_pb2_grpc.PredictionServiceServicer):

@@ -132,6 +132,20 @@ def test_a_tensor_that_can_not_be_read(stub: Any) -> None:
     assert refused(lambda: stub.Predict(asked, timeout=10)) == (grpc.StatusCode.INVALID_ARGUMENT, "tensor parsing error: x")
 
 
+def test_a_few_bytes_do_not_fill_the_memory(stub: Any) -> None:
+    asked = predict_pb2.PredictRequest()
+    asked.model_spec.name = "half"
+    asked.inputs["x"].dtype = tf.float32.as_datatype_enum
+    asked.inputs["x"].tensor_shape.dim.add().size = 2**40
+    asked.inputs["x"].float_val.append(1)
+    assert refused(lambda: stub.Predict(asked, timeout=10)) == (grpc.StatusCode.INVALID_ARGUMENT, "tensor parsing error: x")
+
+
+def test_long_messages_are_cut(stub: Any) -> None:
+    code, message = refused(lambda: stub.Predict(request("n" * 5000, x=X), timeout=10))
+    assert (code, message) == (grpc.StatusCode.FAILED_PRECONDITION, f'Serving signature key "{"n" * 1001}...TRUNCATED')
+
+
 def examples(message: Any, *values: float) -> Any:
     for value in values:
         example = message.input.example_list.examples.add()
@@ -165,6 +179,8 @@ def test_multi_inference(stub: Any) -> None:
     results = stub.MultiInference(asked, timeout=10).results
     assert [each.score for each in results[0].classification_result.classifications[0].classes] == [2, 1]
     assert results[1].regression_result.regressions[0].value == 4
+    empty = inference_pb2.MultiInferenceRequest()
+    assert refused(lambda: stub.MultiInference(empty, timeout=10)) == (grpc.StatusCode.INVALID_ARGUMENT, "ModelSpec has no name specified.")
     asked.tasks[1].model_spec.signature_name = "classify_x"
     assert refused(lambda: stub.MultiInference(asked, timeout=10)) == (
         grpc.StatusCode.INVALID_ARGUMENT,
