@@ -33,6 +33,8 @@ PATH = "assets.extra/tf_serving_warmup_requests"
 BATCHES = (1, 2, 4, 8, 16)
 MOST = 1000
 """Records that TF Serving reads at most."""
+MOST_BYTES = 2**23
+"""Of the inputs of one record: large pictures are recorded in small batches only, so that the file does not outgrow the model."""
 _PREDICT_LOG, _REQUEST, _MODEL_SPEC, _INPUTS, _NAME, _SIGNATURE = 6, 1, 1, 2, 1, 3
 """Numbers of fields of PredictionLog, PredictLog, PredictRequest and ModelSpec."""
 
@@ -44,9 +46,19 @@ class Request:
     signature: str
     inputs: Mapping[str, np.ndarray]
 
+    @property
+    def batch(self) -> int:
+        """Examples in it."""
+        return len(next(iter(self.inputs.values())))
+
+    @property
+    def bytes(self) -> int:
+        """Size of its inputs."""
+        return sum(sum(map(len, values)) if values.dtype == object else values.nbytes for values in self.inputs.values())
+
 
 def record(subject: Subject) -> list[Request]:
-    """Calls of each signature with each of `BATCHES`, on pictures of the validation split.
+    """Calls of each signature with each of `BATCHES` (see `MOST_BYTES`), on pictures of the validation split.
 
     Args:
         subject: What is exported.
@@ -63,11 +75,12 @@ def record(subject: Subject) -> list[Request]:
     if subject.takes_pictures:
         columns[DEFAULT] = {"image_bytes": encoded(pictures)}
         columns[IMAGE] = {"image": pictures}
-    return [
+    found = [
         Request(signature, {name: np.resize(values, (batch, *values.shape[1:])) for name, values in inputs.items()})
         for signature, inputs in columns.items()
         for batch in BATCHES
     ]
+    return [each for each in found if each.batch == 1 or each.bytes <= MOST_BYTES]
 
 
 def encoded(pictures: np.ndarray) -> np.ndarray:

@@ -95,6 +95,16 @@ def test_warm_up_records_are_what_tf_serving_reads(published, subject):
     np.testing.assert_allclose(tensors[1], subject.preprocess.normalise(subject.session.pipeline.raw("val", 1)["image"]), atol=1e-6)
 
 
+def test_large_inputs_are_recorded_in_small_batches(subject, monkeypatch):
+    side = subject.preprocess.size_px
+    monkeypatch.setattr(warmup, "MOST_BYTES", 12 * side * side * 3)  # twelve pictures in uint8, three in float32
+    batches = {}
+    for request in warmup.record(subject):
+        batches.setdefault(request.signature, []).append(request.batch)
+    assert batches["predict_image"] == [1, 2, 4, 8]
+    assert batches["predict_tensor"] == [1, 2]
+
+
 def test_files_to_serve_with(published, subject):
     folder = published.parent.parent
     models = pytest.importorskip("tensorflow_serving.config.model_server_config_pb2").ModelServerConfig()
