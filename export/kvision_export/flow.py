@@ -227,8 +227,10 @@ class _Export:
 
     def _report(self, good: Mapping[Format, Path], earlier: Sequence[manifest.File]) -> page.Report:
         chosen = self.choice.format if self.choice is not None and self.choice.format in good else next(iter(good), None)
-        count = min(_SHOWN, self.reference.count)
-        pairs = () if chosen is None else tuple(pictures.draw(self.subject, {chosen.short: good[chosen]}, range(count)))
+        pairs: tuple[pictures.Pair, ...] = ()
+        if chosen is not None:
+            numbers = pictures.differing(self.subject, good[chosen], _SHOWN)
+            pairs = tuple(pictures.draw(self.subject, {chosen.short: good[chosen]}, numbers))
         facts = [("Weights", f"{self.subject.weights} of {self.subject.run}")]
         if self.calibration:
             facts.append(("Calibration", f"{self.calibration['count']} training images, seed {self.calibration['seed']}"))

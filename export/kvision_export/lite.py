@@ -116,8 +116,9 @@ def make(
         tell(f"proving {each.name} on {words.counted(reference.count, 'validation image')}")
         judged = replace(_judged(subject, each, result, reference, options), latency=times[each.name])
         files[each] = result.path
-        if not judged.holds and each.gate != "fp32" and exact is not None and ranges is not None:
-            judged, files[each] = _mended(subject, judged, result.path, exact, reference, ranges, options, tell)
+        if not judged.holds and each.gate != "fp32" and exact is not None:
+            looked = ranges or calibration.choose(subject, layers.EXAMPLES)
+            judged, files[each] = _mended(subject, judged, result.path, exact, reference, looked, options, tell)
         found.append(judged)
     refused = {each: str(result) for each, result in made.items() if isinstance(result, ExportError)}
     return Lite(tuple(found), files, refused, ranges)
