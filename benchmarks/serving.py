@@ -185,22 +185,21 @@ def served(config: Path) -> Iterator[tuple[int, int]]:
     rest, grpc = servers.free_ports(2)
     code = f"from kvision.commands import serve; serve.run([{str(config)!r}], rest_port={rest}, grpc_port={grpc}, engine='embedded')"
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path[:3]), "TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONUNBUFFERED": "1"}
-    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, env=environment)
-    try:
-        line = process.stdout.readline() if process.stdout else ""
-        if not line.startswith("serving "):
-            raise RuntimeError(f"the server did not start: {line!r}")
-        yield process.pid, rest
-    finally:
-        process.terminate()
-        process.wait(60)
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, env=environment) as process:
+        try:
+            line = process.stdout.readline() if process.stdout else ""
+            if not line.startswith("serving "):
+                raise RuntimeError(f"the server did not start: {line!r}")
+            yield process.pid, rest
+        finally:
+            process.terminate()
 
 
 def rss_mb(pid: int) -> float:
     """Memory of a process."""
     import psutil
 
-    return float(psutil.Process(pid).memory_info().rss) / 1e6
+    return round(psutil.Process(pid).memory_info().rss / 1e6, 1)
 
 
 def measure(total: int, clients: int) -> dict[str, Any]:
@@ -208,7 +207,7 @@ def measure(total: int, clients: int) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as root:
         config, live = write(Path(root))
         with served(config) as (pid, port):
-            facts: dict[str, Any] = {"clients": clients, "rss_mb": {"started": rss_mb(pid)}}
+            facts: dict[str, Any] = {"clients": clients, "other_load": round(os.getloadavg()[0], 1), "rss_mb": {"started": rss_mb(pid)}}
             for name in ("first", "second"):
                 facts[name] = drive(port, total, clients).summary()
                 facts["rss_mb"][name] = rss_mb(pid)
@@ -231,9 +230,9 @@ def main() -> None:
     given = parser.parse_args()
     facts = measure(given.requests, given.clients)
     text = json.dumps(facts, indent=1)
-    print(text)
     if given.out:
         given.out.write_text(text + "\n", encoding="utf-8")
+    print(text)
 
 
 if __name__ == "__main__":
