@@ -82,6 +82,17 @@ def slower(finding: Finding, findings: Sequence[Finding]) -> str:
     return f"slower than fp32: {words.number(mine)} ms against {words.number(theirs)} ms at 1 thread, {1 / ratio:.1f} times as long"
 
 
+def busy(finding: Finding) -> str:
+    """That other programs took the processor during nearly every call, so that times and speed-up are not to be trusted; else empty."""
+    timings = finding.latency.timings if finding.latency is not None else {}
+    counts = [str(threads) for threads, timing in timings.items() if timing.disturbed >= 1]
+    return (
+        f"timed on a busy machine: other programs interrupted the calls at {' and '.join(counts)} threads; time it again on a quiet one"
+        if counts
+        else ""
+    )
+
+
 def auto(findings: Sequence[Finding]) -> Finding | None:
     """The smallest LiteRT file that holds its gate and is not slower than fp32.
 

@@ -7,10 +7,11 @@ Run as `python -m kvision_export.parity.latency`, it reads a request as JSON fro
 from __future__ import annotations
 
 import json
+import resource
 import subprocess
 import sys
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,11 +37,14 @@ class Timing:
         p50_ms: Median.
         p90_ms: 9 of 10 calls are at most as long.
         runs: Calls measured.
+        disturbed: Share of further calls that are left out because another program took the processor in their midst: they would make long calls
+            seem longer than short ones. Where nearly all were disturbed, none is left out and this is 1.
     """
 
     p50_ms: float
     p90_ms: float
     runs: int
+    disturbed: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -106,7 +110,38 @@ def _main() -> None:
     print(json.dumps({name: {"timing": asdict(summary(taken)), "peak_bytes": peak} for name, taken in samples.items()}))
 
 
-def by_turns(calls: Mapping[str, Callable[[], object]], budget_s: float) -> dict[str, list[float]]:
+@dataclass
+class Samples:
+    """Seconds of the calls of one function.
+
+    Attributes:
+        calm: Of those that were not interrupted.
+        disturbed: Of those in whose midst the system gave the processor to another program.
+    """
+
+    calm: list[float] = field(default_factory=list)
+    disturbed: list[float] = field(default_factory=list)
+
+    @property
+    def spent(self) -> float:
+        """Seconds of all calls."""
+        return sum(self.calm) + sum(self.disturbed)
+
+    def take(self, call: Callable[[], object]) -> None:
+        """Calls once."""
+        before, started = resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw, time.perf_counter()
+        call()
+        seconds = time.perf_counter() - started
+        interrupted = resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw > before
+        (self.disturbed if interrupted else self.calm).append(seconds)
+
+    def enough(self, share_s: float) -> bool:
+        """Whether the function had its share of the time and enough calls: calm ones, or, on a busy machine, three shares of any."""
+        calls = len(self.calm) + len(self.disturbed)
+        return calls >= _FEWEST and self.spent > (share_s if len(self.calm) >= _FEWEST else 3 * share_s)
+
+
+def by_turns(calls: Mapping[str, Callable[[], object]], budget_s: float) -> dict[str, Samples]:
     """Times functions by turns, in bursts of about 20 ms, until the budget is spent.
 
     Args:
@@ -114,35 +149,31 @@ def by_turns(calls: Mapping[str, Callable[[], object]], budget_s: float) -> dict
         budget_s: Seconds for all together; each is called at least 5 times.
 
     Returns:
-        Seconds of each call, by name.
+        The times, by name.
     """
     for call in calls.values():
         call()
         call()
-    samples: dict[str, list[float]] = {name: [] for name in calls}
-    until = time.perf_counter() + budget_s
-    while time.perf_counter() < until or any(len(taken) < _FEWEST for taken in samples.values()):
-        for name, call in calls.items():
-            # A slow one would take all the time: it stops once it had its share.
-            if len(samples[name]) >= _FEWEST and sum(samples[name]) > budget_s / len(calls):
-                continue
-            burst = time.perf_counter() + _BURST_S
-            while True:
-                started = time.perf_counter()
-                call()
-                ended = time.perf_counter()
-                samples[name].append(ended - started)
-                if ended >= burst:
-                    break
-        if all(len(taken) >= _FEWEST and sum(taken) > budget_s / len(calls) for taken in samples.values()):
-            break
+    samples = {name: Samples() for name in calls}
+    waiting = dict(calls)
+    while waiting:
+        for name, call in waiting.items():
+            until = time.perf_counter() + _BURST_S
+            samples[name].take(call)
+            while time.perf_counter() < until:
+                samples[name].take(call)
+        # A slow one would take all the time: it stops once it had its share.
+        waiting = {name: call for name, call in waiting.items() if not samples[name].enough(budget_s / len(calls))}
     return samples
 
 
-def summary(seconds: Sequence[float]) -> Timing:
-    """Median and 90th percentile of a list of times."""
+def summary(taken: Samples) -> Timing:
+    """Median and 90th percentile of the calls that were not interrupted, as far as there are enough."""
+    calm = len(taken.calm) >= _FEWEST
+    seconds = taken.calm if calm else [*taken.calm, *taken.disturbed]
     p50, p90 = np.percentile(np.asarray(seconds) * 1000, [50, 90])
-    return Timing(round(float(p50), 4), round(float(p90), 4), len(seconds))
+    share = len(taken.disturbed) / (len(taken.calm) + len(taken.disturbed)) if calm else 1.0
+    return Timing(round(float(p50), 4), round(float(p90), 4), len(seconds), round(share, 3))
 
 
 def _call(runner: Any) -> Callable[[], object]:

@@ -121,12 +121,12 @@ def to_json(report: Report) -> str:
     choice = report.choice
     files = []
     for each in report.findings:
-        slower = judging.slower(each, report.findings)
+        said = (judging.slower(each, report.findings), judging.busy(each))
         files.append(
             row(each, report.findings)
             | {
                 "failures": each.failures,
-                "notes": [*each.notes, *([slower] if slower else [])],
+                "notes": [*each.notes, *filter(None, said)],
                 "metrics": each.proof.metrics,
                 "errors": {name: asdict(error) for name, error in each.proof.errors.items()},
                 "latency": each.latency and asdict(each.latency),
@@ -163,7 +163,7 @@ def render(report: Report) -> str:
     made = environment()
     loaders = [loader for loader in (jinja2.PackageLoader("kvision_export.parity"), made.loader) if loader is not None]
     made.loader = jinja2.ChoiceLoader(loaders)
-    made.filters.update(size=words.size, points=_points, share=_share)
+    made.filters.update(busy=judging.busy, size=words.size, points=_points, share=_share)
     return made.get_template("bundle.html.j2").render(
         report=report,
         choice=report.choice,

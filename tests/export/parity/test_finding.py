@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import io
 import json
 import math
@@ -51,6 +52,12 @@ def test_what_is_slower_is_said_to_be_so() -> None:
     assert finding.speed_up(INT8, every) == pytest.approx(2.5)
     assert finding.speed_up(INT8, [INT8]) is None
     assert finding.speed_up(found("savedmodel", 10, None), every) is None
+
+
+def test_times_of_a_busy_machine_are_not_to_be_trusted() -> None:
+    assert finding.busy(INT8) == finding.busy(found("savedmodel", 10, None)) == ""
+    latency = Latency({1: Timing(4.0, 5.0, 9, 0.4), 2: Timing(9.0, 20.0, 9, 1.0)}, 1)
+    assert "other programs interrupted the calls at 2 threads" in finding.busy(dataclasses.replace(INT8, latency=latency))
 
 
 @pytest.fixture
