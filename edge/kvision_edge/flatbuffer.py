@@ -19,7 +19,7 @@ _BITS = {0: 32, 1: 16, 2: 32, 3: 8, 4: 64, 6: 8, 7: 16, 8: 64, 9: 8, 10: 64, 11:
 """Bits of a value by TensorType; strings, resources and variants have no fixed size."""
 _MOST = 1 << 20
 """Most entries of a list of tables: real files have thousands."""
-_LARGEST_BYTES = 1 << 29
+_LARGEST_BYTES = 1 << 28
 """Most bytes of one tensor that are believed: the interpreter would allocate them."""
 _SCALES = (1e-25, 1e10)
 """Steps of quantization that are believed: arithmetic with others overflows in the kernels."""
@@ -65,6 +65,9 @@ class _Table:
         if self._length < 4 or self._length % 2 or size < 4 or at + size > len(data) or self._fields + self._length > len(data):
             raise _DamageError("a table reaches beyond the file")
         self._size = size
+        entries = struct.unpack_from(f"<{self._length // 2 - 2}H", data, self._fields + 4)
+        if any(entry >= size for entry in entries):
+            raise _DamageError("a field reaches beyond its table")
 
     def _place(self, field: int, size: int) -> int:
         """Where a field stands; 0: it has its default."""
@@ -150,12 +153,18 @@ def _model(data: memoryview) -> Facts:
     if not subgraphs:
         raise _DamageError("it has no graph")
     counts = [_subgraph(subgraph, len(operators), sizes) for subgraph in subgraphs]
+    model.text(3)
+    _within(model.integers(5), len(sizes), "a note's buffer")
+    for note in model.tables(6):
+        note.text(0)
+        _within([note.number(1, "<I")], len(sizes), "a note's buffer")
     signatures = {}
     for signature in model.tables(_SIGNATURES):
         number = signature.number(4, "<I")
         _within([number], len(subgraphs), "a signature's graph")
         for side in (0, 1):
-            _within([each.number(1, "<I") for each in signature.tables(side)], counts[number][1], "a signature's tensor")
+            named = [(each.text(0), each.number(1, "<I")) for each in signature.tables(side)]
+            _within([tensor for _, tensor in named], counts[number][1], "a signature's tensor")
         signatures[signature.text(2)] = number
     return Facts(operators, signatures, sum(ops for ops, _ in counts), sum(tensors for _, tensors in counts))
 
@@ -174,6 +183,7 @@ def _buffer(buffer: _Table, limit: int) -> int:
 def _subgraph(subgraph: _Table, num_codes: int, buffers: Sequence[int]) -> Tuple[int, int]:
     """Checks one graph; its numbers of ops and tensors."""
     tensors = subgraph.tables(_TENSORS)
+    subgraph.text(4)
     for tensor in tensors:
         _tensor(tensor, buffers)
     for field in (_INPUTS, _OUTPUTS):
@@ -192,6 +202,8 @@ def _subgraph(subgraph: _Table, num_codes: int, buffers: Sequence[int]) -> Tuple
 def _tensor(tensor: _Table, buffers: Sequence[int]) -> None:
     number = tensor.number(2, "<I")
     _within([number], len(buffers), "a tensor's buffer")
+    tensor.text(3)
+    tensor.integers(7)
     shape = tensor.integers(0)
     count = 1
     for size in shape:

@@ -81,7 +81,7 @@ def test_inputs_that_can_not_be_predicted(
     said: str,
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setitem(__import__("sys").modules, "cv2", None)
+    monkeypatch.setitem(sys.modules, "cv2", None)
     assert cli.main(["run", str(segmentation), *arguments]) == code
     assert said in capsys.readouterr().err
 
