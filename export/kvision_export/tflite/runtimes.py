@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 RUNTIMES = {"2.14": "2.14", "2.17": "2.17", "litert2": op_versions.LITERT2}
 """The newest op versions that each target has, by the TensorFlow release that brought them."""
-_SHARE = {"float32": (1e-4, 1e-4), "float16": (1e-4, 1e-4), "int8": (0.1, 0.01)}
+_SHARE = {"float32": (1e-4, 1e-4), "float16": (1e-4, 1e-4), "int8": (0.1, 0.01), "int4": (0.1, 0.01)}
 """Largest and mean difference allowed between two runtimes, as shares of the outputs' range, by dtype of the weights.
 
 Float kernels differ in the order of sums (measured on the U-Net: 6e-7). Integer kernels round ties differently and the network carries it on
@@ -97,8 +97,8 @@ def problem(facts: FileFacts, form: Format, runtime: str, *, allow_flex: bool, k
         return f"{form.name}: an input or output stayed float32, for LiteRT has no int8 form of the op at it; use tflite-int8"
     if form.edges == "int8" and facts.float_ops and not keep_float:
         return (
-            f"{form.name}: {words.counted(len(facts.float_ops), 'op')} would stay in float ({', '.join(facts.float_ops[:5])}), for LiteRT has no int8 form of "
-            "them; use tflite-int8, which may hold float ops, or replace these layers"
+            f"{form.name}: {words.counted(len(facts.float_ops), 'op')} would stay in float ({', '.join(facts.float_ops[:5])}), for LiteRT has no "
+            "int8 form of them; use tflite-int8, which may hold float ops, or replace these layers"
         )
     return None
 
@@ -153,13 +153,13 @@ def prove(path: Path, facts: FileFacts, form: Format, runtime: str, inputs: Mapp
     values = sample(facts, inputs or {})
     there = _elsewhere(python, path, form, runtime, values)
     here = probe.run(str(path), values)
-    largest, mean = 0.0, 0.0
+    shares = []
     for key, part in facts.signatures.items():
         for name, tensor in part.outputs.items():
             ours, theirs = (real(found[f"{key}|{name}"], tensor) for found in (here, there))
-            spread = float(np.ptp(ours)) or 1.0
-            difference = np.abs(ours - theirs) / spread
-            largest, mean = max(largest, float(difference.max(initial=0))), max(mean, float(difference.mean()))
+            difference = np.abs(ours - theirs) / (np.ptp(ours) or 1.0)
+            shares.append((difference.max(initial=0), difference.mean()))
+    largest, mean = np.max(shares, axis=0)  # NaN if any is
     allowed = _SHARE[form.weights]
     if not (largest <= allowed[0] and mean <= allowed[1]):
         raise ExportError(

@@ -50,11 +50,11 @@ def calls_of(nets: Nets, count: int = 20) -> dict[str, dict[str, np.ndarray]]:
 
 
 @keras.saving.register_keras_serializable("tests")
-class LogGamma(keras.layers.Layer):
+class Inverse(keras.layers.Layer):
     """Has an op that LiteRT has with the Flex delegate only."""
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
-        return tf.math.lgamma(inputs)
+        return tf.linalg.inv(inputs)
 
 
 @keras.saving.register_keras_serializable("tests")

@@ -68,7 +68,7 @@ def test_images_that_validation_has_too_are_left_out(subject: Subject, monkeypat
     assert set(second.shared) == set(first.names[:2])
     assert not set(second.indices) & set(first.indices[:2])
     _with_validation_images(subject, monkeypatch, list(range(subject.session.pipeline.num_train)))
-    with pytest.raises(ExportError, match="is a validation image too; .* mend the splits"):
+    with pytest.raises(ExportError, match=r"is a validation image too; .* mend the splits"):
         calibration.choose(subject, 6)
 
 
