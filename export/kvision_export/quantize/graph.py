@@ -34,7 +34,7 @@ class Group:
         kind: Of the first.
         norm: The batch normalisation to fold; none.
         activation: One of `FUSED`, to be fused.
-        tail: An activation of `FIXED` that the first ends with and that is an operation of its own; empty: none.
+        tail: An activation that the first ends with and that is an operation of its own; empty: none.
         output: Id of the tensor that comes out.
         name: Of the last operation, by which outputs of a network are known.
         joined: Whether only a concatenation takes the output, whose grid it is then rounded to.
@@ -120,6 +120,8 @@ def _nodes(net: keras.Model) -> list[Node]:
             raise operations.refusal(node.operation, f", called {calls[id(node.operation)]} times")
         if len(node.outputs) != 1:
             raise operations.refusal(node.operation, f" with {len(node.outputs)} outputs")
+        if isinstance(node.operation, keras.layers.Dense) and len(node.input_tensors[0].shape) != 2:
+            raise operations.refusal(node.operation, f" of a tensor of rank {len(node.input_tensors[0].shape)} where it must be 2")
         if operations.is_arithmetic(node.operation) and len(node.input_tensors) != 2:
             raise operations.refusal(node.operation, f" of {len(node.input_tensors)} tensors where there must be 2")
     return [Node(node.operation, tuple(id(tensor) for tensor in node.input_tensors), id(node.outputs[0])) for node in nodes]

@@ -57,7 +57,7 @@ def kind(operation: keras.Operation) -> Kind:
         return "norm"
     if (only := activation_only(operation)) is not None:
         return "free" if only == "linear" else "activation"
-    if isinstance(operation, keras.layers.UpSampling2D):
+    if isinstance(operation, keras.layers.UpSampling2D) and operation.interpolation in ("nearest", "bilinear"):
         return "same" if operation.interpolation == "bilinear" else "free"
     if isinstance(operation, _OWN) or is_arithmetic(operation):
         return "own"

@@ -50,9 +50,10 @@ class QatOptions:
     devices: str = "auto"
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "lr_scale", "calibration"):
-            if not getattr(self, name) > 0:
-                raise UsageError(f"--qat: {name}={getattr(self, name)} is not more than 0; leave it out for the default")
+        for name in ("epochs", "lr_scale", "steps", "calibration"):
+            value = getattr(self, name)
+            if value is not None and not value > 0:
+                raise UsageError(f"--qat: {name}={value} is not more than 0; leave it out for the default")
 
 
 def finetune(subject: Subject, folder: Path, options: QatOptions | None = None, listener: events.Action | None = None) -> Subject:
@@ -68,12 +69,15 @@ def finetune(subject: Subject, folder: Path, options: QatOptions | None = None, 
         The same system with the twins in place of the networks, ready to convert: `has_trained_ranges` holds for it.
 
     Raises:
+        UsageError: If the folder is not empty.
         ExportError: If a layer can't be trained as int8; names the layer and what can.
         DivergedError: If the loss became NaN or infinite.
         KvisionError: Any other fault of data or disk.
         KeyboardInterrupt: On Ctrl-C, when the state is saved; other signals go on to whoever waits for them.
     """
     options = options or QatOptions()
+    if folder.exists() and any(folder.iterdir()):
+        raise UsageError(f"--qat: {folder} is not empty; give a folder of its own, so that no run's checkpoints are mixed up with these")
     made = _open(subject, options)
     _calibrate(made, options.calibration)
     folder.mkdir(parents=True, exist_ok=True)

@@ -62,6 +62,8 @@ def test_what_is_written_lies_in_the_folder(subject: Subject, tmp_path: Path) ->
     assert sorted(path for path in subject.run.rglob("*") if path.is_file()) == run
     assert {path: path.stat().st_mtime_ns for path in run} == changed
     assert (tmp_path / "qat" / "metrics.csv").read_text().count("\n") == 2
+    with pytest.raises(UsageError, match="qat is not empty; give a folder of its own"):
+        qat.finetune(subject, tmp_path / "qat")
 
 
 def test_ctrl_c_stops_it(subject: Subject, tmp_path: Path) -> None:
@@ -80,7 +82,7 @@ def test_ranges_are_found_on_training_images_before_training(subject: Subject) -
     assert all(each.high.numpy() > each.low.numpy() for each in others)
 
 
-@pytest.mark.parametrize("wrong", [{"epochs": 0}, {"lr_scale": 0.0}, {"calibration": -1}])
+@pytest.mark.parametrize("wrong", [{"epochs": 0}, {"lr_scale": 0.0}, {"steps": 0}, {"calibration": -1}])
 def test_options_that_make_no_sense(wrong: dict[str, float]) -> None:
     with pytest.raises(UsageError, match=r"--qat: \w+=-?[0.1]+ is not more than 0"):
         qat.QatOptions(**wrong)  # type: ignore[arg-type]

@@ -123,6 +123,8 @@ def test_a_settled_twin_is_told_from_others() -> None:
         (L.Conv2D(4, 3, groups=2, name="split"), ("'split'", "with 2 groups")),
         (L.ReLU(negative_slope=0.1, name="leaky"), ("'leaky'", "with a slope")),
         (L.LayerNormalization(name="layer"), ("'layer'", "LayerNormalization")),
+        (L.UpSampling2D(interpolation="bicubic", name="smooth"), ("'smooth'", "UpSampling2D")),
+        (L.Dense(3, name="pixelwise"), ("'pixelwise'", "of a tensor of rank 4 where it must be 2")),
     ],
 )
 def test_what_cannot_be_int8_is_named(layer: keras.layers.Layer, words: tuple[str, ...]) -> None:
