@@ -20,7 +20,7 @@ from kvision.core.errors import RunError, UsageError
 from kvision_export.serving.server import app
 from kvision_export.serving.server.app import ModelSource, Options, Server
 from kvision_export.serving.server.model import Model
-from tests.export.serving.server.asking import Site
+from tests.export.serving.server.asking import Site, wait_until
 
 ONE = '{"instances": [1.0]}'
 
@@ -51,6 +51,30 @@ def test_stopping_finishes_what_is_under_way_and_takes_no_more(base: Path, slow:
         thread.join(10)
     assert [code for code, _ in answers] == [200, 200, 200]
     assert not _connects(server.grpc_port)
+
+
+def test_stopping_finishes_grpc_calls_too(base: Path, slow: threading.Event) -> None:
+    import grpc
+    import tensorflow as tf
+    from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
+
+    server = Server([ModelSource("half", base)]).start()
+    request = predict_pb2.PredictRequest()
+    request.model_spec.name = "half"
+    request.inputs["x"].CopyFrom(tf.make_tensor_proto([1.0]))
+    with grpc.insecure_channel(f"127.0.0.1:{server.grpc_port}") as channel:
+        call = prediction_service_pb2_grpc.PredictionServiceStub(channel).Predict.future(request, timeout=10)
+        wait_until(lambda: any(model._uses for model in server._versions._available("half").values()))
+        threading.Timer(2.0, slow.set).start()
+        server.stop(5)
+        assert list(call.result(5).outputs["y"].float_val) == [2.5]
+
+
+def test_a_request_that_waits_too_long_for_its_turn(serve: Callable[..., Site]) -> None:
+    site = serve(handler_threads=1, timeout_s=0.5)
+    site.server._pools[0].submit(time.sleep, 1)  # the one thread is busy
+    code, text = site.ask("GET", "/v1/models/half")
+    assert (code, json.loads(text)["error"]) == (504, "Run() timeout exceeded while waiting in batching queue")
 
 
 def _connects(port: int) -> bool:
