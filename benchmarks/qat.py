@@ -31,7 +31,7 @@ from kvision_export.tflite import freeze
 
 CALIBRATION = 200
 EXPANSION = 4
-RECIPE = {"model.width": "16", "model.depth": "2", "data.batch": "16", "data.size_px": "32", "train.epochs": "6"}
+RECIPE = {"model.width": "16", "model.depth": "3", "data.batch": "16", "data.size_px": "32", "train.epochs": "6"}
 """What differs from recipes/unet.yaml."""
 
 
