@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from kvision.cli_errors import computing, errors
+from kvision.cli_errors import computing
 from kvision.cli_options import Json, RunSource, Verbose, Weights
 
 
@@ -134,7 +134,7 @@ def client(
 
     Example: kvision client http://localhost:8501 photos/ --out answers
     """
-    with errors(verbose):
+    with computing(verbose):
         from kvision.commands import client as command
 
         command.run(

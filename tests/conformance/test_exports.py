@@ -1,0 +1,101 @@
+"""What every system must give on a device and behind a server: the properties of exported files, on every system of the catalogue.
+
+Weights are the scattered ones of the goldens, so the files are about conversion and rounding; what a trained system loses is for its export's proof.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from kvision import catalog
+from kvision_edge import quantization
+from kvision_edge.manifest import Tensor
+from kvision_export import formats
+from kvision_export.parity import runner, standin
+from kvision_export.saved_model import served
+from kvision_export.subject import Subject
+from kvision_export.tflite import calibration, convert, flatbuffer
+from tests.conformance import subject as systems
+from tests.conformance.subject import every_system
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+EXACT = ("tflite-fp32", "tflite-fp16")
+SHARES = {"tflite-fp32": 1e-5, "tflite-fp16": 5e-3, "tflite-dynamic": 0.05, "tflite-int8-full": 0.1}
+"""Largest mean error as a share of the outputs' range."""
+
+
+def opened(name: str, folder: Path) -> Subject:
+    session = systems.open_session(name, training=False)
+    for number, net in enumerate(session.system.networks.values()):
+        systems.fill(net, shift=number)
+    return Subject(session, folder, folder, "best", name.rpartition("/")[2])
+
+
+def mean_share(exact: np.ndarray, found: np.ndarray) -> float:
+    return float(np.mean(np.abs(exact - found)) / np.ptp(exact))
+
+
+@every_system
+def test_saved_model(name: str, tmp_path: Path) -> None:
+    made = opened(name, tmp_path)
+    served.save(made, tmp_path / "model")
+    images = next(iter(made.session.pipeline.val()))["image"]
+    expected = made.system.predict_step(images)
+    outputs = runner.SavedModel(tmp_path / "model").run("predict_tensor", {"image": images.numpy()})
+    for key, value in expected.items():
+        if value.dtype.is_floating:
+            np.testing.assert_allclose(outputs[key], value, rtol=0, atol=1e-5 * np.ptp(value.numpy()))
+        else:
+            assert np.mean(outputs[key] == value.numpy()) > 0.999, key
+    bytes_of_weights = sum(4 * net.count_params() for net in made.networks().values())
+    stored = sum(path.stat().st_size for path in (tmp_path / "model" / "variables").glob("*data*"))
+    # The table of names weighs in these small networks; what must not happen is that weights are stored twice.
+    assert bytes_of_weights <= stored < 1.1 * bytes_of_weights + 20_000
+
+
+@every_system
+def test_litert(name: str, tmp_path: Path) -> None:
+    made = opened(name, tmp_path)
+    ranges = calibration.choose(made, 8)
+    outs = {formats.FORMATS[each]: tmp_path / f"{each}.tflite" for each in SHARES}
+    files = convert.convert_many(made, outs, calibration=ranges)
+    images = next(iter(made.session.pipeline.val()))["image"]
+    exact = {key: np.asarray(value) for key, value in standin.by_name(made.system.net, made.system.net(images, training=False)).items()}
+    for each, result in files.items():
+        assert isinstance(result, convert.Converted), f"{each.name}: {result}"
+        facts = flatbuffer.inspect(result.path)
+        assert set(facts.signatures) == set(made.system.signatures())
+        assert [*facts.custom_ops, *facts.flex_ops, *facts.variable_ops] == []
+        if each.name == formats.FULL_INT8:
+            assert facts.float_ops == []
+        found = runner.Runner(result.path).run(next(iter(facts.signatures)), {made.system.net.inputs[0].name: images.numpy()})
+        for key, value in exact.items():
+            assert mean_share(value, found[key]) <= SHARES[each.name], f"{each.name}: {key}"
+
+
+@pytest.mark.parametrize("name", catalog.systems())
+def test_the_manifest_s_decoder_names_outputs_that_exist(name: str) -> None:
+    system = systems.build(name)
+    assert system.task
+    named = system.decoding().get("output")
+    if named is not None:
+        assert named in standin.by_name(system.net, system.net.output)
+    if system.decision:
+        output = system.predict_step(tf.zeros([1, *system.net.inputs[0].shape[1:]]))
+        assert output[system.decision].dtype.is_integer
+
+
+@pytest.mark.parametrize(
+    "tensor", [Tensor((2, 3), "int8", (0.5,), (3,)), Tensor((2, 3), "int16", (0.1, 0.2, 0.3), (0, 0, 0), 1), Tensor((2, 3), "float32")]
+)
+def test_a_device_quantizes_as_the_proof_does(tensor: Tensor) -> None:
+    values = systems.scattered((2, 3)).astype(np.float32) * 100
+    stored = quantization.stored(values, tensor)
+    np.testing.assert_array_equal(stored, runner.quantize(values, tensor))
+    np.testing.assert_array_equal(quantization.real(stored, tensor), runner.dequantize(stored, tensor))
