@@ -108,18 +108,19 @@ def make(
     if tuned is not None:
         made |= _converted(tuned, trained, folder, ranges, options, trained_ranges=True)
     good = {each: result for each in chosen if isinstance(result := made[each], convert.Converted)}
-    tell("measuring latencies")
-    times = latency.measure({each.name: result.path for each, result in good.items()})
     exact = good[formats.FORMATS[formats.FP32]].path if formats.FORMATS[formats.FP32] in good else None
     found, files = [], {}
     for each, result in good.items():
         tell(f"proving {each.name} on {words.counted(reference.count, 'validation image')}")
-        judged = replace(_judged(subject, each, result, reference, options), latency=times[each.name])
+        judged = _judged(subject, each, result, reference, options)
         files[each] = result.path
         if not judged.holds and each.gate != "fp32" and exact is not None:
             looked = ranges or calibration.choose(subject, layers.EXAMPLES)
             judged, files[each] = _mended(subject, judged, result.path, exact, reference, looked, options, tell)
         found.append(judged)
+    tell("measuring latencies")
+    times = latency.measure({each.name: path for each, path in files.items()})
+    found = [replace(each, latency=times[each.format.name]) for each in found]
     refused = {each: str(result) for each, result in made.items() if isinstance(result, ExportError)}
     return Lite(tuple(found), files, refused, ranges)
 
@@ -199,5 +200,4 @@ def _mended(
     step = tried.mended
     made = convert.Converted(step.path, 0.0, "", (f"repaired: {words.counted(len(step.kept), 'operation')} kept in float",))
     judged = _judged(subject, missed.format, made, reference, options, mended=tried)
-    times = latency.measure({missed.format.name: step.path})[missed.format.name]
-    return replace(judged, path=missed.path, latency=times, repair=tried, worst=tried.worst[:WORST_SHOWN]), step.path
+    return replace(judged, path=missed.path, repair=tried, worst=tried.worst[:WORST_SHOWN]), step.path
