@@ -67,6 +67,7 @@ def test_stopping_finishes_grpc_calls_too(base: Path, slow: threading.Event) -> 
         wait_until(lambda: any(model._uses for model in server._versions._available("half").values()))
         threading.Timer(2.0, slow.set).start()
         server.stop(5)
+        assert slow.is_set()  # it did not return before the call was answered
         assert list(call.result(5).outputs["y"].float_val) == [2.5]
 
 
