@@ -198,13 +198,13 @@ def _make(kind: Type[T], values: Mapping[str, Any], where: str) -> T:
     found: Dict[str, Any] = {}
     for each in dataclasses.fields(kind):  # type: ignore[arg-type]
         if each.name in values:
-            found[each.name] = _value(kind, each.name, values[each.name], where)
+            found[each.name] = _value(kind, each, values[each.name], where)
         elif each.default is dataclasses.MISSING and each.default_factory is dataclasses.MISSING:
             raise ManifestError(f"{where}: {kind.__name__.lower()} has no `{each.name}`; export the bundle again")
     return kind(**found)
 
 
-def _value(kind: type, name: str, value: Any, where: str) -> Any:
+def _value(kind: type, field: dataclasses.Field[Any], value: Any, where: str) -> Any:
     nested: Dict[Tuple[type, str], Any] = {
         (Manifest, "files"): lambda: tuple(_make(File, each, where) for each in value),
         (Manifest, "preprocess"): lambda: None if value is None else _make(Preprocess, value, where),
@@ -213,9 +213,22 @@ def _value(kind: type, name: str, value: Any, where: str) -> Any:
         (Signature, "inputs"): lambda: {key: _make(Tensor, each, where) for key, each in value.items()},
         (Signature, "outputs"): lambda: {key: _make(Tensor, each, where) for key, each in value.items()},
     }
-    if (kind, name) in nested:
-        return nested[kind, name]()
-    return _frozen(value)
+    if (kind, field.name) in nested:
+        return nested[kind, field.name]()
+    found = _frozen(value)
+    if not _fits(found, str(field.type)):
+        raise ManifestError(f"{where}: {kind.__name__.lower()}.{field.name} is {value!r}, expected {field.type}; export the bundle again")
+    return found
+
+
+def _fits(value: Any, kind: str) -> bool:
+    """Whether a value is of a field's type, by its text such as `Tuple[int, ...]`."""
+    if kind.startswith("Tuple["):
+        return isinstance(value, tuple) and all(_fits(each, kind[len("Tuple[") : -len(", ...]")]) for each in value)
+    if kind.startswith("Mapping["):
+        return isinstance(value, dict) and all(_fits(each, kind[len("Mapping[str, ") : -1]) for each in value.values())
+    simple: Dict[str, Tuple[type, ...]] = {"str": (str,), "int": (int,), "float": (int, float), "Any": (object,)}
+    return isinstance(value, simple[kind]) and (kind == "Any" or not isinstance(value, bool))
 
 
 def _frozen(value: Any) -> Any:

@@ -106,10 +106,13 @@ class Model:
         threads = min(4, os.cpu_count() or 1) if threads is None else threads
         if threads < 1:
             raise UsageError(f"threads {threads}: accepted is 1 or more")
-        self.runner = _runner(self.bundle, self.file, threads, xnnpack, interpreter)
-        self._decoder = postprocess.choose(self.manifest, self.runner.signatures)
-        self._preprocess = preprocess.from_manifest(self.manifest.preprocess)
-        self._picture, self._levels = self._picture_input()
+        try:
+            self.runner = _runner(self.bundle, self.file, threads, xnnpack, interpreter)
+            self._decoder = postprocess.choose(self.manifest, self.runner.signatures)
+            self._preprocess = preprocess.from_manifest(self.manifest.preprocess)
+            self._picture, self._levels = self._picture_input()
+        except (TypeError, ValueError, AttributeError, LookupError, ArithmeticError) as error:  # the manifest's values may be of any type
+            raise BundleError(f"{self.bundle.folder}: the manifest does not hold together ({error}); export the bundle again") from error
 
     @property
     def engine(self) -> interpreter.Engine:
@@ -175,7 +178,11 @@ class Model:
         if self._preprocess is None or self._levels is None:
             raise UsageError(f"{self.manifest.name} takes no pictures; give arrays by name: {', '.join(self._taken())}")
         image = pictures.rgb(given)
-        taken = self._preprocess.normalised(self._preprocess.place(image), self._levels)
+        if self._decoder.dense and self._preprocess.fit == "crop":
+            sides = self._decoder.sides(image.shape[0], image.shape[1])
+            taken = self._preprocess.canvas(image, self._levels, self._outside(), *sides)
+        else:
+            taken = self._preprocess.normalised(self._preprocess.place(image), self._levels)
         return Prepared({self._picture: taken[None]}, Frame(image, self._preprocess))
 
     def infer(self, prepared: Prepared) -> Arrays:
@@ -188,6 +195,10 @@ class Model:
 
     def _taken(self) -> Mapping[str, Any]:
         return self.runner.signatures[self._decoder.signature].inputs
+
+    def _outside(self) -> np.ndarray:
+        """The mean colour as the file stores it."""
+        return quantization.stored(np.zeros(1, np.float32), self._taken()[self._picture])
 
     def _arrays(self, given: Mapping[str, np.ndarray]) -> Mapping[str, np.ndarray]:
         """Inputs with their batch dimension."""

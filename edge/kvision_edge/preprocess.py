@@ -79,8 +79,14 @@ class Preprocess:
         shift = np.array([-mean / std for mean, std in zip(self._mean, self._std)], np.float32)
         return np.arange(256, dtype=np.float32)[:, None] * scale + shift
 
+    def canvas(self, image: np.ndarray, levels: np.ndarray, outside: np.ndarray, height: int, width: int) -> np.ndarray:
+        """`image` uint8 `[H, W, 3]` at its own resolution as `levels` have it, `outside` below and to the right: `[height, width, 3]`."""
+        whole = np.full((height, width, 3), outside, levels.dtype)
+        whole[: image.shape[0], : image.shape[1]] = self.normalised(image, levels)
+        return whole
+
     def normalised(self, square: np.ndarray, levels: np.ndarray) -> np.ndarray:
-        """Each pixel of uint8 `[S, S, 3]` as `levels` `[256, 3]` has it."""
+        """Each pixel of uint8 `[H, W, 3]` as `levels` `[256, 3]` has it."""
         return np.stack([levels[:, channel].take(square[..., channel]) for channel in range(3)], axis=-1)
 
     def inside(self, values: np.ndarray, height: int, width: int) -> np.ndarray:

@@ -136,3 +136,26 @@ def test_a_manifest_that_does_not_fit_its_file_is_refused(bundle: Path, key: str
     change(bundle, key, value)
     with pytest.raises(EdgeError):
         kvision_edge.load(bundle).predict(np.zeros((8, 8, 3), np.uint8))
+
+
+def leaves(value: Any, path: str = "") -> list[str]:
+    """Paths of all values of a JSON document."""
+    if not isinstance(value, (dict, list)) or not value:
+        return [path]
+    pairs = value.items() if isinstance(value, dict) else enumerate(value)
+    return [leaf for key, each in pairs if "." not in str(key) for leaf in leaves(each, f"{path}.{key}" if path else str(key))]
+
+
+def test_a_manifest_with_any_value_replaced_is_refused_or_used_and_never_a_traceback(bundle: Path) -> None:
+    original = (bundle / manifest.NAME).read_text()
+    paths, random, refused = leaves(json.loads(original)), np.random.default_rng(0), 0
+    values = [None, -1, 0, 2**70, 1.5, "", "x", "../x", [], {}, True, [1, "a"], {"a": None}]
+    for number in range(300):
+        change(bundle, paths[number % len(paths)], values[random.integers(len(values))])
+        try:
+            kvision_edge.load(bundle).predict(np.zeros((9, 12, 3), np.uint8)).to_json()
+            list(verification.verify(Bundle(bundle)))
+        except EdgeError:
+            refused += 1
+        (bundle / manifest.NAME).write_text(original)
+    assert refused > 30

@@ -6,6 +6,7 @@ import io
 import json
 import sys
 import threading
+import types
 import urllib.error
 import urllib.request
 from typing import TYPE_CHECKING
@@ -15,7 +16,7 @@ import pytest
 from PIL import Image
 
 import kvision_edge
-from kvision_edge import cli
+from kvision_edge import capture, cli
 from kvision_edge.server import Server
 
 if TYPE_CHECKING:
@@ -84,6 +85,39 @@ def test_inputs_that_can_not_be_predicted(
     monkeypatch.setitem(sys.modules, "cv2", None)
     assert cli.main(["run", str(segmentation), *arguments]) == code
     assert said in capsys.readouterr().err
+
+
+class Film:
+    """Stands in for OpenCV: a video of three frames, of growing blue, in OpenCV's order of the channels."""
+
+    def __init__(self, name: object) -> None:
+        self.frames = [np.full((8, 6, 3), (80 * number, 0, 9), np.uint8) for number in range(3)]
+
+    def isOpened(self) -> bool:
+        return True
+
+    def read(self) -> tuple[bool, np.ndarray | None]:
+        return (True, self.frames.pop(0)) if self.frames else (False, None)
+
+
+def test_every_frame_of_a_video_is_predicted_in_rgb(
+    segmentation: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "cv2", types.SimpleNamespace(VideoCapture=Film))
+    (tmp_path / "film.mp4").write_bytes(b"frames")
+    found = list(capture.items([str(tmp_path / "film.mp4")]))
+    assert [item.name for item in found] == ["film-000000", "film-000001", "film-000002"]
+    assert [item.source[0, 0].tolist() for item in found] == [[9, 0, 0], [9, 0, 80], [9, 0, 160]]
+    assert cli.main(["run", str(segmentation), str(tmp_path / "film.mp4"), "--out", str(tmp_path / "out"), "--json"]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 3
+    assert (tmp_path / "out" / "film-000002.mask.png").is_file()
+
+
+def test_a_camera_gives_its_newest_frames(segmentation: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "cv2", types.SimpleNamespace(VideoCapture=Film))
+    names = [item.name for item in capture.items(["camera:0"])]
+    assert names[-1] == "camera-0-000002"
+    assert names == sorted(names)
 
 
 def test_out_is_never_written_over(segmentation: Path, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

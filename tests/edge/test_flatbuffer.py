@@ -57,9 +57,19 @@ print("refused", refused, "ran", ran)
 """
 
 
-@pytest.mark.parametrize(("name", "count"), [("tflite-int8-full", 150), ("tflite-fp32", 150)])
-def test_mutated_files_are_refused_or_run_and_never_take_the_process_down(segmentation: Path, name: str, count: int) -> None:
-    command = [sys.executable, "-c", FUZZ, str(segmentation / f"{name}.tflite"), str(count), "0"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+def fuzz(path: Path, count: int, seed: int) -> None:
+    done = subprocess.run([sys.executable, "-c", FUZZ, str(path), str(count), str(seed)], capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, f"after {done.stdout.splitlines()[-1:]}: {done.stderr[-300:]}"
     assert done.stdout.splitlines()[-1].startswith("refused ")
+
+
+@pytest.mark.parametrize("name", ["tflite-int8-full", "tflite-fp32"])
+def test_mutated_files_are_refused_or_run_and_never_take_the_process_down(segmentation: Path, name: str) -> None:
+    fuzz(segmentation / f"{name}.tflite", 150, 0)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["tflite-int8-full", "tflite-uint8-full", "tflite-int16x8-full", "tflite-fp32"])
+@pytest.mark.parametrize("seed", range(5))
+def test_five_thousand_mutated_files(segmentation: Path, name: str, seed: int) -> None:
+    fuzz(segmentation / f"{name}.tflite", 250, seed)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 import sys
 import threading
 from typing import TYPE_CHECKING
@@ -12,7 +13,7 @@ import pytest
 import tensorflow as tf
 
 import kvision_edge
-from kvision.data import decode, preprocess
+from kvision.data import decode, preprocess, tiling
 from kvision_edge import capture, interpreter, manifest, quantization
 from kvision_edge.errors import PictureError, RunnerError, UsageError
 from kvision_edge.model import Model
@@ -42,6 +43,25 @@ def test_masks_are_those_of_the_graph_fed_with_the_same_file(segmentation: Path,
         pixels += expected.size
     # Only TensorFlow's exp differs from numpy's, by the last bit: classes whose probabilities are equal but for that bit may change.
     assert different <= 1e-5 * pixels
+
+
+@pytest.mark.parametrize(("size", "stride"), [((50, 77), 1), ((70, 110), 8), ((20, 90), 4), ((9, 7), 1), ((32, 32), 16)])
+def test_pictures_that_keep_their_resolution_are_tiled_as_kvision_predict_tiles_them(bundle: Path, size: tuple[int, int], stride: int) -> None:
+    values = json.loads((bundle / manifest.NAME).read_text())
+    values["preprocess"]["fit"], values["decode"]["stride_px"] = "crop", stride
+    (bundle / manifest.NAME).write_text(json.dumps(values))
+    model = kvision_edge.load(bundle, format="fp32")
+    image = np.random.default_rng(0).integers(0, 256, (*size, 3), np.uint8)
+
+    def network(tiles: np.ndarray) -> np.ndarray:
+        return np.concatenate([tf.nn.softmax(model.runner("predict", {"image": tile[None]})["logits"]) for tile in tiles])
+
+    normalised = preprocess.Preprocess(tiny.SIZE_PX, "crop", tiny.MEAN, tiny.STD).normalise(image).numpy()
+    expected = np.concatenate(list(tiling.strips(normalised, network, tiling.Tiling(tiny.SIZE_PX, tiny.SIZE_PX // 4, stride)))).argmax(-1)
+    answer = model.predict(image)
+    assert isinstance(answer, Segmentation)
+    assert answer.classes.shape == size
+    assert (answer.classes != expected).sum() <= 1  # the last bit of exp
 
 
 def test_quantized_files_agree_with_the_float_one(segmentation: Path) -> None:

@@ -68,7 +68,8 @@ class Decoder(abc.ABC):
         signature: Name of the file's first function.
     """
 
-    needs_picture: ClassVar[bool] = True
+    dense: ClassVar[bool] = False
+    """Whether it says something of every pixel, so that a picture that keeps its resolution is predicted whole, in tiles."""
 
     def __init__(self, made: Manifest, signatures: Mapping[str, Signature]) -> None:
         self.made = made
@@ -81,6 +82,10 @@ class Decoder(abc.ABC):
     @abc.abstractmethod
     def answer(self, outputs: Arrays, frame: Optional[Frame]) -> Answer:
         """The answer of one example's outputs."""
+
+    def sides(self, height: int, width: int) -> Tuple[int, int]:
+        """Height and width that a picture is padded to, at the bottom and on the right, where it keeps its resolution; for dense tasks."""
+        return height, width
 
     def frame(self, given: Optional[Frame]) -> Frame:
         """The picture, which this task needs."""

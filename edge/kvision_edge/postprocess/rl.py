@@ -61,8 +61,6 @@ class Decode(Decoder):
         BundleError: If the settings do not fit.
     """
 
-    needs_picture = False
-
     def __init__(self, made: Manifest, signatures: Mapping[str, Signature]) -> None:
         super().__init__(made, signatures)
         self._policy = self.setting("policy", "categorical", *POLICIES)

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any, Dict, Mapping, Optional, Tuple
 import numpy as np
 from PIL import Image
 
+from kvision_edge import resize, tiling
 from kvision_edge.errors import BundleError
 from kvision_edge.postprocess import scores
-from kvision_edge.postprocess.decoder import Answer, Arrays, Decoder, Frame
+from kvision_edge.postprocess.decoder import Answer, Arrays, Call, Decoder, Frame
 
 if TYPE_CHECKING:
     from kvision_edge.manifest import Manifest, Signature
@@ -27,22 +28,22 @@ class Segmentation(Answer):
 
     Attributes:
         classes: uint8 `[H, W]`, of the picture's size.
-        outputs: What the network gives of its square, float32 `[S, S, K]`.
+        outputs: What the network gives of its square, float32 `[S, S, K]`; none where the picture was cut into tiles.
         activation: Makes probabilities of it.
         labels: Names of the classes.
         colours: One `(r, g, b)` a class.
     """
 
     classes: np.ndarray = field(repr=False)
-    outputs: np.ndarray = field(repr=False)
+    outputs: Optional[np.ndarray] = field(repr=False)
     activation: str
     labels: Tuple[str, ...]
     colours: Tuple[Tuple[int, ...], ...] = field(repr=False)
 
     @property
-    def probabilities(self) -> np.ndarray:
-        """float32 `[S, S, K]`, of the network's square."""
-        return scores.activated(self.outputs, self.activation)
+    def probabilities(self) -> Optional[np.ndarray]:
+        """float32 `[S, S, K]`, of the network's square; none where the picture was cut into tiles."""
+        return None if self.outputs is None else scores.activated(self.outputs, self.activation)
 
     @property
     def shares(self) -> Dict[str, float]:
@@ -75,22 +76,49 @@ class Decode(Decoder):
     """Probabilities of the square, laid back over the picture, and the greatest of each pixel.
 
     Args:
-        made: The bundle's manifest; `decode`: `output`, `activation`.
+        made: The bundle's manifest; `decode`: `output`, `activation`, and `stride_px` of the network (1), for tiles.
         signatures: The functions of the file that is run.
 
     Raises:
         BundleError: If the settings do not fit.
     """
 
+    dense = True
+
     def __init__(self, made: Manifest, signatures: Mapping[str, Signature]) -> None:
         super().__init__(made, signatures)
+        self._stride_px = int(self.setting("stride_px", 1))
+        if made.preprocess is not None and not 1 <= self._stride_px <= made.preprocess.size_px:
+            raise BundleError(f"decode.stride_px is {self._stride_px}, expected 1 to {made.preprocess.size_px}; export the bundle again")
         self._activation = self.setting("activation", "softmax", *scores.ACTIVATIONS)
         if not 1 <= len(made.labels) <= 256 or len(made.colours) != len(made.labels):
             raise BundleError(f"{len(made.labels)} labels and {len(made.colours)} colours: a mask takes 1 to 256, as many of both")
 
+    def infer(self, call: Call, inputs: Mapping[str, np.ndarray]) -> Arrays:
+        """The network's outputs of the square; of a picture that keeps its resolution the classes of every pixel."""
+        settings = self.made.preprocess
+        if settings is None or settings.fit == "resize":
+            return super().infer(call, inputs)
+        ((name, canvas),) = inputs.items()
+
+        def predict(tile: np.ndarray) -> np.ndarray:
+            return scores.activated(self.output(call(self.signature, {name: tile})), self._activation)
+
+        found = tiling.strips(canvas[0], settings.size_px, self._stride_px, predict)
+        return {"classes": np.concatenate([resize.greatest(np.moveaxis(strip, -1, 0)) for strip in found])[None]}
+
+    def sides(self, height: int, width: int) -> Tuple[int, int]:
+        """Height and width that a picture is padded to before it is cut into tiles."""
+        size = 0 if self.made.preprocess is None else self.made.preprocess.size_px
+        return tiling.padded(height, size, self._stride_px), tiling.padded(width, size, self._stride_px)
+
     def answer(self, outputs: Arrays, frame: Optional[Frame]) -> Segmentation:
         """The class of every pixel of the picture."""
-        frame, values = self.frame(frame), self.output(outputs)
+        frame = self.frame(frame)
+        if "classes" in outputs:
+            height, width = frame.size
+            return Segmentation(outputs["classes"][0, :height, :width], None, self._activation, self.made.labels, self.made.colours)
+        values = self.output(outputs)
         if values.ndim != 3 or values.shape[2] != len(self.made.labels):
             raise BundleError(f"the network gives {list(values.shape)} for {len(self.made.labels)} classes; export the bundle again")
         ranks = values if frame.size == values.shape[:2] else scores.activated(values, self._activation)  # the greatest logit is as good
