@@ -46,7 +46,7 @@ def test_the_file_computes_what_the_twin_computes_in_int8_alone(name: str, image
     steps = np.abs(found - before) / step
     assert file.floats == []
     assert steps.max() < 2.01, f"{steps.max()} steps at most, {steps.mean()} on the average"
-    assert steps.mean() < (0.3 if name in nets.HALFWAY else 0.1)
+    assert steps.mean() < (0.3 if name in nets.HALFWAY else 0.2)
 
 
 def test_a_network_with_silu_can_be_saved_for_the_converter(tmp_path: Path) -> None:
