@@ -11,8 +11,9 @@ import pytest
 
 import kvision_edge
 from kvision_edge import manifest, verification
-from kvision_edge.bundle import Bundle
+from kvision_edge.bundle import Bundle, digest
 from kvision_edge.errors import BundleError, EdgeError, RunnerError
+from kvision_export import bundle as exporter
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -85,6 +86,14 @@ def test_the_samples_may_not_leave_the_bundle_either(bundle: Path, key: str) -> 
     (found,) = [check for check in verification.verify(Bundle(bundle)) if check.what == "tflite-int8-full on the sample"]
     assert found.ok is False
     assert "is not in the bundle" in found.detail
+
+
+def test_a_folder_has_the_sum_that_the_exporter_gives_it(tmp_path: Path) -> None:
+    for name in ("b/variables.index", "a.pb", "b/c/d.txt"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(name)
+    assert digest(tmp_path) == exporter.sha256(tmp_path)
+    assert digest(tmp_path / "a.pb") == exporter.sha256(tmp_path / "a.pb")
 
 
 def test_a_pickle_in_a_sample_is_not_executed(bundle: Path) -> None:
