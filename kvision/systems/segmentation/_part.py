@@ -165,8 +165,11 @@ class Segmenter(System):
         return {"probabilities": tf.nn.softmax(logits), "classes": tf.cast(tf.argmax(logits, axis=-1), tf.uint8)}
 
     def decoding(self) -> dict[str, Any]:
-        """The class of a pixel is the greatest of its logits."""
-        return {"output": "logits", "activation": "softmax"}
+        """The class of a pixel is the greatest of its logits; pictures that keep their resolution are cut at multiples of the network's stride."""
+        from kvision.engine import dense
+
+        stride = {"stride_px": dense.stride_px(self.net)} if self.recipe.data.fit == "crop" else {}
+        return {"output": "logits", "activation": "softmax", **stride}
 
     def answer(self, output: Mapping[str, tf.Tensor], preprocess: Preprocess, height: tf.Tensor, width: tf.Tensor) -> dict[str, tf.Tensor]:
         """What is served for one picture.

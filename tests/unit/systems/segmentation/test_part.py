@@ -139,3 +139,11 @@ def test_a_picture_shows_no_prediction_where_nothing_is_counted() -> None:
     assert len(np.unique(panel[:, :30].reshape(-1, 3), axis=0)) == 1
     assert (np.ptp(panel[:, :30], axis=-1) == 0).all()  # grey
     assert (panel[:, 40:, 0] > panel[:, 40:, 1]).all()  # red
+
+
+def test_a_device_is_told_the_stride_where_pictures_keep_their_resolution() -> None:
+    system = examples.unet()
+    assert system.decoding() == {"output": "logits", "activation": "softmax"}
+    data = system.recipe.data.model_copy(update={"fit": "crop"})
+    system.recipe = system.recipe.model_copy(update={"data": data})
+    assert system.decoding()["stride_px"] == 2
