@@ -6,7 +6,8 @@ The other environment has onnxruntime, openvino and tf2onnx. Every model is made
 tf2onnx and onnxruntime's static quantization (QDQ, per channel) on the same images. Runtimes run by turns, in bursts of 25 ms, each in a process of
 its own, and ratios are medians over pairs of bursts that followed each other, so that they hold on a busy machine too. All take the same inputs,
 outputs are compared, and with a trained run the mIoU of each is measured on its validation set. `openvino-avx512` is OpenVINO kept from the CPU's
-matrix tiles (AMX), which most CPUs lack; `litert` on `-int8-kept` is our file as it was before transposed convolutions were replaced.
+matrix tiles (AMX), which most CPUs lack; `litert` on `-int8-kept` is our file as it was before transposed convolutions were replaced. OpenVINO with
+2 threads needs a quiet machine: pinned to cores that others use it waits, and unpinned it does not use the second.
 """
 
 from __future__ import annotations

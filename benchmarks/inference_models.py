@@ -59,7 +59,9 @@ def make(run: Path | None, peers: str, folder: Path) -> dict[str, np.ndarray]:
     _lite("unet64", small, images, folder)
     wide = _images(large, FEW)
     _lite("unet128", large.system.net, wide, folder)
-    _lite("mobilenetv2", mobile, tf.image.resize(wide, mobile.input_shape[1:3]).numpy(), folder)
+    pictures = tf.image.resize(wide, mobile.input_shape[1:3]).numpy()
+    _settle(mobile, pictures)
+    _lite("mobilenetv2", mobile, pictures, folder)
     _onnx(dict(zip(NAMES, (small, large.system.net, mobile), strict=True)), peers, folder)
     return validation
 
@@ -68,6 +70,14 @@ def _session(overrides: list[str]) -> Session:
     resolved = catalog.load("unet", overrides)
     recipe = resolved.recipe
     return open_session(resolved, catalog.system(recipe.system), catalog.source(recipe.data.source), devices="cpu", training=False)
+
+
+def _settle(net: keras.Model, images: np.ndarray) -> None:
+    """Gives the normalisations the statistics of images; without, random weights end in outputs of 1e-11, for which int8 has no scale."""
+    for layer in net.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.momentum = 0.0
+    net(images, training=True)
 
 
 def _images(session: Session, count: int) -> np.ndarray:
