@@ -12,7 +12,7 @@ import logging
 import os
 import sys
 import tempfile
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -25,11 +25,19 @@ SETTINGS = {"TF_CPP_MIN_LOG_LEVEL": "3", "GRPC_VERBOSITY": "ERROR", "GLOG_minlog
 
 
 def install() -> None:
-    """Makes the next `import tensorflow` a quiet one; does nothing when TensorFlow is loaded already."""
+    """Makes the next `import tensorflow` a quiet one, unless TensorFlow is loaded already, and `starting` hold back what is written."""
+    _State.asked = True
     for name, value in SETTINGS.items():
         os.environ.setdefault(name, value)
     if "tensorflow" not in sys.modules and not any(isinstance(finder, _Finder) for finder in sys.meta_path):
         sys.meta_path.insert(0, _Finder())
+
+
+@contextmanager
+def starting() -> Iterator[None]:
+    """As `held_back`, where `install` was called: around what makes a C++ library greet the user, such as LiteRT's first interpreter."""
+    with held_back() if _State.asked else nullcontext():
+        yield
 
 
 @contextmanager
@@ -51,6 +59,12 @@ def held_back() -> Iterator[None]:
             sys.stderr.flush()
             os.dup2(stderr, 2)
             os.close(stderr)
+
+
+class _State:
+    """Whether quiet was asked for."""
+
+    asked = False
 
 
 class _Finder(importlib.abc.MetaPathFinder):

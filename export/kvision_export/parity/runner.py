@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from kvision.core import quiet
 from kvision_edge import manifest
 from kvision_export.errors import ExportError
 
@@ -54,8 +55,9 @@ class Runner:
         self.path = path
         kernels = OpResolverType.AUTO if delegates else OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
         try:
-            self._interpreter = Interpreter(str(path), num_threads=threads, experimental_op_resolver_type=kernels)
-            self._interpreter.allocate_tensors()
+            with quiet.starting():
+                self._interpreter = Interpreter(str(path), num_threads=threads, experimental_op_resolver_type=kernels)
+                self._interpreter.allocate_tensors()
         except (ValueError, RuntimeError) as error:
             raise ExportError(f"{path}: {_reason(error)}") from error
         names = list(self._interpreter.get_signature_list())

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kvision.core import words
+from kvision.core import quiet, words
 from kvision_export.errors import ExportError
 from kvision_export.tflite import op_versions, probe
 
@@ -152,7 +152,8 @@ def prove(path: Path, facts: FileFacts, form: Format, runtime: str, inputs: Mapp
         return f"not proven on runtime {runtime}: not installed here (KVISION_RUNTIME_{runtime.replace('.', '_')}=/path/to/its/python names one)"
     values = sample(facts, inputs or {})
     there = _elsewhere(python, path, form, runtime, values)
-    here = probe.run(str(path), values)
+    with quiet.starting():
+        here = probe.run(str(path), values)
     shares = []
     for key, part in facts.signatures.items():
         for name, tensor in part.outputs.items():

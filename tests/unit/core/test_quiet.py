@@ -31,3 +31,9 @@ def test_it_is_shown_when_the_import_fails(tmp_path: Path) -> None:
 def test_settings_of_the_user_stay(tmp_path: Path) -> None:
     program = "import os\nos.environ['TF_CPP_MIN_LOG_LEVEL'] = '0'\n" + PROGRAM + "print(os.environ['TF_CPP_MIN_LOG_LEVEL'])\n"
     assert run(tmp_path, "", program).stdout == "0\n"
+
+
+def test_greetings_of_other_libraries_are_hidden_only_where_quiet_was_asked_for(tmp_path: Path) -> None:
+    greeted = "import os\nwith quiet.starting():\n    os.write(2, b'INFO: hello\\n')\nos.write(2, b'later\\n')\n"
+    assert run(tmp_path, "", PROGRAM + greeted).stderr == "later\n"
+    assert run(tmp_path, "", PROGRAM.replace("quiet.install()\n", "") + greeted).stderr == "INFO: hello\nlater\n"
