@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, Any
 import tensorflow as tf
 
 from kvision_export.errors import ExportError
-from kvision_export.parity.standin import with_networks
+from kvision_export.parity.standin import by_name, with_networks
 from kvision_export.saved_model.pictures import Pictures, fed
-from kvision_export.tflite.freeze import output_names
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -99,7 +98,7 @@ def _called(net: keras.Model) -> Step:
 
     def step(inputs: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         given = tf.nest.pack_sequence_as(net._inputs_struct, [inputs[each.name] for each in net.inputs])
-        return _named(net, net(given, training=False))
+        return by_name(net, net(given, training=False))
 
     return step
 
@@ -117,14 +116,6 @@ def _explained(subject: Subject) -> Step:
 
     def step(inputs: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         predicted = system.predict_step(next(iter(inputs.values())))
-        return {**_named(net, said.pop()), **predicted}
+        return {**by_name(net, said.pop()), **predicted}
 
     return step
-
-
-def _named(net: keras.Model, outputs: Any) -> dict[str, tf.Tensor]:
-    """A network's outputs by name."""
-    names, values = output_names(net), tf.nest.flatten(outputs)
-    if len(set(names)) != len(values):
-        raise ExportError(f"{net.name}: its outputs {', '.join(names)} can't be told apart by name; let it return a dict")
-    return dict(zip(names, values, strict=True))

@@ -49,6 +49,11 @@ class Calibration:
     shared: tuple[str, ...]
     sha256: str
 
+    @property
+    def fewest(self) -> int:
+        """Calls of the network that has the fewest."""
+        return min((len(values) for part in self.inputs.values() for values in part.values()), default=0)
+
     def to_json(self) -> dict[str, Any]:
         """All but the pixels, for the bundle; with the range of every input."""
         ranges = {

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from kvision.core import words
 from kvision_export.errors import ExportError
 from kvision_export.tflite import faults, flatbuffer, freeze, runtimes, worker
 from kvision_export.tflite.engines import Task
@@ -138,6 +139,9 @@ def convert_many(
         refusal = runtimes.refusal(each, runtime)
         if refusal is None and each.calibrated and calibration is None and not trained_ranges:
             refusal = f"{each.name} is calibrated on training images; give a calibration"
+        if refusal is None and each.calibrated and calibration is not None and not trained_ranges and calibration.fewest < (batch or 1):
+            count = words.counted(calibration.fewest, "calibration example")
+            refusal = f"{each.name}: {count} do not fill a batch of {batch}; give --calibration {batch} or more, or a smaller --batch"
         if refusal is None:
             tasks[each] = Task(each.name, str(out), runtime, allow_flex, tuple(keep_float), trained_ranges, batch)
         else:

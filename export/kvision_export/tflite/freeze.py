@@ -12,6 +12,7 @@ import keras
 import tensorflow as tf
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
+from kvision_export.errors import ExportError
 from kvision_export.tflite import subpixel
 
 if TYPE_CHECKING:
@@ -47,9 +48,22 @@ def save(subject: Networks, folder: Path, batch: int | None = 1) -> None:
 
 
 def output_names(net: keras.Model) -> list[str]:
-    """Names of the outputs in the order in which `tf.nest.flatten` gives them: keys of a dict, else the layers that they come from."""
+    """What the outputs are called: the keys of a dict, else the layers that they come from.
+
+    Args:
+        net: The network.
+
+    Returns:
+        Names in the order in which `tf.nest.flatten` gives the outputs.
+
+    Raises:
+        ExportError: If two outputs have one name.
+    """
     structure = net.output
-    return sorted(structure) if isinstance(structure, dict) else list(net.output_names)
+    names = sorted(structure) if isinstance(structure, dict) else list(net.output_names)
+    if not len(set(names)) == len(names) == len(net.outputs):
+        raise ExportError(f"{net.name}: its outputs {', '.join(names)} can't be told apart by name; let it return a dict")
+    return names
 
 
 def _frozen(net: keras.Model, batch: int | None) -> Any:

@@ -13,7 +13,7 @@ import pytest
 
 from kvision_export.errors import ExportError
 from kvision_export.formats import FORMATS
-from kvision_export.tflite import convert, flatbuffer, lstm, probe, runtimes
+from kvision_export.tflite import convert, flatbuffer, freeze, lstm, probe, runtimes
 from kvision_export.tflite.convert import Converted
 from tests.export.tflite import nets
 
@@ -222,6 +222,20 @@ def test_a_crash_loses_only_the_format_at_work(pair: Pair, monkeypatch: pytest.M
 def test_a_calibrated_format_without_calibration_is_refused_at_once(pair: Pair, tmp_path: Path) -> None:
     with pytest.raises(ExportError, match="tflite-int8 is calibrated on training images; give a calibration"):
         convert.convert(pair.nets, INT8, tmp_path / "x.tflite")
+
+
+def test_calibration_images_that_fill_no_batch_are_refused_at_once(pair: Pair, tmp_path: Path) -> None:
+    few = nets.calibration(**pair.calls)
+    with pytest.raises(ExportError, match=r"tflite-int8: .* do not fill a batch of 999; give --calibration 999 or more, or a smaller --batch"):
+        convert.convert(pair.nets, INT8, tmp_path / "x.tflite", calibration=few, batch=999)
+
+
+def test_outputs_of_one_name_are_refused() -> None:
+    image = keras.Input((4,), name="image")
+    layer = keras.layers.Dense(2, name="twice")
+    net = keras.Model(image, [layer(image), layer(image * 2)])
+    with pytest.raises(ExportError, match="outputs twice, twice can't be told apart by name; let it return a dict"):
+        freeze.output_names(net)
 
 
 def test_a_full_disk_is_said_to_be_one(pair: Pair) -> None:
