@@ -1,4 +1,4 @@
-"""The bundle's folder: built beside itself, put in place file by file, its manifest last; the old one stays whole until then."""
+"""The bundle's folder: a new one is finished in a staging folder inside, and then only renamed into place, the manifest last."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def check(out: Path) -> manifest.Manifest | None:
         out: The folder that is to be the bundle.
 
     Returns:
-        Its manifest; none where there is no bundle yet.
+        Its manifest; none where there is no bundle yet, or only what an export that was interrupted left.
 
     Raises:
         RunError: If the folder holds something else, or the bundle there can't be read.
@@ -47,7 +47,9 @@ def check(out: Path) -> manifest.Manifest | None:
             return manifest.read(out)
         except manifest.ManifestError as error:
             raise RunError(f"--out {out}: {error}, or give a new folder") from error
-    if any(not path.name.startswith(_STAGING) for path in out.iterdir()):
+    names = {path.name for path in out.iterdir()}
+    # A SavedModel is published before the manifest is written; a killed export leaves its staging folder.
+    if not any(name.startswith(_STAGING) for name in names) and names - {SAVED_MODEL}:
         raise RunError(f"--out {out}: holds files that are no bundle and would be mixed up with one; give a new folder")
     return None
 
@@ -61,28 +63,44 @@ def staging(out: Path) -> Iterator[Path]:
 
     Yields:
         The staging folder.
+
+    Raises:
+        RunError: If the folder can't be written, or another export writes it.
     """
-    with disk.writing(out, "the bundle", "--out"):
-        out.mkdir(parents=True, exist_ok=True)
-        for left in out.glob(f"{_STAGING}*"):
-            if not psutil.pid_exists(int(left.name.removeprefix(_STAGING))):
-                shutil.rmtree(left)
-        folder = out / f"{_STAGING}{os.getpid()}"
-        folder.mkdir()
+    folder = out / f"{_STAGING}{os.getpid()}"
     try:
+        with disk.writing(out, "the bundle", "--out"):
+            folder.mkdir(parents=True, exist_ok=True)
+            for other in set(out.glob(f"{_STAGING}*")) - {folder}:
+                number = other.name.removeprefix(_STAGING)
+                if number.isdecimal() and psutil.pid_exists(int(number)):
+                    raise RunError(f"--out {out}: another export, process {number}, is writing this bundle; wait for its end, or give another folder")
+                shutil.rmtree(other)
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-        if not any(out.iterdir()):
+        with contextlib.suppress(OSError):  # it is not empty, or was never made
             out.rmdir()
 
 
-def place(source: Path, target: Path) -> None:
-    """Puts a finished file into the bundle, over an older one of the same name."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with source.open("rb") as file:
-        os.fsync(file.fileno())
-    source.replace(target)
+def place(staged: Path, out: Path, gone: Iterable[str]) -> None:
+    """Makes a finished tree the bundle: renames only, which take neither time nor space, the manifest last.
+
+    Args:
+        staged: The tree, in the staging folder.
+        out: The bundle.
+        gone: Files of the earlier bundle, by their paths in it, that the new manifest does not know; removed in the end.
+    """
+    disk.flush_files(staged)
+    files = [path.relative_to(staged) for path in staged.rglob("*") if path.is_file()]
+    for name in sorted(files, key=lambda name: name.as_posix() == manifest.NAME):
+        (out / name).parent.mkdir(parents=True, exist_ok=True)
+        (staged / name).replace(out / name)
+    for folder in {out / name.parent for name in files}:
+        disk.flush_folder(folder)
+    for path in (out / each for each in gone):
+        if path.resolve().is_relative_to(out.resolve()):
+            path.unlink(missing_ok=True)
 
 
 def sha256(path: Path) -> str:
@@ -100,22 +118,21 @@ def size(path: Path) -> int:
     return sum(each.stat().st_size for each in path.rglob("*") if each.is_file()) if path.is_dir() else path.stat().st_size
 
 
-def checksums(out: Path, model_files: Iterable[str]) -> dict[str, str]:
-    """sha256 of every file of the bundle that is neither a model, nor rejected, nor the manifest, by its path."""
-    models = tuple(model_files)
-    found = {}
-    for path in sorted(each for each in out.rglob("*") if each.is_file()):
-        name = path.relative_to(out).as_posix()
-        other = name == manifest.NAME or name.startswith((_STAGING, f"{REJECTED}/", f"{SAVED_MODEL}/"))
-        if not other and name not in models:
-            found[name] = sha256(path)
-    return found
+def checksums(staged: Path, model_files: Iterable[str]) -> dict[str, str]:
+    """sha256 of every file of a tree that is neither a model, nor rejected, by its path."""
+    models = set(model_files)
+    names = sorted(each.relative_to(staged).as_posix() for each in staged.rglob("*") if each.is_file())
+    return {name: sha256(staged / name) for name in names if name not in models and not name.startswith(f"{REJECTED}/")}
+
+
+def listed(made: manifest.Manifest) -> set[str]:
+    """The files that a manifest knows, but for SavedModels: those are a server's to forget."""
+    return {each.path for each in made.files if not each.path.startswith(f"{SAVED_MODEL}/")} | set(made.checksums)
 
 
 def write(out: Path, made: manifest.Manifest) -> None:
-    """Writes the manifest, the last step: from now on the bundle is the new one."""
+    """Writes the manifest."""
     disk.replace(out / manifest.NAME, made.to_json().encode())
-    disk.flush_folder(out)
 
 
 def versions() -> dict[str, str]:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
 import shutil
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from kvision.core import disk
+from kvision.core.errors import UsageError
 from kvision.core.jsonable import jsonable
-from kvision.engine import runfolder, state
+from kvision.engine import runfolder
 from kvision_edge import manifest
-from kvision_export import bundle, formats, lite, samples
+from kvision_export import bundle, description, formats, lite, samples
 from kvision_export.errors import ExportError
 from kvision_export.parity import finding, gates, given, page, pictures, proof, runner
 from kvision_export.saved_model import publish
@@ -28,9 +27,10 @@ if TYPE_CHECKING:
     from kvision_export.parity.proof import Reference
     from kvision_export.subject import Subject
 
-CALIBRATION = "calibration.json"
 QAT = "qat"
 _RECORDS = ("resolved.json", "recipe.yaml", runfolder.DATA, runfolder.ENVIRONMENT)
+_OF_INT8 = (f"{formats.C_ARRAY}/", f"{QAT}/")
+"""What is made of, or tells of, the full int8 file."""
 _SHOWN = 4
 
 
@@ -42,18 +42,25 @@ class Result:
         out: The bundle.
         report: What was found of every file that was made.
         refused: Why a format could not be made.
-        choice: The file that suits a device best; none if no LiteRT file holds.
+        auto: Whether one LiteRT file that holds was enough.
     """
 
     out: Path
     report: page.Report
     refused: Mapping[Format, str]
-    choice: Finding | None
+    auto: bool
+
+    @property
+    def choice(self) -> Finding | None:
+        """The file that suits a device best; none if no LiteRT file of the bundle holds."""
+        return self.report.choice
 
     @property
     def failed(self) -> bool:
-        """Whether a file misses its gate or could not be made."""
-        return bool(self.refused) or any(not each.holds for each in self.report.findings)
+        """Whether a file misses its gate or could not be made; of the candidates of `--auto`, whether all do."""
+        settled = self.auto and self.choice is not None
+        missing = [each for each in self.refused if not (settled and each.is_tflite)]
+        return bool(missing) or any(each.kept and not each.holds for each in self.report.findings)
 
 
 def export(subject: Subject, wanted: Sequence[Format], out: Path, options: Options, tell: Callable[[str], None]) -> Result:
@@ -62,7 +69,8 @@ def export(subject: Subject, wanted: Sequence[Format], out: Path, options: Optio
     Args:
         subject: What is exported.
         wanted: The formats.
-        out: The bundle's folder; files of an earlier export of the same weights in other formats stay in it.
+        out: The bundle's folder; files of an earlier export of the same weights in other formats stay in it, those of other weights go, but for
+            published SavedModels, which a server may be using.
         options: How.
         tell: Is told what is being done.
 
@@ -70,7 +78,7 @@ def export(subject: Subject, wanted: Sequence[Format], out: Path, options: Optio
         What came of it; files that miss their gate lie under `rejected/`.
 
     Raises:
-        RunError: If the folder holds something else, or can't be written.
+        RunError: If the folder holds something else, can't be written, or another export is writing it.
         ExportError: If the trained system can't be exported at all.
     """
     old = bundle.check(out)
@@ -78,6 +86,8 @@ def export(subject: Subject, wanted: Sequence[Format], out: Path, options: Optio
         tell("evaluating the trained model")
         work = _Export(subject, out, folder, options, tell, proof.refer(subject))
         work.lite(wanted)
+        with disk.writing(out, "the bundle", "--out"):
+            work.stage()
         if any(each.name == formats.SAVEDMODEL for each in wanted):
             work.saved_model()
         tell("writing the bundle")
@@ -86,16 +96,18 @@ def export(subject: Subject, wanted: Sequence[Format], out: Path, options: Optio
 
 
 class _Export:
-    """One export on its way."""
+    """One export on its way. All that takes time or space happens in the staging folder; what is seen outside comes last, by renaming."""
 
     def __init__(self, subject: Subject, out: Path, folder: Path, options: Options, tell: Callable[[str], None], reference: Reference) -> None:
         self.subject, self.out, self.folder, self.options, self.tell, self.reference = subject, out, folder, options, tell, reference
+        self.staged = folder / "bundle"
+        self.source = description.source(subject, out)
         self.findings: list[Finding] = []
         self.files: dict[Format, Path] = {}
         self.refused: dict[Format, str] = {}
         self.entries: list[manifest.File] = []
         self.calibration: dict[str, Any] | None = None
-        self.choice: Finding | None = None
+        self.pairs: tuple[pictures.Pair, ...] = ()
 
     def lite(self, wanted: Sequence[Format]) -> None:
         """LiteRT files, and C source of one."""
@@ -107,18 +119,19 @@ class _Export:
         if not chosen:
             return
         made = lite.make(self.subject, chosen, self.folder, self.reference, self.options, self.tell, tuned=self._tuned(chosen))
-        self.choice = finding.auto(made.findings)
         self.calibration = made.calibration.to_json() if made.calibration else None
         self.refused |= made.refused
+        best = finding.auto([replace(each, kept=each.format in chosen) for each in made.findings])
+        if self.options.auto and best is not None:
+            chosen = [best.format, *([full] if source else [])]
         for each in made.findings:
-            notes = each.notes
-            if each.format not in chosen or (self.options.auto and each != self.choice):
-                notes = (*notes, "made for comparison, not in the bundle")
-            else:
+            if each.format in chosen:
                 self.files[each.format] = made.files[each.format]
-            self.findings.append(replace(each, path=_place_of(each), notes=notes))
-        if source and full in self.files and next(each for each in made.findings if each.format == full).holds:
-            c_array.write(self.files[full], disk_folder(self.out / formats.C_ARRAY), self.subject.name)
+                self.findings.append(replace(each, path=each.path if each.holds else f"{bundle.REJECTED}/{each.path}"))
+            else:
+                self.findings.append(replace(each, kept=False, notes=(*each.notes, "made for comparison, not in the bundle")))
+        if source:
+            self._c_source(full)
 
     def _tuned(self, chosen: Sequence[Format]) -> Subject | None:
         if not self.options.qat_epochs or not any(each.activations == "int8" for each in chosen):
@@ -128,9 +141,47 @@ class _Export:
         self.tell(f"fine-tuning with quantization for {self.options.qat_epochs} epochs")
         folder = self.folder / QAT
         tuned = qat.finetune(self.subject, folder, qat.QatOptions(epochs=self.options.qat_epochs, calibration=self.options.calibration))
-        for name in ("metrics.csv", "events.jsonl"):
-            bundle.place(folder / name, self.out / QAT / name)
+        with disk.writing(self.out, "the bundle", "--out"):
+            for name in ("metrics.csv", "events.jsonl"):
+                (folder / name).replace(_folder(self.staged / QAT) / name)
         return tuned
+
+    def _c_source(self, full: Format) -> None:
+        """C source of the full int8 file, or why there is none."""
+        chosen, made = formats.FORMATS[formats.C_ARRAY], next((each for each in self.findings if each.format == full), None)
+        if made is None or not made.holds:
+            self.refused[chosen] = f"{chosen.name}: is made of the {full.name} file, which {'misses its gate' if made else 'could not be made'}"
+            return
+        try:
+            with disk.writing(self.out, "the C source", "--out"):
+                c_array.write(self.files[full], _folder(self.staged / formats.C_ARRAY), self.subject.name)
+        except ExportError as error:
+            self.refused[chosen] = str(error)
+
+    def stage(self) -> None:
+        """Finishes the LiteRT files, with their samples and pictures."""
+        good = {each.format: self.files[each.format] for each in self.findings if each.holds and each.kept}
+        told = samples.write(self.subject, good, self.staged / bundle.SAMPLE)
+        best = finding.auto(self.findings)
+        shown = best.format if best is not None else next(iter(good), None)
+        if shown is not None:
+            differing = next(each for each in self.findings if each.format == shown).proof.differing
+            numbers = list(dict.fromkeys([*differing, *range(self.reference.count)]))[:_SHOWN]
+            self.pairs = tuple(pictures.draw(self.subject, {shown.short: good[shown]}, numbers))
+        for each in self.findings:
+            if each.kept:
+                self._stage_file(each, told.get(each.format))
+
+    def _stage_file(self, each: Finding, sample: manifest.Sample | None) -> None:
+        path = self.files[each.format]
+        signatures = flatbuffer.inspect(path).signatures
+        metadata.append(path, self.subject.session.pipeline.info.class_names, description.inside(self.subject, each.format.name, self.source))
+        target = self.staged / each.path
+        path.replace(_folder(target.parent) / target.name)
+        if each.holds:
+            sample = sample and replace(sample, outputs=f"{bundle.SAMPLE}/{sample.outputs}")
+            about = {"sample": sample, "calibrated": self.calibration is not None, "qat_epochs": self.options.qat_epochs}
+            self.entries.append(description.file(each, self.findings, target, signatures, **about))  # type: ignore[arg-type]
 
     def saved_model(self) -> None:
         """The SavedModel: proven before a server can see it."""
@@ -144,93 +195,73 @@ class _Export:
             limits = self.subject.system.gates
             failures = gates.judge(proven, chosen, limits, changed=self.options.gates)
             note = gates.limit(chosen, limits, self.options.gates).note
-            found.append(finding.Finding(chosen, "", bundle.size(folder), proven, tuple(failures), notes=(note,) if note else ()))
+            path = f"{bundle.REJECTED}/{bundle.SAVED_MODEL}"
+            found.append(finding.Finding(chosen, path, bundle.size(folder), proven, tuple(failures), notes=(note,) if note else ()))
             if failures:
-                shutil.copytree(folder, self.out / bundle.REJECTED / bundle.SAVED_MODEL, dirs_exist_ok=True)
+                shutil.copytree(folder, self.staged / path)
                 raise ExportError(f"{chosen.name}: {failures[0]}")
 
         try:
             path = publish.publish(self.subject, self.out / bundle.SAVED_MODEL, self.options.version, approve=approve)
-        except ExportError as error:
+        except (ExportError, UsageError) as error:
+            self.findings += found
             if not found:
                 self.refused[chosen] = str(error)
-            self.findings += [replace(each, path=f"{bundle.REJECTED}/{bundle.SAVED_MODEL}") for each in found]
             return
-        name = path.relative_to(self.out).as_posix()
-        self.findings += [replace(each, path=name) for each in found]
-        self.entries.append(self._entry(found[0], path, name, runner.SavedModel(path).signatures, None))
+        made = replace(found[0], path=path.relative_to(self.out).as_posix())
+        self.findings.append(made)
+        self.entries.append(description.file(made, self.findings, path, runner.SavedModel(path).signatures))
 
     def finish(self, old: manifest.Manifest | None) -> Result:
         """Everything in its place, the manifest last."""
-        good = {each.format: self.files[each.format] for each in self.findings if each.holds and each.format in self.files}
-        written = samples.write(self.subject, good, self.folder / bundle.SAMPLE)
-        for path in sorted((self.folder / bundle.SAMPLE).iterdir()):
-            bundle.place(path, self.out / bundle.SAMPLE / path.name)
-        report = self._report(good, self._earlier(old))
-        for each in self.findings:
-            if each.format in self.files:
-                self._place(each, written.get(each.format))
-        page.write(report, self.out)
+        same = old if old is not None and old.source.get("weights_sha256") == self.source["weights_sha256"] else None
+        earlier = self._earlier(same)
+        report = self._report(earlier)
+        _folder(self.staged)
+        page.write(report, self.staged)
         self._records()
-        files = sorted((*self.entries, *self._earlier(old)), key=self._rank)
-        bundle.write(self.out, self._manifest(tuple(files)))
-        return Result(self.out, report, self.refused, self.choice)
+        files = sorted((*self.entries, *earlier), key=lambda each: self._rank(each, report.choice))
+        sums = {**self._still(same, earlier), **bundle.checksums(self.staged, [each.path for each in self.entries])}
+        made = description.whole(self.subject, self.source, self.reference, files, dict(sorted(sums.items())))
+        bundle.write(self.staged, made)
+        self._forget_rejected(same)
+        bundle.place(self.staged, self.out, () if old is None else bundle.listed(old) - bundle.listed(made))
+        return Result(self.out, report, self.refused, self.options.auto)
 
-    def _place(self, each: Finding, sample: manifest.Sample | None) -> None:
-        """A LiteRT file into the bundle, or among the rejected ones."""
-        source, target = self.files[each.format], self.out / each.path
-        about = {"format": each.format.name, "source": self._source(), "preprocess": self._preprocess(), "decode": self.subject.system.decoding()}
-        metadata.append(source, self.subject.session.pipeline.info.class_names, jsonable(about))
-        signatures = flatbuffer.inspect(source).signatures
-        bundle.place(source, target)
-        other = self.out / (each.path.removeprefix(f"{bundle.REJECTED}/") if not each.holds else f"{bundle.REJECTED}/{each.path}")
-        other.unlink(missing_ok=True)
-        if each.holds:
-            where = sample and replace(sample, outputs=f"{bundle.SAMPLE}/{sample.outputs}")
-            self.entries.append(self._entry(each, target, each.path, signatures, where))
-
-    def _entry(
-        self, each: Finding, path: Path, name: str, signatures: Mapping[str, manifest.Signature], sample: manifest.Sample | None
-    ) -> manifest.File:
-        storage: dict[str, Any] = {
-            "weights": each.format.weights,
-            "activations": each.format.activations,
-            "edges": each.format.edges,
-            "notes": each.notes,
-        }
-        if each.format.calibrated and self.calibration:
-            storage |= {"calibration": CALIBRATION, "qat_epochs": self.options.qat_epochs}
-        return manifest.File(
-            path=name,
-            format=each.format.name,
-            bytes=bundle.size(path),
-            sha256=bundle.sha256(path),
-            signatures=signatures,
-            minimum_runtime=each.minimum_runtime,
-            quantization=jsonable(storage),
-            metrics=jsonable(each.proof.metrics),
-            proof=jsonable(page.row(each, self.findings)),
-            sample=sample,
-        )
-
-    def _earlier(self, old: manifest.Manifest | None) -> list[manifest.File]:
+    def _earlier(self, same: manifest.Manifest | None) -> list[manifest.File]:
         """Files of an earlier export of the same weights that this one does not replace."""
-        if old is None or old.source.get("weights_sha256") != self._source()["weights_sha256"]:
-            return []
-        again = {each.format.name for each in self.findings if each.format in self.files or each.format.name == formats.SAVEDMODEL}
-        return [each for each in old.files if each.format not in again and (self.out / each.path).exists()]
+        again = {each.format.name for each in self.findings if each.kept}
+        return [] if same is None else [each for each in same.files if each.format not in again and (self.out / each.path).exists()]
 
-    def _rank(self, each: manifest.File) -> tuple[bool, bool, int]:
+    def _still(self, same: manifest.Manifest | None, earlier: Sequence[manifest.File]) -> dict[str, str]:
+        """What is there beside these files from that export and still tells of them."""
+        if same is None:
+            return {}
+        samples = {each.sample.outputs for each in earlier if each.sample is not None}
+        again = _OF_INT8 if any(each.kept and each.format.name == formats.FULL_INT8 for each in self.findings) else ()
+        return {
+            name: told
+            for name, told in same.checksums.items()
+            if (self.out / name).is_file() and not name.startswith(again) and (not name.startswith(f"{bundle.SAMPLE}/") or name in samples)
+        }
+
+    def _forget_rejected(self, same: manifest.Manifest | None) -> None:
+        """Removes rejected files of other weights, and of what was made again now."""
+        rejected = self.out / bundle.REJECTED
+        if same is None:
+            shutil.rmtree(rejected, ignore_errors=True)
+        for each in self.findings:
+            if each.format.name == formats.SAVEDMODEL:
+                shutil.rmtree(rejected / bundle.SAVED_MODEL, ignore_errors=True)
+            elif each.kept and each.holds:
+                (rejected / each.path).unlink(missing_ok=True)
+
+    def _rank(self, each: manifest.File, choice: Finding | None) -> tuple[bool, bool, int]:
         """The best for a device first, the SavedModel last."""
-        is_choice = self.choice is not None and each.format == self.choice.format.name
+        is_choice = choice is not None and each.format == choice.format.name
         return not is_choice, each.format == formats.SAVEDMODEL, list(formats.FORMATS).index(each.format)
 
-    def _report(self, good: Mapping[Format, Path], earlier: Sequence[manifest.File]) -> page.Report:
-        chosen = self.choice.format if self.choice is not None and self.choice.format in good else next(iter(good), None)
-        pairs: tuple[pictures.Pair, ...] = ()
-        if chosen is not None:
-            numbers = pictures.differing(self.subject, good[chosen], _SHOWN)
-            pairs = tuple(pictures.draw(self.subject, {chosen.short: good[chosen]}, numbers))
+    def _report(self, earlier: Sequence[manifest.File]) -> page.Report:
         facts = [("Weights", f"{self.subject.weights} of {self.subject.run}")]
         if self.calibration:
             facts.append(("Calibration", f"{self.calibration['count']} training images, seed {self.calibration['seed']}"))
@@ -242,69 +273,21 @@ class _Export:
         system = self.subject.system
         where = str(self.subject.run)
         return page.Report(
-            self.subject.name, system.recipe.system, where, self.reference, system.monitor.metric, tuple(self.findings), pairs, tuple(facts)
+            self.subject.name, system.recipe.system, where, self.reference, system.monitor.metric, tuple(self.findings), self.pairs, tuple(facts)
         )
 
     def _records(self) -> None:
         """What the bundle keeps of the run, of the calibration, and of the labels."""
         for name in _RECORDS:
             if (self.subject.run / name).is_file():
-                disk.replace(disk_folder(self.out / given.RUN_FILES) / name, (self.subject.run / name).read_bytes())
+                (_folder(self.staged / given.RUN_FILES) / name).write_bytes((self.subject.run / name).read_bytes())
         if self.calibration:
-            runfolder.write_json(self.out / CALIBRATION, jsonable(self.calibration))
+            runfolder.write_json(self.staged / description.CALIBRATION, jsonable(self.calibration))
         labels = "".join(f"{name}\n" for name in self.subject.session.pipeline.info.class_names)
-        disk.replace(self.out / manifest.LABELS, labels.encode())
-
-    def _preprocess(self) -> dict[str, Any] | None:
-        if not self.subject.takes_pictures:
-            return None
-        found = self.subject.preprocess
-        return {"size_px": found.size_px, "fit": found.fit, "mean": found.mean, "std": found.std}
-
-    def _source(self) -> dict[str, Any]:
-        session, run = self.subject.session, self.subject.run.resolve()
-        return {
-            "run": str(run),
-            "run_relative": os.path.relpath(run, self.out.resolve()),
-            "weights": self.subject.weights,
-            "weights_sha256": _fingerprint(self.subject),
-            "system": self.subject.system.recipe.system,
-            "recipe": str(session.resolved.path),
-            "precision": runfolder.read_json(run / runfolder.ENVIRONMENT).get("precision", "fp32"),
-        }
-
-    def _manifest(self, files: tuple[manifest.File, ...]) -> manifest.Manifest:
-        info, preprocess = self.subject.session.pipeline.info, self._preprocess()
-        return manifest.Manifest(
-            name=self.subject.name,
-            task=self.subject.system.task,
-            files=files,
-            preprocess=None if preprocess is None else manifest.Preprocess(**preprocess),
-            labels=info.class_names,
-            colours=info.palette,
-            decode=self.subject.system.decoding(),
-            metrics=jsonable(self.reference.metrics),
-            source=self._source(),
-            versions=bundle.versions(),
-            sample_input=f"{bundle.SAMPLE}/{samples.INPUT}",
-            checksums=bundle.checksums(self.out, [each.path for each in files]),
-        )
+        (self.staged / manifest.LABELS).write_text(labels, encoding="utf-8")
 
 
-def disk_folder(path: Path) -> Path:
+def _folder(path: Path) -> Path:
     """The folder, made if need be."""
     path.mkdir(parents=True, exist_ok=True)
     return path
-
-
-def _place_of(each: Finding) -> str:
-    """Where a LiteRT file goes in the bundle."""
-    return each.path if each.holds else f"{bundle.REJECTED}/{each.path}"
-
-
-def _fingerprint(subject: Subject) -> str:
-    """sha256 of all weights, by name and value."""
-    found = hashlib.sha256()
-    for name, value in sorted(state.read(subject.session.weights()).items()):
-        found.update(name.encode() + value.tobytes())
-    return found.hexdigest()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -109,19 +110,26 @@ def make(
         made |= _converted(tuned, trained, folder, ranges, options, trained_ranges=True)
     good = {each: result for each in chosen if isinstance(result := made[each], convert.Converted)}
     exact = good[formats.FORMATS[formats.FP32]].path if formats.FORMATS[formats.FP32] in good else None
+    refused = {each: str(result) for each, result in made.items() if isinstance(result, ExportError)}
     found, files = [], {}
     for each, result in good.items():
         tell(f"proving {each.name} on {words.counted(reference.count, 'validation image')}")
-        judged = _judged(subject, each, result, reference, options)
+        try:
+            judged = _judged(subject, each, result, reference, options)
+        except ExportError as error:  # some files can be made and not be run
+            refused[each] = f"{each.name}: {error}"
+            continue
         files[each] = result.path
         if not judged.holds and each.gate != "fp32" and exact is not None:
             looked = ranges or calibration.choose(subject, layers.EXAMPLES)
-            judged, files[each] = _mended(subject, judged, result.path, exact, reference, looked, options, tell)
+            try:
+                judged, files[each] = _mended(subject, judged, result, exact, reference, looked, options, tell)
+            except ExportError as error:
+                judged = replace(judged, notes=(*judged.notes, f"could not be mended, or its layers not be compared: {error}"))
         found.append(judged)
     tell("measuring latencies")
     times = latency.measure({each.name: path for each, path in files.items()})
     found = [replace(each, latency=times[each.format.name]) for each in found]
-    refused = {each: str(result) for each, result in made.items() if isinstance(result, ExportError)}
     return Lite(tuple(found), files, refused, ranges)
 
 
@@ -154,7 +162,7 @@ def _judged(subject: Subject, chosen: Format, made: Converted, reference: Refere
         bytes=made.path.stat().st_size,
         proof=proven,
         failures=tuple(failures),
-        ops=dict(sum(facts.ops.values(), start=type(next(iter(facts.ops.values())))())),
+        ops=dict(sum(facts.ops.values(), start=Counter[str]())),
         float_ops=tuple(facts.float_ops),
         minimum_runtime=facts.minimum_runtime,
         notes=tuple(note for note in (*made.notes, bound.note) if note),
@@ -164,7 +172,7 @@ def _judged(subject: Subject, chosen: Format, made: Converted, reference: Refere
 def _mended(
     subject: Subject,
     missed: Finding,
-    path: Path,
+    first: Converted,
     exact: Path,
     reference: Reference,
     ranges: Calibration,
@@ -172,17 +180,16 @@ def _mended(
     tell: Callable[[str], None],
 ) -> tuple[Finding, Path]:
     """A file that misses its gate: the layers that lose most, and, if asked for, the file with as few of them as will do in float."""
+    path = first.path
     if not options.repair:
         tell(f"{missed.format.name} misses its gate: looking for the layers that lose most")
         return replace(missed, worst=tuple(layers.rank(exact, path, ranges.inputs)[:WORST_SHOWN])), path
     tell(f"{missed.format.name} misses its gate: keeping its worst layers in float")
-    trials = 0
+    trials = {path: first}
 
     def make(kept: Collection[str]) -> Path:
-        nonlocal trials
-        trials += 1
-        out = path.with_name(f"{path.stem}-{trials}.tflite")
-        return convert.convert(
+        out = path.with_name(f"{path.stem}-{len(trials)}.tflite")
+        trials[out] = convert.convert(
             subject,
             missed.format,
             out,
@@ -192,12 +199,14 @@ def _mended(
             allow_flex=options.allow_flex,
             timeout_s=options.time_limit_s,
             keep_float=kept,
-        ).path
+        )
+        return out
 
     tried = repair.repair(subject, missed.format, path, exact, reference, make, ranges.inputs, changed=options.gates)
     if tried.mended is None:
         return replace(missed, worst=tried.worst[:WORST_SHOWN], repair=tried), path
     step = tried.mended
-    made = convert.Converted(step.path, 0.0, "", (f"repaired: {words.counted(len(step.kept), 'operation')} kept in float",))
+    done = trials[step.path]
+    made = replace(done, notes=(*done.notes, f"repaired: {words.counted(len(step.kept), 'operation')} kept in float"))
     judged = _judged(subject, missed.format, made, reference, options, mended=tried)
     return replace(judged, path=missed.path, repair=tried, worst=tried.worst[:WORST_SHOWN]), step.path

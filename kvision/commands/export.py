@@ -70,26 +70,27 @@ def run(
         The exit code: 0, or 4 if a file misses its gate or could not be made.
 
     Raises:
-        UsageError: If the options do not fit.
+        UsageError: If the options do not fit, or the source is no run but was exported.
         RunError: If the run can't be used, or the bundle's folder not be written.
         ExportError: If the system can't be exported.
     """
     from kvision_export import formats
+    from kvision_export.parity import gates as gating
 
     wanted = formats.parse(to)
-    found = trained.find(Path(source), weights)
-    folder = Path(out) if out is not None else found.run / BUNDLE
-    from kvision_export.parity import gates as gating  # brings TensorFlow: after the quick mistakes
-
     changed = gating.overrides(gates)
-    from kvision_export import flow, lite
-
-    options = lite.Options(batch, runtime, calibration, qat_epochs, repair, auto, allow_flex, version, changed, time_limit)
-    subject = open_subject(Path(source), weights)
-    if not wanted:
-        wanted = _suited(subject, everything=auto)
     if repair and qat_epochs:
         raise UsageError("--repair with --qat: give one of them; a file of --qat has trained ranges for every layer")
+    found = trained.find(Path(source), weights)
+    if found.exported is not None:
+        raise UsageError(f"{source}: was exported already, from the run {found.run}; give that run")
+    folder = Path(out) if out is not None else found.run / BUNDLE
+    from kvision_export import flow, lite  # brings TensorFlow: after the quick mistakes
+
+    options = lite.Options(batch, runtime, calibration, qat_epochs, repair, auto, allow_flex, version, changed, time_limit)
+    subject = _opened(found)
+    if not wanted:
+        wanted = _suited(subject, everything=auto)
     result = flow.export(subject, wanted, folder, options, _teller())
     if json_lines:
         _print_json(result)
@@ -108,9 +109,12 @@ def open_subject(source: Path, weights: str = "best") -> Subject:
     Returns:
         The system in float32 on the CPU, with the run's data.
     """
+    return _opened(trained.find(source, weights))
+
+
+def _opened(found: trained.Trained) -> Subject:
     from kvision_export.subject import Subject
 
-    found = trained.find(source, weights)
     session = trained.open_session(found, devices="cpu", precision="fp32")
     return Subject(session, found.run, found.origin, found.weights, found.run.resolve().name)
 
@@ -168,7 +172,7 @@ def _print_table(result: Result) -> None:
             "" if each.latency is None else words.number(each.latency.timings[1].p50_ms),
             "" if speed is None else f"{speed:.1f}x",
             each.minimum_runtime,
-            "[green]holds[/]" if each.holds else "[red]rejected[/]",
+            "compared" if not each.kept else "[green]holds[/]" if each.holds else "[red]rejected[/]",
         )
     console.print(table, "")
     for each in findings:

@@ -53,6 +53,14 @@ def write_flushed(path: Path, data: bytes) -> None:
         os.fsync(file.fileno())
 
 
+def flush_files(folder: Path) -> None:
+    """Returns when every file in a folder and below it is on the disk."""
+    for path in folder.rglob("*"):
+        if path.is_file():
+            with path.open("rb") as file:
+                os.fsync(file.fileno())
+
+
 def flush_folder(path: Path) -> None:
     """Returns when the names in a folder are on the disk."""
     descriptor = os.open(path, os.O_RDONLY)

@@ -2,15 +2,12 @@ from __future__ import annotations
 
 import hashlib
 import os
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from kvision.core.errors import RunError
 from kvision_export import bundle
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 DEAD = 2**22 + 1
 """No process has this number: it is above the kernel's highest."""
@@ -18,7 +15,7 @@ DEAD = 2**22 + 1
 
 def test_a_folder_of_something_else_is_not_mixed_with_a_bundle(tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").touch()
-    with pytest.raises(RunError, match="holds files that are no bundle.*give a new folder"):
+    with pytest.raises(RunError, match=r"holds files that are no bundle.*give a new folder"):
         bundle.check(tmp_path)
     with pytest.raises(RunError, match="is a file"):
         bundle.check(tmp_path / "thesis.tex")
@@ -31,21 +28,61 @@ def test_a_damaged_manifest_is_told(tmp_path: Path) -> None:
         bundle.check(tmp_path)
 
 
+def test_what_an_interrupted_export_left_is_no_obstacle(tmp_path: Path) -> None:
+    (tmp_path / "saved_model").mkdir()
+    assert bundle.check(tmp_path) is None, "published before the manifest"
+    (tmp_path / "unet-fp32.tflite").touch()
+    with pytest.raises(RunError, match="holds files that are no bundle"):
+        bundle.check(tmp_path)
+    (tmp_path / f".staging-{DEAD}").mkdir()
+    assert bundle.check(tmp_path) is None, "killed"
+
+
 def test_staging_goes_away_whatever_happens(tmp_path: Path) -> None:
     out = tmp_path / "bundle"
-    with pytest.raises(KeyboardInterrupt), bundle.staging(out) as folder:
-        (folder / "half.tflite").write_bytes(b"x")
-        raise KeyboardInterrupt
+
+    def interrupted() -> None:
+        with bundle.staging(out) as folder:
+            (folder / "half.tflite").write_bytes(b"x")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
     assert not out.exists()
 
 
-def test_what_a_killed_export_left_is_removed_and_a_running_one_is_not(tmp_path: Path) -> None:
-    dead, alive = tmp_path / f".staging-{DEAD}", tmp_path / f".staging-{os.getppid()}"
+def test_what_a_killed_export_left_is_removed(tmp_path: Path) -> None:
+    dead = tmp_path / f".staging-{DEAD}"
     dead.mkdir()
-    alive.mkdir()
     with bundle.staging(tmp_path):
         assert not dead.exists()
-        assert alive.exists()
+
+
+def test_two_exports_do_not_write_one_bundle(tmp_path: Path) -> None:
+    alive = tmp_path / f".staging-{os.getppid()}"
+    alive.mkdir()
+    with pytest.raises(RunError, match=f"another export, process {os.getppid()}, is writing this bundle; wait"), bundle.staging(tmp_path):
+        pass
+    assert list(tmp_path.iterdir()) == [alive]
+
+
+def test_a_finished_tree_is_put_in_place_with_the_manifest_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    staged, out, outside = tmp_path / "staged", tmp_path / "out", tmp_path / "mine.txt"
+    for folder, content in ((staged, "new"), (out, "old")):
+        (folder / "sample").mkdir(parents=True)
+        for name in ("a.tflite", "sample/a.npz", "manifest.json", "z.txt"):
+            (folder / name).write_text(content)
+    for path in (out / "gone.tflite", outside):
+        path.touch()
+    moved = []
+    replace = Path.replace
+    monkeypatch.setattr(Path, "replace", lambda self, target: moved.append(self.name) or replace(self, target))
+    bundle.place(staged, out, {"gone.tflite", "never.tflite", "../mine.txt"})
+    assert {path.relative_to(out).as_posix(): path.read_text() for path in out.rglob("*") if path.is_file()} == {
+        "a.tflite": "new", "sample/a.npz": "new", "manifest.json": "new", "z.txt": "new"
+    }  # fmt: skip
+    assert moved[-1] == "manifest.json"
+    assert outside.exists(), "a manifest that names files elsewhere removes none of them"
 
 
 def test_a_folder_s_sum_is_that_of_its_listing(tmp_path: Path) -> None:

@@ -3,23 +3,59 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
+import errno
+import functools
 import json
 import shutil
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from kvision_edge import manifest
 
 from kvision.commands import export
 from kvision.core.errors import RunError, UsageError
-from kvision_export import bundle, flow
-from kvision_export.parity import runner
+from kvision_edge import manifest
+from kvision_export import bundle, flow, formats
+from kvision_export.errors import ExportError
+from kvision_export.parity import finding, latency, proof, runner
+from kvision_export.tflite import convert
+from kvision_export.tflite.convert import Converted
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
+    from kvision_export.formats import Format
+    from kvision_export.subject import Subject
+
 WANTED = ("savedmodel,tflite-fp32", "tflite-int8-full")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def brief() -> Iterator[None]:
+    """Latencies are measured, but for no longer than it takes to find that they can be."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(latency, "measure", functools.partial(latency.measure, threads=latency.THREADS, budget_s=0.0))
+        yield
+
+
+@pytest.fixture(scope="module")
+def converted(subject: Subject, tmp_path_factory: pytest.TempPathFactory) -> dict[Format, Converted]:
+    """LiteRT files, made once."""
+    folder = tmp_path_factory.mktemp("converted")
+    made = convert.convert_many(subject, {each: folder / each.short for each in formats.parse(["tflite-fp32,tflite-fp16"])})
+    return {each: found for each, found in made.items() if isinstance(found, Converted)}
+
+
+@pytest.fixture
+def quick(converted: dict[Format, Converted], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Exports take the files that were made once: a child that converts takes seconds to start."""
+
+    def convert_many(subject: object, outs: dict[Format, Path], **options: object) -> dict[Format, Converted]:
+        return {each: dataclasses.replace(converted[each], path=shutil.copy(converted[each].path, out)) for each, out in outs.items()}
+
+    monkeypatch.setattr(convert, "convert_many", convert_many)
 
 
 @pytest.fixture(scope="module")
@@ -77,16 +113,27 @@ def test_the_report_and_its_tables_are_of_every_file(exported: Path) -> None:
     assert len(page.encode()) < 5_000_000
 
 
+@pytest.mark.usefixtures("quick")
 def test_a_second_export_adds_to_the_bundle_but_not_to_one_of_other_weights(own: Path, trained_once: Path) -> None:
     assert export.run(trained_once, ["tflite-fp16"], out=own) == 0
-    assert {each.format for each in manifest.read(own).files} == {"savedmodel", "tflite-fp32", "tflite-int8-full", "tflite-fp16"}
+    made = manifest.read(own)
+    assert {each.format for each in made.files} == {"savedmodel", "tflite-fp32", "tflite-int8-full", "tflite-fp16"}
+    assert {"sample/int8-full.npz", "sample/fp16.npz", "calibration.json", "source/resolved.json"} <= set(made.checksums)
+    assert all(bundle.sha256(own / name) == sum_ for name, sum_ in made.checksums.items())
     values = json.loads((own / manifest.NAME).read_text())
     values["source"]["weights_sha256"] = "0" * 64
     (own / manifest.NAME).write_text(json.dumps(values))
+    mine = own / "mine.txt"
+    mine.touch()
     assert export.run(trained_once, ["tflite-fp32"], out=own) == 0
-    assert {each.format for each in manifest.read(own).files} == {"tflite-fp32"}
+    made = manifest.read(own)
+    assert {each.format for each in made.files} == {"tflite-fp32"}
+    left = {path.relative_to(own).as_posix() for path in own.rglob("*") if path.is_file() and "saved_model" not in path.parts}
+    assert left == {"unet-fp32.tflite", "manifest.json", "mine.txt", *made.checksums}, "nothing of the other weights"
+    assert {name for name in left if name.startswith("sample/")} == {"sample/picture.png", "sample/input.npz", "sample/fp32.npz"}
 
 
+@pytest.mark.usefixtures("quick")
 def test_a_missed_gate_ends_with_an_exit_code_and_the_file_among_the_rejected(
     trained_once: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -110,6 +157,66 @@ def test_a_fault_leaves_the_earlier_bundle_whole(own: Path, trained_once: Path, 
     with pytest.raises(KeyboardInterrupt):
         export.run(trained_once, ["tflite-fp16"], out=own)
     assert {path: path.read_bytes() for path in own.rglob("*") if path.is_file()} == before
+
+
+@pytest.fixture
+def calm(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No file is slower than another: which one it is on a busy machine is for the tests of the choice itself."""
+    monkeypatch.setattr(finding, "slower", lambda each, findings: "")
+
+
+@pytest.mark.usefixtures("calm", "quick")
+def test_what_was_made_for_comparison_is_no_choice(trained_once: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "bundle"
+    assert export.run(trained_once, ["tflite-fp16"], out=out, gates=["fp16=0"], json_lines=True) in (0, export.MISSED)
+    single, half, last = map(json.loads, capsys.readouterr().out.splitlines())
+    assert (single["format"], single["verdict"], single["path"]) == ("tflite-fp32", "compared", None)
+    assert last["choice"] == ("tflite-fp16" if half["verdict"] == "good" else None)
+    assert not (out / "unet-fp32.tflite").exists()
+    assert json.loads((out / "proof.json").read_text())["choice"] == last["choice"]
+
+
+@pytest.mark.usefixtures("calm", "quick")
+def test_auto_keeps_one_file_and_candidates_that_miss_do_not_fail(trained_once: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "bundle"
+    code = export.run(trained_once, ["tflite-fp32,tflite-fp16"], out=out, auto=True, gates=["fp32=0", "fp16=100"], json_lines=True)
+    *_, last = map(json.loads, capsys.readouterr().out.splitlines())
+    assert (code, last["failed"], last["choice"]) == (0, False, "tflite-fp16")
+    assert [path.name for path in out.rglob("*.tflite")] == ["unet-fp16.tflite"]
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_file_that_does_not_run_costs_no_other_one(trained_once: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    prove = proof.prove
+
+    def failing(subject: object, path: Path, reference: object) -> object:
+        if "fp16" in path.name:
+            raise ExportError(f"{path}: fails")
+        return prove(subject, path, reference)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(proof, "prove", failing)
+    out = tmp_path / "bundle"
+    assert export.run(trained_once, ["tflite-fp32,tflite-fp16"], out=out) == export.MISSED
+    assert [each.format for each in manifest.read(out).files] == ["tflite-fp32"]
+
+
+def test_a_fault_at_the_very_end_leaves_the_earlier_bundle_whole(own: Path, trained_once: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = {path: path.read_bytes() for path in own.rglob("*") if path.is_file()}
+
+    def full(*args: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(flow.lite, "make", lambda *args, **options: flow.lite.Lite((), {}, {}, None))
+    monkeypatch.setattr(flow.page, "write", full)
+    with pytest.raises(RunError, match="No space left on device; free some space, or choose another place with --out"):
+        export.run(trained_once, ["tflite-fp32"], out=own)
+    assert {path: path.read_bytes() for path in own.rglob("*") if path.is_file()} == before
+
+
+def test_what_was_exported_is_not_exported_again(exported: Path) -> None:
+    for source in (exported, exported / "unet-fp32.tflite"):
+        with pytest.raises(UsageError, match=r"was exported already, from the run .*; give that run"):
+            export.run(source)
 
 
 def test_mistakes_are_told_before_anything_is_made(trained_once: Path, tmp_path: Path) -> None:

@@ -36,6 +36,7 @@ class Finding:
         worst: Layers that lose most, where it was rejected.
         repair: The trials to mend it, if it was tried.
         notes: What else a reader should know, such as a gate that was loosened.
+        kept: Whether it is in the bundle, or among its rejected files; else it was made to compare the others with.
     """
 
     format: Format
@@ -50,6 +51,7 @@ class Finding:
     worst: tuple[LayerLoss, ...] = ()
     repair: Repair | None = None
     notes: tuple[str, ...] = ()
+    kept: bool = True
 
     @property
     def holds(self) -> bool:
@@ -94,13 +96,13 @@ def busy(finding: Finding) -> str:
 
 
 def auto(findings: Sequence[Finding]) -> Finding | None:
-    """The smallest LiteRT file that holds its gate and is not slower than fp32.
+    """The smallest LiteRT file that is kept, holds its gate, and is not slower than fp32.
 
     Args:
-        findings: Of a bundle, the fp32 file among them.
+        findings: Of a bundle, the fp32 file among them, kept or not.
 
     Returns:
         The choice; none if no file holds.
     """
-    good = [each for each in findings if each.format.is_tflite and each.holds and not slower(each, findings)]
+    good = [each for each in findings if each.format.is_tflite and each.kept and each.holds and not slower(each, findings)]
     return min(good, key=lambda each: each.bytes, default=None)

@@ -6,7 +6,7 @@ Finding reads small files only, and does not load TensorFlow.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -123,7 +123,7 @@ def _described(path: Path) -> Given:
     if folder is not None:
         made = _read(folder)
         found = _checked(path, folder, made)
-        preprocess = None if made.preprocess is None else {name: getattr(made.preprocess, name) for name in ("size_px", "fit", "mean", "std")}
+        preprocess = None if made.preprocess is None else asdict(made.preprocess)
         return _given(path, found, made.labels, made.source, preprocess, folder)
     texts = metadata.read(path) if path.suffix == TFLITE and path.is_file() else {}
     try:

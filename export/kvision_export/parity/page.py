@@ -84,8 +84,8 @@ def row(each: Finding, findings: Sequence[Finding]) -> dict[str, Any]:
     single, proof = judging.find(findings), each.proof
     found: dict[str, Any] = {
         "format": each.format.name,
-        "path": each.path,
-        "verdict": "good" if each.holds else "rejected",
+        "path": each.path if each.kept else None,
+        "verdict": "compared" if not each.kept else "good" if each.holds else "rejected",
         "bytes": each.bytes,
         "size_ratio": None if single is None else round(each.bytes / single.bytes, 4),
         "metric": proof.metric,

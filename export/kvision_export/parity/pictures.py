@@ -65,32 +65,6 @@ def draw(subject: Subject, files: Mapping[str, Path], numbers: Sequence[int]) ->
     return found
 
 
-def differing(subject: Subject, path: Path, most: int, *, among: int = 64) -> list[int]:
-    """The validation examples about which Keras and a file disagree most, by `System.decision`.
-
-    Args:
-        subject: What was exported.
-        path: The exported file.
-        most: How many.
-        among: The first examples of the split, of which they are chosen.
-
-    Returns:
-        Their numbers, the greatest disagreement first; the first examples where the system has no such output.
-    """
-    pipeline, decision = subject.session.pipeline, subject.system.decision
-    numbers = list(range(min(among, pipeline.num_val)))
-    if not decision:
-        return numbers[:most]
-    other = standin.system_on(subject.system, standin.calls_of(open_file(path), subject.system, str(path)))
-    graphs = [tf.function(system.predict_step) for system in (subject.system, other)]
-    shares = {}
-    for number in numbers:
-        image = subject.preprocess.normalise(tf.convert_to_tensor(pipeline.raw("val", number)["image"]))[None]
-        mine, theirs = (graph(image)[decision] for graph in graphs)
-        shares[number] = float(tf.reduce_mean(tf.cast(mine != theirs, tf.float32)))
-    return sorted(numbers, key=lambda number: -shares[number])[:most]
-
-
 def _uri(system: System, image: np.ndarray, output: Mapping[str, np.ndarray], truth: Mapping[str, np.ndarray]) -> str:
     """A prediction drawn by the system, as a data URI; a large one as a JPEG."""
     picture = system.picture(image, output, truth)

@@ -57,7 +57,7 @@ def publish(subject: Subject, parent: Path, version: int | None = None, *, appro
             warmup.write(staging, warmup.record(subject), subject.name)
             outputs = warmup.replay(staging)
             approve(staging)
-            _flush(staging)
+            disk.flush_files(staging)
             staging.rename(target)
             disk.flush_folder(base)
             models = sorted(each.name for each in parent.iterdir() if versions(each))
@@ -78,11 +78,3 @@ def _sweep(base: Path) -> None:
         pid = left.name.rpartition("-")[2]
         if not (pid.isdecimal() and psutil.pid_exists(int(pid))) or int(pid) == os.getpid():
             shutil.rmtree(left)
-
-
-def _flush(folder: Path) -> None:
-    """Has every file of a folder on the disk before its name is."""
-    for path in folder.rglob("*"):
-        if path.is_file():
-            with path.open("rb") as file:
-                os.fsync(file.fileno())

@@ -42,6 +42,9 @@ def test_auto_takes_the_smallest_that_holds_and_is_not_slower() -> None:
     assert finding.auto([FP32, FP16, DYNAMIC, INT4]) is FP16, "2% is no difference"
     assert finding.auto([FP32, DYNAMIC, INT4]) is FP32
     assert finding.auto([INT4]) is None
+    aside = dataclasses.replace(FP32, kept=False)
+    assert finding.auto([aside, FP16, DYNAMIC]) is FP16
+    assert finding.auto([aside, DYNAMIC]) is None, "compared with, but not there to be chosen"
     assert finding.auto([found("savedmodel", 10, None)]) is None
 
 
