@@ -38,7 +38,7 @@ def export(
     source: RunSource,
     to: Annotated[
         list[str] | None,
-        typer.Option(help="Formats, separated by commas: savedmodel, tflite-fp32, -fp16, -dynamic, -int8, -int8-full, -int16x8, -int4, or all."),
+        typer.Option(help="Separated by commas: savedmodel, tflite-fp32, -fp16, -dynamic, -int8, -int8-full, -int16x8, -int4, c-array, or all."),
     ] = None,
     out: Annotated[str | None, typer.Option(help="The bundle's folder; else bundle/ in the run.")] = None,
     weights: Annotated[Weights, typer.Option(help="Which of the run's weights.")] = Weights.best,
@@ -118,9 +118,9 @@ def serve(
 
 
 def client(
-    url: Annotated[str, typer.Argument(metavar="URL", help="http://HOST:8501, grpc://HOST:8500, or with /v1/models/NAME behind it.")],
+    url: Annotated[str, typer.Argument(metavar="URL", help="http://HOST:8501/v1/models/NAME, or grpc://HOST:8500/NAME.")],
     inputs: Annotated[list[str], typer.Argument(metavar="IMAGE", help="Image files, folders or globs.")],
-    model: Annotated[str | None, typer.Option(help="The model's name, if the server has several.")] = None,
+    model: Annotated[str | None, typer.Option(help="The model's name, where the URL has none.")] = None,
     out: Annotated[str | None, typer.Option(help="Folder for answers.json and pictures; else answers/<n>.")] = None,
     grpc: Annotated[bool, typer.Option("--grpc", help="HOST:PORT alone is gRPC.")] = False,
     signature: Annotated[str, typer.Option(help="The function that takes encoded images.")] = "serving_default",
@@ -132,7 +132,7 @@ def client(
 ) -> None:
     """Send images to a server, and write its answers.
 
-    Example: kvision client http://localhost:8501 photos/ --out answers
+    Example: kvision client http://localhost:8501/v1/models/unet photos/
     """
     with computing(verbose):
         from kvision.commands import client as command

@@ -202,7 +202,7 @@ def _answer(name: str, row: dict[str, Any] | str) -> Answer:
         return Answer(name, f"{name}: {row}")
     ok = row.get("ok")
     if isinstance(ok, np.ndarray) and ok.dtype == np.bool_ and not ok.all():
-        return Answer(name, f"{name}: the server could not read this picture; is it a whole JPEG, PNG, GIF or BMP file of a size that it takes?")
+        return Answer(name, f"{name}: the server could not read this picture; is it a whole JPEG, PNG, GIF, BMP or WebP file, and not too large?")
     files = {key: value for key, value in row.items() if key.endswith(signature.BYTES)}
     return Answer(name, "", {key: value for key, value in row.items() if key not in files}, files)
 

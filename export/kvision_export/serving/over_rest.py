@@ -113,4 +113,5 @@ def decoded(value: Any) -> Any:
 
 def _reason(error: Exception) -> str:
     cause = error.__cause__ if isinstance(error.__cause__, OSError) else error
-    return cause.strerror or str(cause) if isinstance(cause, OSError) else str(error.args[-1] if error.args else error)
+    said = cause.strerror or str(cause) if isinstance(cause, OSError) else str(error.args[-1] if error.args else error)
+    return said if said.isprintable() else "its answer is no HTTP"

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import base64
 import io
+import socket
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -97,7 +99,7 @@ def test_a_bad_image_is_reported_and_the_others_answered(script: Script, tmp_pat
     images = [picture(), b"no picture", tmp_path / "none.png", np.zeros((2, 2)), np.zeros((2, 2, 4), np.uint8), picture()]
     answers = Client(script.url, "unet").predict(images)
     assert [answer.ok for answer in answers] == [True, False, False, False, False, True]
-    assert "image 1: the server could not read this picture" in answers[1].error
+    assert "image 1: the server could not read this picture; is it a whole JPEG, PNG, GIF, BMP or WebP file" in answers[1].error
     assert "none.png: can't be read (No such file or directory)" in answers[2].error
     assert "an array float64 [2, 2] is no picture; give uint8 [H, W, 3]" in answers[3].error
     assert "uint8 [2, 2, 4]" in answers[4].error
@@ -175,6 +177,19 @@ def test_nobody_listens() -> None:
         Client(f"http://127.0.0.1:{port}", "unet", retries=1).status()
 
 
+def test_what_listens_speaks_another_protocol() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def greet() -> None:
+            with listening.accept()[0] as connection:
+                connection.recv(1 << 16)
+                connection.sendall(b"\x00\x00\x18\x04\x00\x00\x00\x00\x00\n")  # as a gRPC server does
+
+        threading.Thread(target=greet, daemon=True).start()
+        with pytest.raises(ClientError, match=r"its answer is no HTTP; is the server running, and is this its REST port\?; gave up"):
+            Client(f"http://127.0.0.1:{listening.getsockname()[1]}", "unet", retries=0).status()
+
+
 @pytest.mark.parametrize("reply", [(200, b"<html>"), (200, {"predictions": []}), (200, {"outputs": [1]})])
 def test_an_answer_that_is_none(script: Script, reply: scripted.Reply) -> None:
     script.replies = [reply]
@@ -183,8 +198,6 @@ def test_an_answer_that_is_none(script: Script, reply: scripted.Reply) -> None:
 
 
 def test_a_server_that_does_not_answer_in_time(script: Script) -> None:
-    import threading
-
     release = threading.Event()
     script.model = lambda content: release.wait(10) and segment(content)
     try:
