@@ -225,6 +225,9 @@ class _Export:
         made = description.whole(self.subject, self.source, self.reference, files, dict(sorted(sums.items())))
         bundle.write(self.staged, made)
         self._forget_rejected(same)
+        if old is not None and same is None and formats.SAVEDMODEL not in {each.format for each in files}:
+            for each in (each for each in old.files if each.format == formats.SAVEDMODEL):
+                self.tell(f"{each.path} is of other weights, and stays for servers that use it: export savedmodel too, or remove it")
         bundle.place(self.staged, self.out, () if old is None else bundle.listed(old) - bundle.listed(made))
         return Result(self.out, report, self.refused, self.options.auto)
 

@@ -27,6 +27,8 @@ MISSED = 4
 """Exit code when a file misses its gate or could not be made."""
 BUNDLE = "bundle"
 _POINT = 0.01
+_WIDTH = 160
+"""Of the table at most, characters: its figures are not to be cut where the output is no terminal, or a narrow one."""
 
 
 def run(
@@ -153,7 +155,7 @@ def _print_table(result: Result) -> None:
     from kvision_export.parity import finding
 
     findings = result.report.findings
-    console = Console(soft_wrap=True)
+    console = Console(soft_wrap=True, width=_WIDTH)
     table = Table(box=None, header_style="bold", pad_edge=False)
     table.add_column("format", no_wrap=True)
     for column in ("size", "of fp32", result.report.metric, "points", "same", "ms", "speed", "runtime"):

@@ -18,7 +18,7 @@ from kvision.core.errors import RunError, UsageError
 from kvision_edge import manifest
 from kvision_export import bundle, flow, formats
 from kvision_export.errors import ExportError
-from kvision_export.parity import finding, latency, proof, runner
+from kvision_export.parity import finding, gates, latency, proof, runner
 from kvision_export.tflite import convert
 from kvision_export.tflite.convert import Converted
 
@@ -114,7 +114,9 @@ def test_the_report_and_its_tables_are_of_every_file(exported: Path) -> None:
 
 
 @pytest.mark.usefixtures("quick")
-def test_a_second_export_adds_to_the_bundle_but_not_to_one_of_other_weights(own: Path, trained_once: Path) -> None:
+def test_a_second_export_adds_to_the_bundle_but_not_to_one_of_other_weights(
+    own: Path, trained_once: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert export.run(trained_once, ["tflite-fp16"], out=own) == 0
     made = manifest.read(own)
     assert {each.format for each in made.files} == {"savedmodel", "tflite-fp32", "tflite-int8-full", "tflite-fp16"}
@@ -126,6 +128,7 @@ def test_a_second_export_adds_to_the_bundle_but_not_to_one_of_other_weights(own:
     mine = own / "mine.txt"
     mine.touch()
     assert export.run(trained_once, ["tflite-fp32"], out=own) == 0
+    assert "saved_model/unet/1 is of other weights, and stays for servers that use it" in capsys.readouterr().err
     made = manifest.read(own)
     assert {each.format for each in made.files} == {"tflite-fp32"}
     left = {path.relative_to(own).as_posix() for path in own.rglob("*") if path.is_file() and "saved_model" not in path.parts}
@@ -198,6 +201,22 @@ def test_a_file_that_does_not_run_costs_no_other_one(trained_once: Path, tmp_pat
     out = tmp_path / "bundle"
     assert export.run(trained_once, ["tflite-fp32,tflite-fp16"], out=out) == export.MISSED
     assert [each.format for each in manifest.read(out).files] == ["tflite-fp32"]
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_file_that_can_not_be_mended_is_rejected_and_costs_no_other_one(
+    trained_once: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(*args: object, **options: object) -> None:
+        raise ExportError("tflite-fp16: all layers or none")
+
+    monkeypatch.setattr(flow.lite.repair, "repair", failing)
+    monkeypatch.setattr(gates, "judge", lambda found, chosen, *args, **options: ["missed"] if chosen.short == "fp16" else [])
+    out = tmp_path / "bundle"
+    assert export.run(trained_once, ["tflite-fp32,tflite-fp16"], out=out, repair=True) == export.MISSED
+    assert [each.format for each in manifest.read(out).files] == ["tflite-fp32"]
+    assert (out / "rejected" / "unet-fp16.tflite").is_file()
+    assert "could not be mended, or its layers not be compared: tflite-fp16: all layers or none" in (out / "report.html").read_text()
 
 
 def test_a_fault_at_the_very_end_leaves_the_earlier_bundle_whole(own: Path, trained_once: Path, monkeypatch: pytest.MonkeyPatch) -> None:
