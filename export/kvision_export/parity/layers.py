@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kvision_export.parity import runner
+from kvision_export.tflite import flatbuffer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -169,19 +170,12 @@ class _Channels:
 
 def _graphs(path: Path) -> dict[str, _Graph]:
     """The operations of each signature, in order; tensor names without the marks that quantizers add."""
-    from ai_edge_litert import schema_py_generated as schema
-
-    model = schema.ModelT.InitFromPackedBuf(path.read_bytes(), 0)
-    kinds = {number: name for name, number in vars(schema.BuiltinOperator).items() if not name.startswith("_")}
+    model = flatbuffer.parse(path.read_bytes())
+    kinds = [flatbuffer.op_name(code) for code in model.operatorCodes]
     found = {}
     for signature in model.signatureDefs or ():
         graph = model.subgraphs[signature.subgraphIndex]
         names = {number: _SUFFIX.sub("", tensor.name.decode()) for number, tensor in enumerate(graph.tensors)}
-        ops = tuple(_Op(kinds[_code(model.operatorCodes[op.opcodeIndex])], tuple(op.inputs), tuple(op.outputs)) for op in graph.operators or ())
+        ops = tuple(_Op(kinds[op.opcodeIndex], tuple(op.inputs), tuple(op.outputs)) for op in graph.operators or ())
         found[signature.signatureKey.decode()] = _Graph(ops, names, signature.subgraphIndex)
     return found
-
-
-def _code(code: Any) -> int:
-    """Which operation: newer files keep it in a wider field."""
-    return max(int(code.builtinCode), int(code.deprecatedBuiltinCode))

@@ -14,18 +14,18 @@ import sys
 import tempfile
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from kvision.core import quiet, words
 from kvision_export.errors import ExportError
+from kvision_export.parity import runner
 from kvision_export.tflite import op_versions, probe
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-    from kvision_edge.manifest import Tensor
     from kvision_export.formats import Format
     from kvision_export.tflite.flatbuffer import FileFacts
 
@@ -157,7 +157,7 @@ def prove(path: Path, facts: FileFacts, form: Format, runtime: str, inputs: Mapp
     shares = []
     for key, part in facts.signatures.items():
         for name, tensor in part.outputs.items():
-            ours, theirs = (real(found[f"{key}|{name}"], tensor) for found in (here, there))
+            ours, theirs = (np.asarray(runner.dequantize(found[f"{key}|{name}"], tensor), np.float64) for found in (here, there))
             difference = np.abs(ours - theirs) / (np.ptp(ours) or 1.0)
             shares.append((difference.max(initial=0), difference.mean()))
     largest, mean = np.max(shares, axis=0)  # NaN if any is
@@ -179,23 +179,8 @@ def sample(facts: FileFacts, inputs: Mapping[str, Mapping[str, np.ndarray]]) -> 
             shape = tuple(1 if size < 0 else size for size in tensor.shape)
             given = inputs.get(key, {}).get(name)
             values = generator.standard_normal(shape) if given is None else np.resize(given, shape)
-            found[f"{key}|{name}"] = stored(values, tensor)
+            found[f"{key}|{name}"] = runner.quantize(np.asarray(values), tensor)
     return found
-
-
-def stored(values: Any, tensor: Tensor) -> np.ndarray:
-    """Real values as a file stores them."""
-    kind = np.dtype(tensor.dtype)
-    if not tensor.scale:
-        return np.asarray(values, kind)
-    limits = np.iinfo(kind)
-    return np.clip(np.rint(np.asarray(values) / tensor.scale[0]) + tensor.zero_point[0], limits.min, limits.max).astype(kind)
-
-
-def real(values: np.ndarray, tensor: Tensor) -> np.ndarray:
-    """The real values that a file's output stands for, float64."""
-    found = values.astype(np.float64)
-    return (found - tensor.zero_point[0]) * tensor.scale[0] if tensor.scale else found
 
 
 def _elsewhere(python: str, path: Path, form: Format, runtime: str, values: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -13,6 +13,7 @@ import pytest
 
 from kvision_export.errors import ExportError
 from kvision_export.formats import FORMATS
+from kvision_export.parity import runner
 from kvision_export.tflite import convert, flatbuffer, freeze, lstm, probe, runtimes
 from kvision_export.tflite.convert import Converted
 from tests.export.tflite import nets
@@ -46,7 +47,7 @@ def test_both_signatures_of_every_format_compute_what_keras_does(pair: Pair, nam
     }
     found = probe.run(str(path), runtimes.sample(facts, pair.calls))
     for key, part in facts.signatures.items():
-        outputs = {name: runtimes.real(found[f"{key}|{name}"], tensor) for name, tensor in part.outputs.items()}
+        outputs = {name: runner.dequantize(found[f"{key}|{name}"], tensor) for name, tensor in part.outputs.items()}
         assert nets.difference(pair.nets, key, pair.calls[key], outputs) < ALLOWED[name]
 
 
