@@ -19,7 +19,7 @@ from kvision_edge import manifest
 from kvision_export import bundle, flow, formats
 from kvision_export.errors import ExportError
 from kvision_export.parity import finding, gates, latency, proof, runner
-from kvision_export.tflite import convert
+from kvision_export.tflite import convert, metadata
 from kvision_export.tflite.convert import Converted
 
 if TYPE_CHECKING:
@@ -230,6 +230,26 @@ def test_a_fault_at_the_very_end_leaves_the_earlier_bundle_whole(own: Path, trai
     with pytest.raises(RunError, match="No space left on device; free some space, or choose another place with --out"):
         export.run(trained_once, ["tflite-fp32"], out=own)
     assert {path: path.read_bytes() for path in own.rglob("*") if path.is_file()} == before
+
+
+def test_fine_tuning_and_c_source(trained_once: Path, tmp_path: Path) -> None:
+    out, gates = tmp_path / "bundle", ["int8-full=100"]
+    assert export.run(trained_once, ["c-array"], out=out, qat_epochs=1, calibration=8, gates=gates) == 0
+    made = manifest.read(out)
+    (file,) = made.files
+    assert (file.format, file.quantization["qat_epochs"]) == ("tflite-int8-full", 1)
+    assert "calibration" not in file.quantization, "its ranges were trained"
+    assert {"c-array/unet_model.h", "c-array/unet_model.cc", "qat/metrics.csv"} <= set(made.checksums)
+    assert f"unet_model_bytes = {len(metadata.model(out / file.path))};" in (out / "c-array" / "unet_model.h").read_text()
+
+
+def test_c_source_of_a_file_that_is_not_there_is_refused(
+    trained_once: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(flow.lite, "make", lambda *args, **options: flow.lite.Lite((), {}, {}, None))
+    assert export.run(trained_once, ["c-array"], out=tmp_path / "bundle") == export.MISSED
+    assert "error: c-array: is made of the tflite-int8-full file, which could not be made" in capsys.readouterr().err
+    assert not (tmp_path / "bundle" / "c-array").exists()
 
 
 def test_what_was_exported_is_not_exported_again(exported: Path) -> None:
