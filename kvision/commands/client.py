@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from kvision.commands import predict
 from kvision.core import progress
 from kvision.core.disk import writing
-from kvision.core.errors import DataError, RunError, UsageError
+from kvision.core.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -55,11 +55,11 @@ def run(
     if grpc and "://" in url and not url.startswith("grpc://"):
         raise UsageError(f"--grpc with {url}: give grpc://HOST:8500, or HOST:8500 and --grpc")
     files = predict.collect(inputs)
-    folder = _fresh(None if out is None else Path(out))
+    folder = predict.fresh(out, Path("answers"))
     from kvision_export.serving.client import Client
 
     entries: list[dict[str, Any]] = []
-    names = _stems(files)
+    names = predict.stems(files)
     at = url if "://" in url or not grpc else f"grpc://{url}"
     with (
         Client(at, model, signature_name=signature, chunk=chunk, timeout_s=timeout_s, retries=retries) as client,
@@ -75,16 +75,7 @@ def run(
             count.at(len(entries))
         facts = {"server": str(client.address), "version": version, "signature": signature, "images": entries}
         (folder / ANSWERS).write_text(json.dumps(facts, indent=1), encoding="utf-8")
-    _tell(entries, folder, quiet=json_lines)
-
-
-def _tell(entries: Sequence[dict[str, Any]], folder: Path, quiet: bool) -> None:
-    failed = [entry["error"] for entry in entries if "error" in entry]
-    if not quiet:
-        print(f"{len(entries) - len(failed)} pictures answered: {folder}")
-    if failed:
-        listed = "\n".join(f"  {error}" for error in failed[:5]) + (f"\n  and {len(failed) - 5} more" if len(failed) > 5 else "")
-        raise DataError(f"{len(failed)} of {len(entries)} pictures were not answered, the others are done; {folder / ANSWERS} names them:\n{listed}")
+    predict.tell(entries, folder / ANSWERS, ("answered", "were not answered"), quiet=json_lines)
 
 
 def _entry(answer: Answer, folder: Path, stem: str) -> dict[str, Any]:
@@ -105,22 +96,3 @@ def _write(content: Any, folder: Path, stem: str) -> Any:
     kind = next((suffix for start, suffix in _KINDS.items() if content.startswith(start)), "bin")
     (folder / f"{stem}.{kind}").write_bytes(content)
     return f"{stem}.{kind}"
-
-
-def _stems(files: Sequence[Path]) -> list[str]:
-    """A name for the files of each picture; pictures of one name get numbers."""
-    used: dict[str, None] = {}
-    for file in files:
-        candidates = (file.stem if number == 1 else f"{file.stem}-{number}" for number in range(1, len(files) + 1))
-        used[next(name for name in candidates if name not in used)] = None
-    return list(used)
-
-
-def _fresh(out: Path | None) -> Path:
-    """The folder to write into, in which nothing can be overwritten."""
-    if out is None:
-        taken = [int(path.name) for path in Path("answers").glob("*") if path.name.isdigit()]
-        return Path("answers") / str(max(taken, default=0) + 1)
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise RunError(f"--out {out}: holds files, which are not overwritten; give a new folder, or leave --out out for answers/<n>")
-    return out

@@ -18,7 +18,7 @@ from kvision.core.names import did_you_mean
 from kvision.data import decode, palette
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from kvision.data.source import DataInfo
 
@@ -60,7 +60,7 @@ def run(
     if found.exported is not None and found.gone:
         raise found.exported.missing("use kvision-edge, which needs the bundle alone")
     files = collect(inputs)
-    folder = _fresh(None if out is None else Path(out), found.home)
+    folder = fresh(out, found.home / "predictions")
     from kvision.engine.dense import Dense  # brings TensorFlow: after the quick mistakes
 
     session = trained.open_session(found, narrow=trained.recorded(found.run), devices=devices, precision=precision)
@@ -71,7 +71,7 @@ def run(
     entries: list[dict[str, Any]] = []
     with writing(folder, "the predictions", "--out"), progress.Count("predicting", len(files)) as count:
         folder.mkdir(parents=True, exist_ok=True)
-        for file, name in zip(files, _names(files), strict=True):
+        for file, name in zip(files, stems(files), strict=True):
             try:
                 image = decode.rgb(file)
                 entries.append({"file": str(file), **write_one(image, dense.classes(image), folder, name, info)})
@@ -82,14 +82,7 @@ def run(
             count.at(len(entries))
         facts = {"run": str(found.run), "weights": str(found.origin), "kind": found.kind, "class_names": info.class_names, "images": entries}
         (folder / PREDICTIONS).write_text(json.dumps(facts, indent=1), encoding="utf-8")
-    failed = [entry["error"] for entry in entries if "error" in entry]
-    if not json_lines:
-        print(f"{len(entries) - len(failed)} pictures predicted: {folder}")
-    if failed:
-        listed = "\n".join(f"  {error}" for error in failed[:5]) + (f"\n  and {len(failed) - 5} more" if len(failed) > 5 else "")
-        raise DataError(
-            f"{len(failed)} of {len(entries)} pictures could not be read, the others are done; {folder / PREDICTIONS} names them:\n{listed}"
-        )
+    tell(entries, folder / PREDICTIONS, ("predicted", "could not be read"), quiet=json_lines)
 
 
 def collect(inputs: Sequence[str]) -> list[Path]:
@@ -153,25 +146,53 @@ def write_one(image: np.ndarray, classes: np.ndarray, folder: Path, name: str, i
     return {"mask": f"{name}.mask.png", "overlay": f"{name}.overlay.png", "width": width, "height": height, "classes": shares}
 
 
-def _names(files: Sequence[Path]) -> list[str]:
-    """A stem for the outputs of each file; files of one name get numbers."""
-    used: set[str] = set()
-    found = []
+def stems(files: Sequence[Path]) -> list[str]:
+    """A name for what is written of each file; files of one name get numbers."""
+    used: dict[str, None] = {}
     for file in files:
-        name, number = file.stem, 1
-        while name in used:
-            number += 1
-            name = f"{file.stem}-{number}"
-        used.add(name)
-        found.append(name)
-    return found
+        candidates = (file.stem if number == 1 else f"{file.stem}-{number}" for number in range(1, len(files) + 1))
+        used[next(name for name in candidates if name not in used)] = None
+    return list(used)
 
 
-def _fresh(out: Path | None, run: Path) -> Path:
-    """The folder to write into, in which nothing can be overwritten."""
+def fresh(out: str | Path | None, parent: Path) -> Path:
+    """The folder to write into, in which nothing can be overwritten.
+
+    Args:
+        out: What the user gave; none: the next number in `parent`.
+        parent: Folder of numbered folders.
+
+    Returns:
+        A new or an empty folder.
+
+    Raises:
+        RunError: If it holds files.
+    """
     if out is None:
-        taken = [int(path.name) for path in (run / "predictions").glob("*") if path.name.isdigit()]
-        return run / "predictions" / str(max(taken, default=0) + 1)
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise RunError(f"--out {out}: holds files, which are not overwritten; give a new folder, or leave --out out for {run / 'predictions'}/<n>")
-    return out
+        taken = [int(path.name) for path in parent.glob("*") if path.name.isdigit()]
+        return parent / str(max(taken, default=0) + 1)
+    folder = Path(out)
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise RunError(f"--out {out}: holds files, which are not overwritten; give a new folder, or leave --out out for {parent}/<n>")
+    return folder
+
+
+def tell(entries: Sequence[Mapping[str, Any]], written: Path, words: tuple[str, str], *, quiet: bool) -> None:
+    """Says how many pictures are done, and which are not.
+
+    Args:
+        entries: One a picture, with an `error` where something went wrong.
+        written: The file that holds them all.
+        words: What was done to pictures, and what became of the others.
+        quiet: Whether to say errors only.
+
+    Raises:
+        DataError: If some are not done; names the first of them.
+    """
+    done, missed = words
+    failed = [entry["error"] for entry in entries if "error" in entry]
+    if not quiet:
+        print(f"{len(entries) - len(failed)} pictures {done}: {written.parent}")
+    if failed:
+        listed = "\n".join(f"  {error}" for error in failed[:5]) + (f"\n  and {len(failed) - 5} more" if len(failed) > 5 else "")
+        raise DataError(f"{len(failed)} of {len(entries)} pictures {missed}, the others are done; {written} names them:\n{listed}")
