@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Callable, Dict, List, Optional, Sequence, Set
 
-from kvision_edge import __version__
+from kvision_edge import __version__, quiet
 from kvision_edge.errors import EdgeError, PictureError, UsageError, VerifyError
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
         Exit code: 0; 1 for an error, 2 for wrong arguments, 4 where a bundle does not do what it must, 130 when interrupted.
     """
     given = _parser().parse_args(arguments)
+    quiet.install()
     try:
         given.command(given)
     except EdgeError as error:

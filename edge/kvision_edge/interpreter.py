@@ -12,7 +12,7 @@ from typing import Any, Dict, List, Mapping, Optional, Tuple
 
 import numpy as np
 
-from kvision_edge import flatbuffer, manifest, quantization
+from kvision_edge import flatbuffer, manifest, quantization, quiet
 from kvision_edge.errors import BundleError, RunnerError, UsageError
 
 ENGINES = {"ai-edge-litert": "ai_edge_litert.interpreter", "tflite-runtime": "tflite_runtime.interpreter", "tensorflow": "tensorflow.lite"}
@@ -115,8 +115,9 @@ class Runner:
             resolvers = getattr(self.engine.module, "OpResolverType", None) or self.engine.module.experimental.OpResolverType
             options["experimental_op_resolver_type"] = resolvers.BUILTIN_WITHOUT_DEFAULT_DELEGATES
         try:
-            self.interpreter = self.engine.module.Interpreter(model_content=content, num_threads=threads, **options)
-            self.interpreter.allocate_tensors()
+            with quiet.starting():
+                self.interpreter = self.engine.module.Interpreter(model_content=content, num_threads=threads, **options)
+                self.interpreter.allocate_tensors()
             names = list(self.interpreter.get_signature_list())
             self._functions = {name: self.interpreter.get_signature_runner(name) for name in names}
             self.signatures = {name: _signature(function) for name, function in self._functions.items()}

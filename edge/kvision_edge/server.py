@@ -31,13 +31,20 @@ class Server(ThreadingHTTPServer):
     Args:
         model: The model; requests take turns at it.
         port: Of the loopback interface; 0: any free one.
+
+    Raises:
+        UsageError: If it can't listen at that port.
     """
 
     daemon_threads = True
 
     def __init__(self, model: Model, port: int = 0) -> None:
         self.model = model
-        super().__init__((HOST, port), _Handler)
+        try:
+            super().__init__((HOST, port), _Handler)
+        except (OSError, OverflowError) as error:  # in use, not allowed, or no port at all
+            reason = error.strerror if isinstance(error, OSError) else "accepted are 0 to 65535"
+            raise UsageError(f"port {port}: can't listen at {HOST}:{port} ({reason}); give another --port, or 0 for any that is free") from error
 
     @property
     def url(self) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import socket
+import subprocess
 import sys
 import threading
 import types
@@ -159,6 +161,30 @@ def test_bench_refuses_what_it_can_not_measure(segmentation: Path, capsys: pytes
     assert cli.main(["bench", str(segmentation), "--size", "big"]) == 2
     assert cli.main(["bench", str(segmentation), "--runs", "0"]) == 2
     assert "--size big: give height and width, such as 480x640" in capsys.readouterr().err
+
+
+def test_serve_says_that_a_port_is_in_use_or_is_none(segmentation: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port = listening.getsockname()[1]
+        assert cli.main(["serve", str(segmentation), "--port", str(port)]) == 2
+    assert f"error: port {port}: can't listen at 127.0.0.1:{port} (Address already in use); give another --port" in capsys.readouterr().err
+    assert cli.main(["serve", str(segmentation), "--port", "70000"]) == 2
+    assert "(accepted are 0 to 65535)" in capsys.readouterr().err
+
+
+def test_the_interpreters_greeting_is_held_back_on_the_command_line_alone(segmentation: Path, folder: Path) -> None:
+    load = "import sys, kvision_edge; kvision_edge.load(sys.argv[1])"
+    run = "import sys; from kvision_edge import cli; sys.exit(cli.main(['run', *sys.argv[1:]]))"
+    arguments = [str(segmentation), str(folder / "a.png")]
+    greeted, held = (subprocess.run([sys.executable, "-c", code, *arguments], check=True, capture_output=True, text=True) for code in (load, run))
+    assert "XNNPACK" in greeted.stderr
+    assert held.stderr == ""
+
+
+def test_what_was_held_back_comes_out_when_it_fails() -> None:
+    code = "import os; from kvision_edge import quiet; quiet.install()\nwith quiet.starting(): os.write(2, b'why'); raise SystemExit(3)"
+    done = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (3, "why")
 
 
 @pytest.fixture
