@@ -6,7 +6,6 @@ import contextlib
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from kvision.core.errors import RunError, UsageError
 from kvision.core.names import did_you_mean
+from kvision_export.serving import ports
 from kvision_export.serving.server.config import Batching
 
 if TYPE_CHECKING:
@@ -40,8 +40,8 @@ class Options:
     """How to serve.
 
     Attributes:
-        rest_port: TCP port of REST.
-        grpc_port: TCP port of gRPC.
+        rest_port: TCP port of REST; 0: any that is free.
+        grpc_port: TCP port of gRPC; 0: any that is free.
         host: Address to listen at; `0.0.0.0`: all. `tensorflow_model_server` itself knows no other.
         batching: How requests that come together are computed together.
         image: The docker image.
@@ -109,7 +109,8 @@ def serve(offer: Offer, engine: Engine, options: Options) -> None:
         UsageError: If a port is in use, or what the engine needs is not installed.
         RunError: If the server does not start, or ends by itself.
     """
-    require_ports(options)
+    options = ports.given(options)
+    ports.require(options)
     if engine == "embedded":
         with _until_asked(), embedded(offer, options) as server:
             tell(offer, engine, options)
@@ -127,30 +128,6 @@ def tell(offer: Offer, engine: str, options: Options) -> None:
     print(f"serving {models} with {_named(engine, options)}: REST {options.url}, gRPC {options.name}:{options.grpc_port}")
     url = f"{options.url}/v1/models/{offer.models[0].name}:predict"
     print(f"""try: echo '{{"instances": [{{"b64": "'$(base64 -w0 photo.jpg)'"}}]}}' | curl -d @- {url}""", flush=True)
-
-
-def require_ports(options: Options) -> None:
-    """Finds out whether the ports are free.
-
-    Args:
-        options: Host and ports.
-
-    Raises:
-        UsageError: If one is not; names it.
-    """
-    if options.rest_port == options.grpc_port:
-        raise UsageError(f"--rest-port {options.rest_port}: is --grpc-port, too; give two ports")
-    for option, port in (("--rest-port", options.rest_port), ("--grpc-port", options.grpc_port)):
-        family = socket.AF_INET6 if ":" in options.host else socket.AF_INET
-        with socket.socket(family, socket.SOCK_STREAM) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind((options.host, port))
-            except OSError as error:
-                why = error.strerror or str(error)
-                raise UsageError(
-                    f"{option} {port}: can't listen at {options.host}:{port} ({why}); stop what does, or give another {option}"
-                ) from error
 
 
 def command(engine: Engine, folder: Path, offer: Offer, options: Options) -> list[str]:

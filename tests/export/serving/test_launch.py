@@ -14,7 +14,7 @@ import pytest
 import urllib3
 
 from kvision.core.errors import RunError, UsageError
-from kvision_export.serving import launch
+from kvision_export.serving import launch, ports
 from kvision_export.serving.launch import Options
 from kvision_export.serving.offered import Model, Offer
 from kvision_export.serving.server.config import Batching
@@ -133,8 +133,15 @@ def test_it_tells_what_runs_and_a_line_to_try(capsys: pytest.CaptureFixture[str]
     assert "which listens at all addresses of this machine" in capsys.readouterr().out
 
 
+def test_any_port_that_is_free() -> None:
+    found = ports.given(launch.Options(rest_port=0, grpc_port=0))
+    ports.require(found)
+    assert 0 not in (found.rest_port, found.grpc_port)
+    assert ports.given(launch.Options()) == launch.Options()
+
+
 def test_a_port_in_use(options: Options) -> None:
-    launch.require_ports(options)
+    ports.require(options)
     for port, option in ((options.rest_port, "--rest-port"), (options.grpc_port, "--grpc-port")):
         with socket.socket() as other:
             other.bind(("127.0.0.1", port))
@@ -142,7 +149,7 @@ def test_a_port_in_use(options: Options) -> None:
             with pytest.raises(UsageError, match=rf"{option} {port}: can't listen at 127.0.0.1:{port} \(Address already in use\).*another {option}"):
                 launch.serve(OFFER, "embedded", options)
     with pytest.raises(UsageError, match=r"--rest-port 5: is --grpc-port, too"):
-        launch.require_ports(Options(rest_port=5, grpc_port=5))
+        ports.require(Options(rest_port=5, grpc_port=5))
 
 
 def test_a_server_that_ends_at_once(path: Path, options: Options) -> None:
@@ -155,7 +162,7 @@ def test_a_model_that_can_not_be_loaded(path: Path, options: Options) -> None:
     stand_in(path, "tensorflow_model_server", state="END")
     with pytest.raises(RunError, match="/models/unet: tensorflow_model_server can't load it: no such op"):
         launch.serve(OFFER, "tensorflow_model_server", options)
-    launch.require_ports(options)  # the child is gone
+    ports.require(options)  # the child is gone
 
 
 @pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
@@ -175,7 +182,7 @@ def test_a_signal_ends_the_child(path: Path, tmp_path: Path, options: Options, s
     assert out.splitlines()[-1] == "stopped"
     assert process.returncode == 0
     began = time.monotonic()
-    launch.require_ports(options)
+    ports.require(options)
     assert time.monotonic() - began < 1
 
 
