@@ -67,7 +67,7 @@ def parse(texts: Sequence[str]) -> tuple[Format, ...]:
     """The formats that `--to` names.
 
     Args:
-        texts: Names, each text one or several separated by commas; `all` stands for every format.
+        texts: Names, with or without `tflite-`, each text one or several separated by commas; `all` stands for every format.
 
     Returns:
         Each format once, in the order of `FORMATS`.
@@ -75,7 +75,8 @@ def parse(texts: Sequence[str]) -> tuple[Format, ...]:
     Raises:
         UsageError: If a name is unknown; says what is accepted.
     """
-    names = [name.strip() for text in texts for name in text.split(",") if name.strip()]
+    long = {each.short: each.name for each in _ALL}
+    names = [long.get(name.strip(), name.strip()) for text in texts for name in text.split(",") if name.strip()]
     for name in names:
         if name not in FORMATS and name != "all":
             raise UsageError(f"--to {name}: accepted are {', '.join(FORMATS)} and all{did_you_mean(name, [*FORMATS, 'all'])}")

@@ -6,6 +6,10 @@ from kvision.core.errors import UsageError
 from kvision_export import formats
 
 
+def test_names_without_tflite_are_the_same() -> None:
+    assert formats.parse(["int8-full,fp16"]) == formats.parse(["tflite-int8-full", "tflite-fp16"])
+
+
 def test_formats_are_named_once_and_in_order() -> None:
     found = formats.parse(["tflite-int8,savedmodel", "tflite-int8", " tflite-fp32 "])
     assert [each.name for each in found] == ["savedmodel", "tflite-fp32", "tflite-int8"]
