@@ -6,7 +6,7 @@ import shutil
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from kvision.core import disk
+from kvision.core import disk, words
 from kvision.core.errors import UsageError
 from kvision.core.jsonable import jsonable
 from kvision.engine import runfolder
@@ -138,7 +138,7 @@ class _Export:
             return None
         from kvision_export.quantize import qat
 
-        self.tell(f"fine-tuning with quantization for {self.options.qat_epochs} epochs")
+        self.tell(f"fine-tuning with quantization for {words.counted(self.options.qat_epochs, 'epoch')}")
         folder = self.folder / QAT
         tuned = qat.finetune(self.subject, folder, qat.QatOptions(epochs=self.options.qat_epochs, calibration=self.options.calibration))
         with disk.writing(self.out, "the bundle", "--out"):
@@ -220,7 +220,7 @@ class _Export:
         _folder(self.staged)
         page.write(report, self.staged)
         self._records()
-        files = sorted((*self.entries, *earlier), key=lambda each: self._rank(each, report.choice))
+        files = self._ranked(earlier, same.files[0].path if same is not None and same.files else "", report.choice)
         sums = {**self._still(same, earlier), **bundle.checksums(self.staged, [each.path for each in self.entries])}
         made = description.whole(self.subject, self.source, self.reference, files, dict(sorted(sums.items())))
         bundle.write(self.staged, made)
@@ -259,10 +259,13 @@ class _Export:
             elif each.kept and each.holds:
                 (rejected / each.path).unlink(missing_ok=True)
 
-    def _rank(self, each: manifest.File, choice: Finding | None) -> tuple[bool, bool, int]:
-        """The best for a device first, the SavedModel last."""
-        is_choice = choice is not None and each.format == choice.format.name
-        return not is_choice, each.format == formats.SAVEDMODEL, list(formats.FORMATS).index(each.format)
+    def _ranked(self, earlier: Sequence[manifest.File], before: str, choice: Finding | None) -> list[manifest.File]:
+        """The best for a device first, the smaller one of this export's choice and of the file that came first before; the SavedModel last."""
+        able = [each for each in self.entries if choice is not None and each.format == choice.format.name]
+        able += [each for each in earlier if each.path == before and each.format != formats.SAVEDMODEL]
+        best = min(able, key=lambda each: each.bytes, default=None)
+        order = list(formats.FORMATS)
+        return sorted((*self.entries, *earlier), key=lambda each: (each is not best, each.format == formats.SAVEDMODEL, order.index(each.format)))
 
     def _report(self, earlier: Sequence[manifest.File]) -> page.Report:
         facts = [("Weights", f"{self.subject.weights} of {self.subject.run}")]

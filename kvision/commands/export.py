@@ -156,7 +156,7 @@ def _print_table(result: Result) -> None:
 
     findings = result.report.findings
     console = Console(soft_wrap=True, width=_WIDTH)
-    table = Table(box=None, header_style="bold", pad_edge=False)
+    table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 1, 0, 0))
     table.add_column("format", no_wrap=True)
     for column in ("size", "of fp32", result.report.metric, "points", "same", "ms", "speed", "runtime"):
         table.add_column(column, justify="right", no_wrap=True)

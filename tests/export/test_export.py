@@ -136,6 +136,15 @@ def test_a_second_export_adds_to_the_bundle_but_not_to_one_of_other_weights(
     assert {name for name in left if name.startswith("sample/")} == {"sample/picture.png", "sample/input.npz", "sample/fp32.npz"}
 
 
+@pytest.mark.usefixtures("quick", "calm")
+def test_a_second_export_leaves_the_best_for_a_device_first(own: Path, trained_once: Path) -> None:
+    values = json.loads((own / manifest.NAME).read_text())
+    values["files"].sort(key=lambda each: each["format"] != "tflite-int8-full")  # as where it was not slower than fp32
+    (own / manifest.NAME).write_text(json.dumps(values))
+    assert export.run(trained_once, ["tflite-fp16"], out=own) == 0
+    assert [each.format for each in manifest.read(own).files][::3] == ["tflite-int8-full", "savedmodel"]
+
+
 @pytest.mark.usefixtures("quick")
 def test_a_missed_gate_ends_with_an_exit_code_and_the_file_among_the_rejected(
     trained_once: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -250,6 +259,15 @@ def test_c_source_of_a_file_that_is_not_there_is_refused(
     assert export.run(trained_once, ["c-array"], out=tmp_path / "bundle") == export.MISSED
     assert "error: c-array: is made of the tflite-int8-full file, which could not be made" in capsys.readouterr().err
     assert not (tmp_path / "bundle" / "c-array").exists()
+
+
+@pytest.mark.usefixtures("quick")
+def test_the_table_fits_80_columns(trained_once: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert export.run(trained_once, ["tflite-fp16"], out=tmp_path / "bundle") == 0
+    lines = capsys.readouterr().out.splitlines()[:3]
+    assert lines[0].startswith("format ")
+    assert lines[2].rstrip().endswith(" holds")
+    assert max(map(len, lines)) <= 80
 
 
 def test_what_was_exported_is_not_exported_again(exported: Path) -> None:

@@ -97,7 +97,7 @@ def problem(facts: FileFacts, form: Format, runtime: str, *, allow_flex: bool, k
         return f"{form.name}: an input or output stayed float32, for LiteRT has no int8 form of the op at it; use tflite-int8"
     if form.edges == "int8" and facts.float_ops and not keep_float:
         return (
-            f"{form.name}: {words.counted(len(facts.float_ops), 'op')} would stay in float ({', '.join(facts.float_ops[:5])}), for LiteRT has no "
+            f"{form.name}: {words.counted(len(facts.float_ops), 'op')} would stay in float ({words.listed(facts.float_ops, 5)}), for LiteRT has no "
             "int8 form of them; use tflite-int8, which may hold float ops, or replace these layers"
         )
     return None
@@ -107,7 +107,7 @@ def remarks(facts: FileFacts, form: Format) -> list[str]:
     """What a person should know of a file that may be used, a sentence each."""
     found = []
     if form.calibrated and facts.float_ops:
-        found.append(f"{words.counted(len(facts.float_ops), 'op')} in float: {', '.join(facts.float_ops[:5])}")
+        found.append(f"{words.counted(len(facts.float_ops), 'op')} in float: {words.listed(facts.float_ops, 5)}")
     left, total = facts.weight_dtypes.get("float32", 0), sum(facts.weight_dtypes.values())
     if form.weights in ("int8", "int4") and left > _NOTED * total:
         found.append(f"{left / total:.0%} of the weights' bytes stay float32, for the converter has no smaller form of these layers")

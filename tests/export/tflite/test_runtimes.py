@@ -98,6 +98,7 @@ def test_remarks(pair: Pair) -> None:
     facts = flatbuffer.inspect(pair.path("tflite-int8"))
     assert runtimes.remarks(facts, FULL) == []
     assert runtimes.remarks(replace(facts, float_ops=["NEG a", "NEG b"]), FULL) == ["2 ops in float: NEG a, NEG b"]
+    assert runtimes.remarks(replace(facts, float_ops=["NEG a"] * 7), FULL)[0].endswith("NEG a and 2 more")
     heavy = replace(facts, weight_dtypes={"float32": 40, "int8": 60})
     assert runtimes.remarks(heavy, DYNAMIC)[0].startswith("40% of the weights' bytes stay float32")
 
