@@ -87,7 +87,8 @@ def find(path: Path) -> Given | None:
     """Looks whether a path is something exported.
 
     Args:
-        path: A `.tflite` file, a bundle (its first file is taken, the best for a device), or a SavedModel: `NAME/1`, or `NAME` for the newest.
+        path: A `.tflite` file, a bundle (its first file is taken, the best for a device), or a SavedModel: `NAME/1`, or `NAME` for the newest,
+            or the bundle's `saved_model` that holds one NAME.
 
     Returns:
         What was found; none if it is none of these.
@@ -105,7 +106,8 @@ def find(path: Path) -> Given | None:
             raise ExportError(f"{path}: this bundle holds no files; export it again")
         first = path / files[0].path
         return _described(first if first.suffix == TFLITE else _version(first) or first)
-    version = _version(path)
+    models = [each for each in path.glob("*") if path.name == bundle.SAVED_MODEL and _version(each)]
+    version = _version(path if len(models) != 1 else models[0])
     return None if version is None else _described(version)
 
 

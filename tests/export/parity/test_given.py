@@ -69,6 +69,13 @@ def test_the_newest_version_is_taken_by_number(made: Path) -> None:
     assert given.find(made / "saved_model").path.name == "10"
 
 
+def test_the_folder_of_a_bundle_s_only_model_is_that_model(made: Path) -> None:
+    (made / "saved_model" / "1").rename(made / "1")
+    (made / "saved_model" / "unet").mkdir()
+    (made / "1").rename(made / "saved_model" / "unet" / "1")
+    assert given.find(made / "saved_model").path == made / "saved_model" / "unet" / "1"
+
+
 def test_a_file_that_is_not_the_manifests_is_refused(made: Path) -> None:
     path = made / "unet.fp32.tflite"
     path.write_bytes(path.read_bytes()[:-1] + b"!")
