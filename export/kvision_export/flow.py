@@ -180,8 +180,16 @@ class _Export:
         path.replace(_folder(target.parent) / target.name)
         if each.holds:
             sample = sample and replace(sample, outputs=f"{bundle.SAMPLE}/{sample.outputs}")
-            about = {"sample": sample, "calibrated": self.calibration is not None, "qat_epochs": self.options.qat_epochs}
-            self.entries.append(description.file(each, self.findings, target, signatures, **about))  # type: ignore[arg-type]
+            entry = description.file(
+                each,
+                self.findings,
+                target,
+                signatures,
+                sample=sample,
+                calibrated=self.calibration is not None,
+                qat_epochs=self.options.qat_epochs,
+            )
+            self.entries.append(entry)
 
     def saved_model(self) -> None:
         """The SavedModel: proven before a server can see it."""
@@ -272,7 +280,7 @@ class _Export:
         if self.calibration:
             facts.append(("Calibration", f"{self.calibration['count']} training images, seed {self.calibration['seed']}"))
         if self.options.qat_epochs:
-            facts.append(("Quantization-aware fine-tuning", f"{self.options.qat_epochs} epochs"))
+            facts.append(("Quantization-aware fine-tuning", words.counted(self.options.qat_epochs, "epoch")))
         facts += [(f"{each.name} could not be made", why) for each, why in self.refused.items()]
         facts += [("Also here, from an earlier export", each.path) for each in earlier]
         facts.append(("Versions", ", ".join(f"{name} {version}" for name, version in bundle.versions().items())))
@@ -289,8 +297,7 @@ class _Export:
                 (_folder(self.staged / given.RUN_FILES) / name).write_bytes((self.subject.run / name).read_bytes())
         if self.calibration:
             runfolder.write_json(self.staged / description.CALIBRATION, jsonable(self.calibration))
-        labels = "".join(f"{name}\n" for name in self.subject.session.pipeline.info.class_names)
-        (self.staged / manifest.LABELS).write_text(labels, encoding="utf-8")
+        (self.staged / manifest.LABELS).write_text(self.subject.labels_txt, encoding="utf-8")
 
 
 def _folder(path: Path) -> Path:

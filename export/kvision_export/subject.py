@@ -43,6 +43,11 @@ class Subject:
         """From pictures to the network's input."""
         return self.session.pipeline.preprocess
 
+    @property
+    def labels_txt(self) -> str:
+        """The names of the classes, one a line."""
+        return "".join(f"{name}\n" for name in self.session.pipeline.info.class_names)
+
     def networks(self) -> dict[str, keras.Model]:
         """The networks to export, by the name of their signature."""
         return {name: self.system.networks[role] for name, role in self.system.signatures().items()}

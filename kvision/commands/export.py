@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 MISSED = 4
 """Exit code when a file misses its gate or could not be made."""
 BUNDLE = "bundle"
-_POINT = 0.01
 _WIDTH = 160
 """Of the table at most, characters: its figures are not to be cut where the output is no terminal, or a narrow one."""
 
@@ -152,7 +151,7 @@ def _print_json(result: Result) -> None:
 
 
 def _print_table(result: Result) -> None:
-    from kvision_export.parity import finding
+    from kvision_export.parity import finding, gates
 
     findings = result.report.findings
     console = Console(soft_wrap=True, width=_WIDTH)
@@ -169,7 +168,7 @@ def _print_table(result: Result) -> None:
             words.size(each.bytes),
             "" if single is None or not each.format.is_tflite else f"{each.bytes / single.bytes:.2f}x",
             f"{each.proof.value:.4f}",
-            f"{0.0 - round(each.proof.drop / _POINT, 2):+.2f}",
+            f"{0.0 - round(each.proof.drop / gates.POINT, 2):+.2f}",
             "" if each.proof.agreement is None else f"{100 * each.proof.agreement:.1f}%",
             "" if each.latency is None else words.number(each.latency.timings[1].p50_ms),
             "" if speed is None else f"{speed:.1f}x",

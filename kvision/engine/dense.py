@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from typing import TYPE_CHECKING
 
 import keras
@@ -137,9 +136,7 @@ def resized(system: System, height: int | None, width: int | None) -> System:
         side = net.input_shape[1]
         asked = "any size" if height is None else f"{height}x{width} px"
         raise UsageError(f"this network can't take pictures of {asked}, only of {side}x{side}; use --tile {side}") from error
-    other = copy.copy(system)
-    other.networks = {**system.networks, role: keras.Model(image, output)}
-    return other
+    return system.with_networks({role: keras.Model(image, output)})
 
 
 def _probabilities(system: System, image: tf.Tensor) -> tf.Tensor:

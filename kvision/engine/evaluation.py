@@ -69,9 +69,7 @@ class Evaluator:
             self._batches = distribute(self._session.strategy, self._session.pipeline.val)
         for batch in self._batches:
             totals, examples = self._graph(batch)
-            for name, value in totals.items():
-                array = value.numpy()
-                sums[name] = sums.get(name, 0) + array.astype(np.float64 if array.dtype.kind == "f" else np.int64)
+            add(sums, totals)
             yield tuple(values.numpy() for values in examples)
 
     def _batch(self, batch: Any) -> tuple[dict[str, tf.Tensor], tuple[tf.Tensor, ...]]:
@@ -85,6 +83,13 @@ class Evaluator:
         sums, examples = strategy.run(replica, (batch,))
         totals = {name: strategy.reduce(tf.distribute.ReduceOp.SUM, value, axis=None) for name, value in sums.items()}
         return totals, tuple(tf.concat(strategy.experimental_local_results(values), axis=0) for values in examples)
+
+
+def add(sums: dict[str, np.ndarray], totals: Mapping[str, tf.Tensor]) -> None:
+    """Adds the statistics of one batch, as `System.eval_step` gives them, in int64 or float64."""
+    for name, value in totals.items():
+        array = value.numpy()
+        sums[name] = sums.get(name, 0) + array.astype(np.float64 if array.dtype.kind == "f" else np.int64)
 
 
 def evaluate(session: Session, *, shown: int = SHOWN, progress: Callable[[int, int], None] = lambda done, total: None) -> Evaluation:

@@ -7,10 +7,11 @@ inside the methods.
 from __future__ import annotations
 
 import abc
+import copy
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 if TYPE_CHECKING:
     import keras
@@ -85,6 +86,12 @@ class System(abc.ABC):
     def net(self) -> keras.Model:
         """The network that predicts."""
         return next(iter(self.networks.values()))
+
+    def with_networks(self, networks: Mapping[str, Any]) -> Self:
+        """The same system on other networks, by role, in place of its own: Keras networks, or anything that is called like them."""
+        other = copy.copy(self)
+        other.networks = {**self.networks, **networks}
+        return other
 
     def trainables(self) -> dict[str, list[keras.Variable]]:
         """The variables that each optimizer updates; one optimizer a network unless a system says otherwise."""

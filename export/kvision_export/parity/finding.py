@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from kvision.core import words
+from kvision_export.formats import FP32
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -15,8 +16,6 @@ if TYPE_CHECKING:
     from kvision_export.parity.layers import LayerLoss
     from kvision_export.parity.proof import Proof
     from kvision_export.parity.repair import Repair
-
-FP32 = "tflite-fp32"
 
 
 @dataclass(frozen=True)

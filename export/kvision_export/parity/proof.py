@@ -169,9 +169,7 @@ def compare(subject: Subject, calls: Mapping[str, Call], reference: Reference) -
         totals, same, numbers = both.step({name: value[:kept] for name, value in batch.items()})
         shares = zip((same / numbers).numpy().tolist(), batch["index"].numpy().tolist(), strict=False)
         differing = heapq.nsmallest(SHOWN, [*differing, *((share, number) for share, number in shares if share < 1)])
-        for name, value in totals.items():
-            array = value.numpy()
-            sums[name] = sums.get(name, 0) + array.astype(np.float64 if array.dtype.kind == "f" else np.int64)
+        evaluation.add(sums, totals)
         agreed, decided, examples = agreed + int(tf.reduce_sum(same)), decided + int(numbers) * kept, examples + kept
     if not examples:
         raise DataError("there are no validation examples to prove a file on; give data that has some")
@@ -198,12 +196,12 @@ class _Pass:
         system = subject.system
         on_file = standin.system_on(system, calls)
         self.errors: dict[str, _Sums] = {}
-        exact: dict[str, standin.Network] = {}
-        found: dict[str, standin.Network] = {}
+        exact: dict[str, _Once] = {}
+        found: dict[str, _Once] = {}
         for signature, role in system.signatures().items():
             exact[role] = _Once(system.networks[role])
             found[role] = _Once(_Compared(signature, system.networks[role], exact[role], on_file.networks[role], self.errors))
-        self._exact, self._file = standin.with_networks(system, exact), standin.with_networks(system, found)
+        self._exact, self._file = system.with_networks(exact), system.with_networks(found)
         self.step = tf.function(self._step)
 
     def _step(self, batch: Batch) -> tuple[dict[str, tf.Tensor], tf.Tensor, tf.Tensor]:

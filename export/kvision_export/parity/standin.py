@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import copy
 import functools
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import tensorflow as tf
@@ -24,13 +23,6 @@ if TYPE_CHECKING:
     Call = Callable[[Mapping[str, np.ndarray]], Arrays]
 
 
-class Network(Protocol):
-    """What a system calls: a Keras network, or what stands in for it."""
-
-    def __call__(self, inputs: Any, training: bool = False) -> Any:
-        """Outputs for inputs."""
-
-
 PREDICT_TENSOR = "predict_tensor"
 """The signature of a SavedModel that takes and gives what the first network does."""
 
@@ -46,14 +38,7 @@ def system_on(system: System, calls: Mapping[str, Call]) -> System:
         A copy whose `eval_step`, `predict_step`, `metrics` and `picture` are those of the functions; it can't be trained.
     """
     networks = {role: Function(system.networks[role], calls[signature]) for signature, role in system.signatures().items()}
-    return with_networks(system, networks)
-
-
-def with_networks(system: System, networks: Mapping[str, Network]) -> System:
-    """A copy of a system with other networks, by role, in place of its own."""
-    other = copy.copy(system)
-    other.networks = {**system.networks, **networks}
-    return other
+    return system.with_networks(networks)
 
 
 def calls_of(opened: Runnable, system: System, where: str) -> dict[str, Call]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import tensorflow as tf
 
 from kvision_export.errors import ExportError
-from kvision_export.parity.standin import by_name, with_networks
+from kvision_export.parity.standin import by_name
 from kvision_export.saved_model.pictures import Pictures, fed
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def save(subject: Subject, folder: Path) -> None:
     tf.saved_model.save(served, str(folder), signatures=signatures)
     labels = folder / LABELS
     labels.parent.mkdir(exist_ok=True)
-    labels.write_text("".join(f"{name}\n" for name in subject.session.pipeline.info.class_names), encoding="utf-8")
+    labels.write_text(subject.labels_txt, encoding="utf-8")
 
 
 def _traced(function: Callable[..., Any], **specs: tf.TensorSpec) -> Any:
@@ -112,7 +112,7 @@ def _explained(subject: Subject) -> Step:
         said.append(net(*inputs, **options))
         return said[-1]
 
-    system = with_networks(subject.system, {role: overheard})
+    system = subject.system.with_networks({role: overheard})
 
     def step(inputs: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         predicted = system.predict_step(next(iter(inputs.values())))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import hashlib
 from collections import Counter
 from dataclasses import dataclass
@@ -185,9 +184,8 @@ def calls(subject: Subject, images: np.ndarray) -> dict[str, dict[str, np.ndarra
     if len(networks) == 1 and subject.takes_pictures:
         name, net = next(iter(networks.items()))
         return {name: {net.inputs[0].name: images}}
-    system = copy.copy(subject.system)
     recorders = {role: _Recorder(net) for role, net in subject.system.networks.items()}
-    system.networks = recorders
+    system = subject.system.with_networks(recorders)
     for image in images:
         system.predict_step(tf.constant(image[None]))
     inputs = {}

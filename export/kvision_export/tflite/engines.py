@@ -1,7 +1,7 @@
 """How each format is made: by the TensorFlow converter or by litert-quantizer. Runs in the child process only.
 
 Which of the two makes a format was decided by measurement on the U-Net of recipes/unet.yaml (64 px, 200 validation images, one thread of LiteRT 2.3;
-agreement: share of pixels whose class is the float network's):
+agreement: share of pixels whose class is the float network's), when its transposed convolutions still stood in the files (see `subpixel`):
 
 | format          | TensorFlow converter                 | litert-quantizer 0.11                                    |
 |-----------------|--------------------------------------|----------------------------------------------------------|

@@ -3,7 +3,7 @@
 The converter knows an LSTM by a function that carries `api_implements="lstm_<id>"` and has the signature that Keras 2 gave it: six inputs (sequence,
 both states, kernel, recurrent kernel, bias) and five outputs (last output, all outputs, both states, the runtime it was computed by).
 
-Deviations: static batch, no mask. The int8 form that the converter makes of the fused op computes garbage, so such files are refused
+Deviations: static batch, no mask. The int8 form that the converter makes of the fused op is too coarse to be used, so such files are refused
 (`kvision_export.tflite.runtimes.problem`); dynamic range and float are right.
 """
 
