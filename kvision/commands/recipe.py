@@ -116,15 +116,16 @@ def diff(first: str, second: str, *, json_lines: bool = False) -> int:
     one, other = _load(first), _load(second)
     ours, theirs = one.leaves(), other.leaves()
     changed = [path for path in {**ours, **theirs} if path not in ours or path not in theirs or ours[path] != theirs[path]]
+    first_used, second_used = one.used(), other.used()
     if json_lines:
         for path in changed:
-            print(json.dumps({"path": path, "first": _json_side(one, path), "second": _json_side(other, path)}))
+            print(json.dumps({"path": path, "first": _json_side(one, first_used, path), "second": _json_side(other, second_used, path)}))
     elif not changed:
         print(f"{paths.display(one.path)} and {paths.display(other.path)} have the same {len(ours)} values")
     else:
         print(f"- {first}\n+ {second}")
         for path in changed:
-            a, b = _side(one, path), _side(other, path)
+            a, b = _side(one, first_used, path), _side(other, second_used, path)
             width = max(len(a[0]), len(b[0]))
             print(f"{path}\n  - {a[0]:<{width}}  {a[1]}\n  + {b[0]:<{width}}  {b[1]}")
     return int(bool(changed))
@@ -134,13 +135,11 @@ def _load(name: str) -> Resolved:
     return catalog.from_run(name) if (Path(name) / "resolved.json").is_file() else catalog.load(name)
 
 
-def _side(resolved: Resolved, path: str) -> tuple[str, str]:
+def _side(resolved: Resolved, values: dict[str, Any], path: str) -> tuple[str, str]:
     """Value and origin as text."""
-    values = resolved.used()
     return (describe.show(values[path]), str(resolved.origins[path])) if path in values else ("(no such option)", "")
 
 
-def _json_side(resolved: Resolved, path: str) -> dict[str, Any] | None:
+def _json_side(resolved: Resolved, values: dict[str, Any], path: str) -> dict[str, Any] | None:
     """Value and origin as data; None when the recipe has no such option."""
-    values = resolved.used()
     return {"value": to_jsonable_python(values[path]), "origin": str(resolved.origins[path])} if path in values else None
