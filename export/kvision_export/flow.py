@@ -11,9 +11,9 @@ from kvision.core.errors import UsageError
 from kvision.core.jsonable import jsonable
 from kvision.engine import runfolder
 from kvision_edge import manifest
-from kvision_export import bundle, description, formats, lite, samples
+from kvision_export import bundle, description, exported, formats, lite, samples
 from kvision_export.errors import ExportError
-from kvision_export.parity import finding, gates, given, page, pictures, proof, runner
+from kvision_export.parity import finding, gates, page, pictures, proof, runner
 from kvision_export.saved_model import publish
 from kvision_export.tflite import c_array, flatbuffer, metadata
 
@@ -294,7 +294,7 @@ class _Export:
         """What the bundle keeps of the run, of the calibration, and of the labels."""
         for name in _RECORDS:
             if (self.subject.run / name).is_file():
-                (_folder(self.staged / given.RUN_FILES) / name).write_bytes((self.subject.run / name).read_bytes())
+                (_folder(self.staged / exported.RUN_FILES) / name).write_bytes((self.subject.run / name).read_bytes())
         if self.calibration:
             runfolder.write_json(self.staged / description.CALIBRATION, jsonable(self.calibration))
         (self.staged / manifest.LABELS).write_text(self.subject.labels_txt, encoding="utf-8")

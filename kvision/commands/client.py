@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kvision.commands import predict
+from kvision.commands import pictures
 from kvision.core import progress
 from kvision.core.disk import writing
 from kvision.core.errors import UsageError
@@ -54,12 +54,12 @@ def run(
     """
     if grpc and "://" in url and not url.startswith("grpc://"):
         raise UsageError(f"--grpc with {url}: give grpc://HOST:8500, or HOST:8500 and --grpc")
-    files = predict.collect(inputs)
-    folder = predict.fresh(out, Path("answers"))
+    files = pictures.collect(inputs)
+    folder = pictures.fresh(out, Path("answers"))
     from kvision_export.serving.client import Client
 
     entries: list[dict[str, Any]] = []
-    names = predict.stems(files)
+    names = pictures.stems(files)
     at = url if "://" in url or not grpc else f"grpc://{url}"
     with (
         Client(at, model, signature_name=signature, chunk=chunk, timeout_s=timeout_s, retries=retries) as client,
@@ -75,7 +75,7 @@ def run(
             count.at(len(entries))
         facts = {"server": str(client.address), "version": version, "signature": signature, "images": entries}
         (folder / ANSWERS).write_text(json.dumps(facts, indent=1), encoding="utf-8")
-    predict.tell(entries, folder / ANSWERS, ("answered", "were not answered"), quiet=json_lines)
+    pictures.tell(entries, folder / ANSWERS, ("answered", "were not answered"), quiet=json_lines)
 
 
 def _entry(answer: Answer, folder: Path, stem: str) -> dict[str, Any]:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from kvision.core.resolved import Resolved
     from kvision.data.source import Source, Split, SplitName
     from kvision.engine.session import Session
-    from kvision_export.parity.given import Given
+    from kvision_export.exported import Exported
 
 Weights = Literal["best", "last", "ema"]
 _FILES = (".keras", ".h5")
@@ -37,7 +37,7 @@ class Trained:
     run: Path
     origin: Path
     weights: Weights
-    exported: Given | None = None
+    exported: Exported | None = None
 
     @property
     def name(self) -> str:
@@ -102,13 +102,13 @@ def find(given: Path, weights: str = "best") -> Trained:
     return Trained(path, path, kind)
 
 
-def _exported(path: Path) -> Given | None:
+def _exported(path: Path) -> Exported | None:
     """What was exported there, if something was."""
     if not path.is_dir() and path.suffix != ".tflite":
         return None
-    from kvision_export.parity import given
+    from kvision_export import exported
 
-    return given.find(path)
+    return exported.find(path)
 
 
 def open_session(

@@ -35,3 +35,19 @@ def subject(trained_once: Path) -> Subject:
     from kvision.commands import export
 
     return export.open_subject(trained_once)
+
+
+@pytest.fixture(scope="session")
+def files(subject: Subject, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """LiteRT files by short format name; not to be changed."""
+    from kvision_export.formats import parse
+    from kvision_export.tflite import calibration, convert
+
+    folder = tmp_path_factory.mktemp("files")
+    outs = {each: folder / f"unet.{each.short}.tflite" for each in parse(["tflite-fp32,tflite-int8,tflite-int8-full"])}
+    made = convert.convert_many(subject, outs, calibration=calibration.choose(subject, 16))
+    found = {}
+    for each, result in made.items():
+        assert isinstance(result, convert.Converted), result
+        found[each.short] = result.path
+    return found

@@ -1,14 +1,17 @@
-"""A run folder with weights, made without training: one that scales pictures, and one that keeps their resolution."""
+"""Run folders with weights, made without training, one that scales pictures and one that keeps their resolution; and pictures to predict."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
+from PIL import Image
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+PIXELS = np.random.default_rng(0).integers(0, 256, (21, 34, 3), np.uint8)
 OPTIONS = ("data.size_px=16", "data.train_size=8", "data.val_size=6", "data.batch=4", "model.width=4", "model.depth=1", "optim.ema=0.9")
 
 
@@ -38,3 +41,16 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def crop_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run with `data.fit=crop`."""
     return make(tmp_path_factory.mktemp("runs") / "tiny-crop", "data.fit=crop")
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    """A folder with pictures of three modes, one of them deeper, and a text."""
+    folder = tmp_path / "photos"
+    (folder / "deeper").mkdir(parents=True)
+    picture = Image.fromarray(PIXELS)
+    picture.save(folder / "a.png")
+    picture.convert("L").save(folder / "deeper" / "a.jpg")
+    picture.convert("CMYK").save(folder / "b.jpg")
+    (folder / "notes.txt").write_text("not a picture")
+    return folder

@@ -10,20 +10,6 @@ from kvision.commands import predict
 from kvision.core.errors import DataError, RunError, UsageError
 from kvision.data.source import DataInfo
 
-PIXELS = np.random.default_rng(0).integers(0, 256, (21, 34, 3), np.uint8)
-
-
-@pytest.fixture
-def photos(tmp_path):
-    folder = tmp_path / "photos"
-    (folder / "deeper").mkdir(parents=True)
-    picture = Image.fromarray(PIXELS)
-    picture.save(folder / "a.png")
-    picture.convert("L").save(folder / "deeper" / "a.jpg")
-    picture.convert("CMYK").save(folder / "b.jpg")
-    (folder / "notes.txt").write_text("not a picture")
-    return folder
-
 
 @pytest.mark.parametrize("which", ["run", "crop_run"])
 def test_masks_overlays_and_json(which, request, photos, tmp_path, capsys):
@@ -69,21 +55,6 @@ def test_tile_is_checked_against_the_network(crop_run, photos, tmp_path):
     with pytest.raises(UsageError, match=r"--tile 17: the network needs a multiple of 2 pixels; use 16 or 18"):
         predict.run(crop_run, [str(photos / "a.png")], out=tmp_path / "other", tile=17)
     assert not (tmp_path / "other").exists()
-
-
-def test_collect(photos, monkeypatch):
-    monkeypatch.chdir(photos)
-    assert [path.as_posix() for path in predict.collect(["b.jpg", ".", "**/*.jpg"])] == ["b.jpg", "a.png", "deeper/a.jpg"]
-    (photos / "empty").mkdir()
-    for given, message in [
-        ("c.png", r'c\.png: no such file or folder; .*did you mean "a\.png"'),
-        ("empty", "no pictures in this folder"),
-        ("*.bmp", "no file matches"),
-    ]:
-        with pytest.raises(UsageError, match=message):
-            predict.collect([given])
-    with pytest.raises(UsageError, match="no input"):
-        predict.collect([])
 
 
 def test_one_picture_by_hand(tmp_path):

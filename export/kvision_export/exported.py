@@ -1,4 +1,4 @@
-"""From what the user gave to `kvision eval` or `kvision predict`, a SavedModel, a bundle or a bare `.tflite`, to the system that runs on it.
+"""What was exported, given to `kvision eval` or `kvision predict`: from a bundle, a SavedModel or a bare `.tflite` to the system on it.
 
 Finding reads small files only, and does not load TensorFlow.
 """
@@ -32,7 +32,7 @@ _UP = 3
 
 
 @dataclass(frozen=True)
-class Given:
+class Exported:
     """An exported file.
 
     Attributes:
@@ -83,7 +83,7 @@ class Given:
         return ExportError(f"{self.path}: was exported from the run {self.lost}, which is not there any more; put it back, or {instead}")
 
 
-def find(path: Path) -> Given | None:
+def find(path: Path) -> Exported | None:
     """Looks whether a path is something exported.
 
     Args:
@@ -119,18 +119,18 @@ def _version(path: Path) -> Path | None:
     return max(versions, key=lambda each: int(each.name), default=None)
 
 
-def _described(path: Path) -> Given:
+def _described(path: Path) -> Exported:
     """The file with what its manifest, or what is zipped onto it, says of it."""
     folder = next((each for each in list(path.resolve().parents)[:_UP] if (each / manifest.NAME).is_file()), None)
     if folder is not None:
         made = _read(folder)
         found = _checked(path, folder, made)
         preprocess = None if made.preprocess is None else asdict(made.preprocess)
-        return _given(path, found, made.labels, made.source, preprocess, folder)
+        return _made_of(path, found, made.labels, made.source, preprocess, folder)
     texts = metadata.read(path) if path.suffix == TFLITE and path.is_file() else {}
     try:
         values = json.loads(texts[metadata.METADATA])
-        return _given(path, values.get("format", "tflite"), texts[manifest.LABELS].splitlines(), values["source"], values.get("preprocess"), None)
+        return _made_of(path, values.get("format", "tflite"), texts[manifest.LABELS].splitlines(), values["source"], values.get("preprocess"), None)
     except (KeyError, ValueError, TypeError, AttributeError) as error:
         inside = " and no metadata in the file itself" if path.suffix == TFLITE else ""
         raise ExportError(
@@ -139,12 +139,12 @@ def _described(path: Path) -> Given:
         ) from error
 
 
-def _given(path: Path, name: str, labels: Any, source: Mapping[str, Any], preprocess: Mapping[str, Any] | None, folder: Path | None) -> Given:
+def _made_of(path: Path, name: str, labels: Any, source: Mapping[str, Any], preprocess: Mapping[str, Any] | None, folder: Path | None) -> Exported:
     relative = source.get("run_relative")
     places = [folder / relative] if folder and relative else []
     places += [Path(str(source.get("run", ""))), *([folder / RUN_FILES] if folder else [])]
     run = next((each.resolve() for each in places if (each / _RECORD).is_file()), None)
-    return Given(path, name, tuple(labels), run, str(source.get("run", "")), preprocess)
+    return Exported(path, name, tuple(labels), run, str(source.get("run", "")), preprocess)
 
 
 def _read(folder: Path) -> manifest.Manifest:

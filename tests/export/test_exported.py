@@ -14,9 +14,8 @@ from PIL import Image
 from kvision.commands import evaluate, predict, trained
 from kvision.core.errors import UsageError
 from kvision_edge import manifest
-from kvision_export import bundle
+from kvision_export import bundle, exported
 from kvision_export.errors import ExportError
-from kvision_export.parity import given
 from kvision_export.tflite import metadata
 
 
@@ -51,13 +50,13 @@ def made(subject, smoke_run, files, served, tmp_path) -> Path:
 
 
 def test_what_a_path_means(made: Path, smoke_run: Path) -> None:
-    best = given.find(made)
+    best = exported.find(made)
     assert (best.path, best.format, best.name) == (made / "unet.int8-full.tflite", "tflite-int8-full", "unet.int8-full")
     assert best.run == smoke_run.resolve()
-    assert given.find(made / "unet.fp32.tflite").format == "tflite-fp32"
+    assert exported.find(made / "unet.fp32.tflite").format == "tflite-fp32"
     for path in (made / "saved_model", made / "saved_model" / "1"):
-        assert (given.find(path).path, given.find(path).format) == (made / "saved_model" / "1", "savedmodel")
-    assert given.find(smoke_run) is None
+        assert (exported.find(path).path, exported.find(path).format) == (made / "saved_model" / "1", "savedmodel")
+    assert exported.find(smoke_run) is None
     assert trained.find(smoke_run).exported is None
     with pytest.raises(UsageError, match=r"--weights ema: .* holds the weights that were exported"):
         trained.find(made, "ema")
@@ -66,40 +65,40 @@ def test_what_a_path_means(made: Path, smoke_run: Path) -> None:
 def test_the_newest_version_is_taken_by_number(made: Path) -> None:
     shutil.copytree(made / "saved_model" / "1", made / "saved_model" / "10")
     shutil.copytree(made / "saved_model" / "1", made / "saved_model" / "9")
-    assert given.find(made / "saved_model").path.name == "10"
+    assert exported.find(made / "saved_model").path.name == "10"
 
 
 def test_the_folder_of_a_bundle_s_only_model_is_that_model(made: Path) -> None:
     (made / "saved_model" / "1").rename(made / "1")
     (made / "saved_model" / "unet").mkdir()
     (made / "1").rename(made / "saved_model" / "unet" / "1")
-    assert given.find(made / "saved_model").path == made / "saved_model" / "unet" / "1"
+    assert exported.find(made / "saved_model").path == made / "saved_model" / "unet" / "1"
 
 
 def test_a_file_that_is_not_the_manifests_is_refused(made: Path) -> None:
     path = made / "unet.fp32.tflite"
     path.write_bytes(path.read_bytes()[:-1] + b"!")
     with pytest.raises(ExportError, match=r"unet\.fp32\.tflite: is not the file that .*json describes: its sha256 is [0-9a-f]{12}…, there it is"):
-        given.find(path)
+        exported.find(path)
     (made / "unet.int8-full.tflite").unlink()
     with pytest.raises(ExportError, match=r"is in manifest\.json and not in the bundle"):
-        given.find(made)
+        exported.find(made)
     (made / manifest.NAME).write_text("{")
     with pytest.raises(ExportError, match=r"manifest\.json: is damaged"):
-        given.find(made)
+        exported.find(made)
 
 
 def test_a_bare_file_tells_itself_or_what_is_missing(made: Path, tmp_path: Path, smoke_run: Path, files) -> None:
     bare = shutil.copy(files["fp32"], tmp_path / "bare.tflite")
     with pytest.raises(ExportError, match=r"bare\.tflite: classes and preprocessing are not known: there is no manifest.* and no metadata"):
-        given.find(bare)
+        exported.find(bare)
     about = {"format": "tflite-fp32", "source": {"run": str(smoke_run)}, "preprocess": None}
     metadata.append(bare, ["a", "b"], about)
-    found = given.find(bare)
+    found = exported.find(bare)
     assert (found.labels, found.run, found.format, found.preprocess()) == (("a", "b"), smoke_run.resolve(), "tflite-fp32", None)
     alone = shutil.copytree(made / "saved_model" / "1", tmp_path / "alone" / "1")
     with pytest.raises(ExportError, match=r"there is no manifest\.json beside it; leave"):
-        given.find(alone)
+        exported.find(alone)
     with pytest.raises(ExportError, match=r"none\.tflite: no such file"):
         trained.find(tmp_path / "none.tflite")
 
@@ -134,7 +133,7 @@ def test_eval_of_a_bundle_whose_run_is_gone(made: Path, smoke_run: Path, tmp_pat
     found = _metrics(moved, capsys, data=str(recipe))
     assert (found["kind"], found["count"]) == ("tflite-int8-full", 10)
     assert (tmp_path / "eval" / "unet.int8-full-recipe" / "evaluation.json").is_file()
-    shutil.move(records, Path(moved) / given.RUN_FILES)
+    shutil.move(records, Path(moved) / exported.RUN_FILES)
     assert _metrics(moved, capsys)["metrics"] == found["metrics"]
     with pytest.raises(UsageError, match="--precision bf16: an exported file computes as it was exported"):
         evaluate.run(moved, precision="bf16")
