@@ -56,13 +56,10 @@ def classify(model: Model, request: Any, run: Run) -> Any:
     """
     from tensorflow_serving.apis import classification_pb2
 
-    name, definition = _signature(model, request.model_spec.signature_name)
-    wanted = _classify_outputs(definition)
-    examples = serialized(request.input)
-    outputs = run(name, {"inputs": examples}, wanted)
     response = classification_pb2.ClassificationResponse()
+    name = _signature(model, request.model_spec.signature_name)
     fill_spec(response.model_spec, model, name)
-    _fill_classes(response.result, outputs, len(examples))
+    _infer(CLASSIFY, model, name, request.input, run, response.result)
     return response
 
 
@@ -82,13 +79,10 @@ def regress(model: Model, request: Any, run: Run) -> Any:
     """
     from tensorflow_serving.apis import regression_pb2
 
-    name, definition = _signature(model, request.model_spec.signature_name)
-    wanted = _regress_outputs(definition)
-    examples = serialized(request.input)
-    outputs = run(name, {"inputs": examples}, wanted)
     response = regression_pb2.RegressionResponse()
+    name = _signature(model, request.model_spec.signature_name)
     fill_spec(response.model_spec, model, name)
-    _fill_values(response.result, outputs, len(examples))
+    _infer(REGRESS, model, name, request.input, run, response.result)
     return response
 
 
@@ -119,29 +113,32 @@ def multi_inference(model: Model, request: Any, run: Run) -> Any:
             raise invalid(f"Duplicate evaluation of signature: {name}")
         if name not in model.signatures:
             raise invalid(f"Requested signature not found in model graph: {name}")
-        if task.method_name not in (CLASSIFY, REGRESS):
+        if task.method_name not in _METHODS:
             raise StatusError(Code.UNIMPLEMENTED, f"Unsupported signature method_name: {task.method_name}")
         names.append(name)
     response = inference_pb2.MultiInferenceResponse()
     for name, task in zip(names, request.tasks, strict=True):
-        definition = model.signatures[name]
-        outputs = _classify_outputs(definition) if task.method_name == CLASSIFY else _regress_outputs(definition)
-        examples = serialized(request.input)
-        arrays = run(name, {"inputs": examples}, outputs)
-        result = response.results.add()
-        fill_spec(result.model_spec, model, name)
-        if task.method_name == CLASSIFY:
-            _fill_classes(result.classification_result, arrays, len(examples))
-        else:
-            _fill_values(result.regression_result, arrays, len(examples))
+        answer = response.results.add()
+        fill_spec(answer.model_spec, model, name)
+        result = answer.classification_result if task.method_name == CLASSIFY else answer.regression_result
+        _infer(task.method_name, model, name, request.input, run, result)
     return response
 
 
-def _signature(model: Model, given: str) -> tuple[str, Any]:
+def _infer(method: str, model: Model, name: str, given: Any, run: Run, result: Any) -> None:
+    """Runs the signature of that name on the examples of an `Input`, and fills the result of an answer."""
+    outputs_of, fill = _METHODS[method]
+    wanted = outputs_of(model.signatures[name])
+    examples = serialized(given)
+    outputs = run(name, {"inputs": examples}, wanted)
+    fill(result, outputs, len(examples))
+
+
+def _signature(model: Model, given: str) -> str:
     name = given or DEFAULT_SIGNATURE
     if name not in model.signatures:
         raise invalid(f"No signature was found with the name: {name}")
-    return name, model.signatures[name]
+    return name
 
 
 def _classify_outputs(definition: Any) -> tuple[str, ...]:
@@ -203,6 +200,10 @@ def _fill_values(result: Any, outputs: Mapping[str, np.ndarray], num_examples: i
         raise invalid(f"Expected output Tensor of DT_FLOAT.  Got: {_data_type(array)}")
     for value in array.reshape(-1).tolist():
         result.regressions.add().value = value
+
+
+_METHODS = {CLASSIFY: (_classify_outputs, _fill_classes), REGRESS: (_regress_outputs, _fill_values)}
+"""By method: which outputs of a signature it wants, and what writes them into its result."""
 
 
 def _shape(array: np.ndarray) -> str:
