@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from kvision_export.formats import Format
     from kvision_export.parity.finding import Finding
     from kvision_export.parity.proof import Reference
-    from kvision_export.parity.repair import Repair
     from kvision_export.subject import Subject
     from kvision_export.tflite.calibration import Calibration
     from kvision_export.tflite.convert import Converted
@@ -54,6 +53,11 @@ class Options:
     version: int | None = None
     gates: Mapping[str, float] = field(default_factory=dict)
     time_limit_s: float = 600.0
+
+    @property
+    def conversion(self) -> convert.Options:
+        """What of it the conversion of every file is told."""
+        return {"batch": self.batch, "runtime": self.runtime, "allow_flex": self.allow_flex, "timeout_s": self.time_limit_s}
 
 
 @dataclass(frozen=True)
@@ -97,116 +101,98 @@ def make(
     Returns:
         What was found of each.
     """
-    chosen = [formats.FORMATS[formats.FP32], *(each for each in wanted if each.name != formats.FP32)]
-    calibrated = [each for each in chosen if each.calibrated]
-    ranges = None
-    if calibrated:
-        tell(f"choosing {options.calibration} training images for calibration")
-        ranges = calibration.choose(subject, options.calibration)
-    tell(f"converting {', '.join(each.short for each in chosen)}")
-    trained = [each for each in chosen if tuned is not None and each.activations == "int8"]
-    made = _converted(subject, [each for each in chosen if each not in trained], folder, ranges, options)
-    if tuned is not None:
-        made |= _converted(tuned, trained, folder, ranges, options, trained_ranges=True)
-    good = {each: result for each in chosen if isinstance(result := made[each], convert.Converted)}
-    exact = good[formats.FORMATS[formats.FP32]].path if formats.FORMATS[formats.FP32] in good else None
-    refused = {each: str(result) for each, result in made.items() if isinstance(result, ExportError)}
-    found, files = [], {}
-    for each, result in good.items():
-        tell(f"proving {each.name} on {words.counted(reference.count, 'validation image')}")
-        try:
-            judged = _judged(subject, each, result, reference, options)
-        except ExportError as error:  # some files can be made and not be run
-            refused[each] = f"{each.name}: {error}"
-            continue
-        files[each] = result.path
-        if not judged.holds and each.gate != "fp32" and exact is not None:
-            looked = ranges or calibration.choose(subject, layers.EXAMPLES)
+    return _Making(subject, folder, reference, options, tell).files(wanted, tuned)
+
+
+class _Making:
+    """LiteRT files of one subject on their way."""
+
+    def __init__(self, subject: Subject, folder: Path, reference: Reference, options: Options, tell: Callable[[str], None]) -> None:
+        self.subject, self.folder, self.reference, self.options, self.tell = subject, folder, reference, options, tell
+        self.ranges: Calibration | None = None
+
+    def files(self, wanted: Sequence[Format], tuned: Subject | None) -> Lite:
+        """As `make`."""
+        fp32 = formats.FORMATS[formats.FP32]
+        chosen = [fp32, *(each for each in wanted if each != fp32)]
+        made = self._converted(chosen, tuned)
+        good = {each: result for each in chosen if isinstance(result := made[each], convert.Converted)}
+        refused = {each: str(result) for each, result in made.items() if isinstance(result, ExportError)}
+        exact = good[fp32].path if fp32 in good else None
+        found, files = [], {}
+        for each, result in good.items():
+            self.tell(f"proving {each.name} on {words.counted(self.reference.count, 'validation image')}")
             try:
-                judged, files[each] = _mended(subject, judged, result, exact, reference, looked, options, tell)
-            except ExportError as error:
-                judged = replace(judged, notes=(*judged.notes, f"could not be mended, or its layers not be compared: {error}"))
-        found.append(judged)
-    tell("measuring latencies")
-    times = latency.measure({each.name: path for each, path in files.items()})
-    found = [replace(each, latency=times[each.format.name]) for each in found]
-    return Lite(tuple(found), files, refused, ranges)
+                judged, path = self._judged(each, result), result.path
+            except ExportError as error:  # some files can be made and not be run
+                refused[each] = f"{each.name}: {error}"
+                continue
+            if not judged.holds and each.gate != "fp32" and exact is not None:
+                looked = self.ranges or calibration.choose(self.subject, layers.EXAMPLES)
+                try:
+                    judged, path = self._mended(judged, result, exact, looked)
+                except ExportError as error:
+                    judged = replace(judged, notes=(*judged.notes, f"could not be mended, or its layers not be compared: {error}"))
+            found.append(judged)
+            files[each] = path
+        self.tell("measuring latencies")
+        times = latency.measure({each.name: path for each, path in files.items()})
+        found = [replace(each, latency=times[each.format.name]) for each in found]
+        return Lite(tuple(found), files, refused, self.ranges)
 
+    def _converted(self, chosen: Sequence[Format], tuned: Subject | None) -> dict[Format, Converted | ExportError]:
+        if any(each.calibrated for each in chosen):
+            self.tell(f"choosing {self.options.calibration} training images for calibration")
+            self.ranges = calibration.choose(self.subject, self.options.calibration)
+        self.tell(f"converting {', '.join(each.short for each in chosen)}")
+        outs = {each: self.folder / f"{self.subject.name}-{each.short}.tflite" for each in chosen}
+        trained = {each: out for each, out in outs.items() if tuned is not None and each.activations == "int8"}
+        others = {each: out for each, out in outs.items() if each not in trained}
+        options: convert.Options = {**self.options.conversion, "calibration": self.ranges}
+        made = convert.convert_many(self.subject, others, **options)
+        if tuned is not None:
+            of_tuned: convert.Options = {**options, "trained_ranges": True}
+            made |= convert.convert_many(tuned, trained, **of_tuned)
+        return made
 
-def _converted(
-    subject: Subject, chosen: Sequence[Format], folder: Path, ranges: Calibration | None, options: Options, *, trained_ranges: bool = False
-) -> dict[Format, Converted | ExportError]:
-    return convert.convert_many(
-        subject,
-        {each: folder / f"{subject.name}-{each.short}.tflite" for each in chosen},
-        calibration=ranges,
-        batch=options.batch,
-        runtime=options.runtime,
-        allow_flex=options.allow_flex,
-        timeout_s=options.time_limit_s,
-        trained_ranges=trained_ranges,
-    )
-
-
-def _judged(subject: Subject, chosen: Format, made: Converted, reference: Reference, options: Options, *, mended: Repair | None = None) -> Finding:
-    """What a file does and whether it holds."""
-    facts = flatbuffer.inspect(made.path)
-    kept = mended.mended.kept if mended is not None and mended.mended is not None else ()
-    proven = proof.prove(subject, made.path, reference)
-    limits = subject.system.gates
-    failures = gates.judge(proven, chosen, limits, float_ops=facts.float_ops, kept=kept, changed=options.gates)
-    bound = gates.limit(chosen, limits, options.gates)
-    return finding.Finding(
-        format=chosen,
-        path=made.path.name,
-        bytes=made.path.stat().st_size,
-        proof=proven,
-        failures=tuple(failures),
-        ops=dict(sum(facts.ops.values(), start=Counter[str]())),
-        float_ops=tuple(facts.float_ops),
-        minimum_runtime=facts.minimum_runtime,
-        notes=tuple(note for note in (*made.notes, bound.note) if note),
-    )
-
-
-def _mended(
-    subject: Subject,
-    missed: Finding,
-    first: Converted,
-    exact: Path,
-    reference: Reference,
-    ranges: Calibration,
-    options: Options,
-    tell: Callable[[str], None],
-) -> tuple[Finding, Path]:
-    """A file that misses its gate: the layers that lose most, and, if asked for, the file with as few of them as will do in float."""
-    path = first.path
-    if not options.repair:
-        tell(f"{missed.format.name} misses its gate: looking for the layers that lose most")
-        return replace(missed, worst=tuple(layers.rank(exact, path, ranges.inputs)[:WORST_SHOWN])), path
-    tell(f"{missed.format.name} misses its gate: keeping its worst layers in float")
-    trials = {path: first}
-
-    def make(kept: Collection[str]) -> Path:
-        out = path.with_name(f"{path.stem}-{len(trials)}.tflite")
-        trials[out] = convert.convert(
-            subject,
-            missed.format,
-            out,
-            calibration=ranges,
-            batch=options.batch,
-            runtime=options.runtime,
-            allow_flex=options.allow_flex,
-            timeout_s=options.time_limit_s,
-            keep_float=kept,
+    def _judged(self, chosen: Format, made: Converted, kept: Collection[str] = ()) -> Finding:
+        """What a file does and whether it holds; `kept` are the layers that stayed in float on purpose."""
+        facts, limits = flatbuffer.inspect(made.path), self.subject.system.gates
+        proven = proof.prove(self.subject, made.path, self.reference)
+        failures = gates.judge(proven, chosen, limits, float_ops=facts.float_ops, kept=tuple(kept), changed=self.options.gates)
+        bound = gates.limit(chosen, limits, self.options.gates)
+        return finding.Finding(
+            format=chosen,
+            path=made.path.name,
+            bytes=made.path.stat().st_size,
+            proof=proven,
+            failures=tuple(failures),
+            ops=dict(sum(facts.ops.values(), start=Counter[str]())),
+            float_ops=tuple(facts.float_ops),
+            minimum_runtime=facts.minimum_runtime,
+            notes=tuple(note for note in (*made.notes, bound.note) if note),
         )
-        return out
 
-    tried = repair.repair(subject, missed.format, path, exact, reference, make, ranges.inputs, changed=options.gates)
-    if tried.mended is None:
-        return replace(missed, worst=tried.worst[:WORST_SHOWN], repair=tried), path
-    step = tried.mended
-    done = trials[step.path]
-    made = replace(done, notes=(*done.notes, f"repaired: {words.counted(len(step.kept), 'operation')} kept in float"))
-    judged = _judged(subject, missed.format, made, reference, options, mended=tried)
-    return replace(judged, path=missed.path, repair=tried, worst=tried.worst[:WORST_SHOWN]), step.path
+    def _mended(self, missed: Finding, first: Converted, exact: Path, looked: Calibration) -> tuple[Finding, Path]:
+        """A file that misses its gate: the layers that lose most, and, if asked for, the file with as few of them as will do in float."""
+        path, form = first.path, missed.format
+        if not self.options.repair:
+            self.tell(f"{form.name} misses its gate: looking for the layers that lose most")
+            return replace(missed, worst=tuple(layers.rank(exact, path, looked.inputs)[:WORST_SHOWN])), path
+        self.tell(f"{form.name} misses its gate: keeping its worst layers in float")
+        trials = {path: first}
+
+        def make(kept: Collection[str]) -> Path:
+            out = path.with_name(f"{path.stem}-{len(trials)}.tflite")
+            options: convert.Options = {**self.options.conversion, "calibration": looked, "keep_float": kept}
+            trials[out] = convert.convert(self.subject, form, out, **options)
+            return out
+
+        tried = repair.repair(self.subject, form, path, exact, self.reference, make, looked.inputs, changed=self.options.gates)
+        step = tried.mended
+        if step is None:
+            return replace(missed, worst=tried.worst[:WORST_SHOWN], repair=tried), path
+        done = trials[step.path]
+        made = replace(done, notes=(*done.notes, f"repaired: {words.counted(len(step.kept), 'operation')} kept in float"))
+        judged = self._judged(form, made, step.kept)
+        return replace(judged, path=missed.path, repair=tried, worst=tried.worst[:WORST_SHOWN]), step.path

@@ -16,7 +16,7 @@ import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 import numpy as np
 
@@ -56,32 +56,26 @@ class Converted:
     notes: tuple[str, ...] = ()
 
 
-def convert(
-    subject: freeze.Networks,
-    form: Format,
-    out: Path,
-    *,
-    calibration: Calibration | None = None,
-    batch: int | None = 1,
-    runtime: str = "litert2",
-    allow_flex: bool = False,
-    timeout_s: float = 600,
-    keep_float: Collection[str] = (),
-    trained_ranges: bool = False,
-) -> Converted:
+class Options(TypedDict, total=False):
+    """How to convert; see `convert_many`."""
+
+    calibration: Calibration | None
+    batch: int | None
+    runtime: str
+    allow_flex: bool
+    timeout_s: float
+    keep_float: Collection[str]
+    trained_ranges: bool
+
+
+def convert(subject: freeze.Networks, form: Format, out: Path, **options: Unpack[Options]) -> Converted:
     """Makes one LiteRT file.
 
     Args:
         subject: What is exported.
         form: The format.
         out: The file to write; its folder exists.
-        calibration: Needed by the formats that are `calibrated`.
-        batch: Size of the first dimension; none: any.
-        runtime: Oldest runtime that must run it: `2.14`, `2.17` or `litert2`.
-        allow_flex: Whether ops of TensorFlow itself may stay in the file; such a file needs the Flex delegate.
-        timeout_s: Time limit.
-        keep_float: Names of output tensors, as in the float file, of the ops that are to stay in float.
-        trained_ranges: Whether the networks carry their ranges (quantization-aware training), so that nothing is calibrated.
+        **options: As for `convert_many`.
 
     Returns:
         What was made.
@@ -89,17 +83,7 @@ def convert(
     Raises:
         ExportError: If the file can't be made, or what was made would not run or would compute wrongly; says what to do.
     """
-    made = convert_many(
-        subject,
-        {form: out},
-        calibration=calibration,
-        batch=batch,
-        runtime=runtime,
-        allow_flex=allow_flex,
-        timeout_s=timeout_s,
-        keep_float=keep_float,
-        trained_ranges=trained_ranges,
-    )[form]
+    made = convert_many(subject, {form: out}, **options)[form]
     if isinstance(made, ExportError):
         raise made
     return made
@@ -122,13 +106,13 @@ def convert_many(
     Args:
         subject: What is exported.
         outs: The file to write, by format.
-        calibration: As for `convert`, as are the others.
+        calibration: Needed by the formats that are `calibrated`.
         batch: Size of the first dimension; none: any.
-        runtime: Oldest runtime that must run the files.
-        allow_flex: Whether ops of TensorFlow itself may stay.
+        runtime: Oldest runtime that must run the files: `2.14`, `2.17` or `litert2`.
+        allow_flex: Whether ops of TensorFlow itself may stay in a file; such a file needs the Flex delegate.
         timeout_s: Time limit of each format.
-        keep_float: Names of output tensors of the ops that are to stay in float.
-        trained_ranges: Whether the networks carry their ranges.
+        keep_float: Names of output tensors, as in the float file, of the ops that are to stay in float.
+        trained_ranges: Whether the networks carry their ranges (quantization-aware training), so that nothing is calibrated.
 
     Returns:
         By format what was made, or why it could not be.
