@@ -211,7 +211,4 @@ def _shape(array: np.ndarray) -> str:
 
 
 def _data_type(array: np.ndarray) -> str:
-    import tensorflow as tf
-
-    dtype = tf.string if array.dtype == object else tf.as_dtype(array.dtype)
-    return f"DT_{dtype_name(dtype.as_datatype_enum).upper()}"
+    return f"DT_{dtype_name(array.dtype).upper()}"

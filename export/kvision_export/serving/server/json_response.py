@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kvision_export.serving.server.json_request import Layout
+from kvision_export.serving.server.model import array_dtype
 from kvision_export.serving.server.pretty import INDENT, quoted
 from kvision_export.serving.server.status import invalid
 
@@ -108,10 +109,7 @@ def _leaves(array: np.ndarray, name: str, depth: int) -> list[str]:
         return [f'{{\n{pad}{INDENT}"b64": "{base64.b64encode(value).decode()}"\n{pad}}}' for value in flat]
     if dtype.kind == "O":
         return [quoted(value.decode("utf-8", "surrogateescape")) for value in flat]
-    raise invalid(f"Failed to write JSON value for tensor type: {_TENSORFLOW_NAMES.get(dtype.name, dtype.name)}")
-
-
-_TENSORFLOW_NAMES = {"float16": "half"}
+    raise invalid(f"Failed to write JSON value for tensor type: {array_dtype(array)}")
 
 
 def decimals(values: np.ndarray) -> list[str]:

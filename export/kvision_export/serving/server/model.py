@@ -19,19 +19,24 @@ DEFAULT_SIGNATURE = "serving_default"
 _SHORT = {"float32": "float", "float64": "double", "float16": "half"}
 
 
-def dtype_name(number: int) -> str:
-    """TensorFlow's name of a `DataType`, as its C++ prints it: `float`, `double`, `int32`, `string`.
+def dtype_name(dtype: int | np.dtype) -> str:
+    """TensorFlow's name of a dtype, as its C++ prints it: `float`, `double`, `int32`, `string`.
 
     Args:
-        number: Of the enum.
+        dtype: A number of the enum `DataType`, or numpy's; objects are strings.
 
     Returns:
         The name.
     """
     import tensorflow as tf
 
-    name = str(tf.as_dtype(number).name)
+    name = str(tf.as_dtype(dtype).name)
     return _SHORT.get(name, name)
+
+
+def array_dtype(array: np.ndarray) -> str:
+    """The same of an array, told by numpy alone: for the path of every request."""
+    return "string" if array.dtype == object else _SHORT.get(array.dtype.name, array.dtype.name)
 
 
 class Model:
@@ -117,7 +122,7 @@ class Model:
         definition = self.signatures[signature]
         aliases = tuple(sorted(definition.inputs))
         for index, alias in enumerate(aliases):
-            wanted, given = dtype_name(definition.inputs[alias].dtype), _array_dtype(inputs[alias])
+            wanted, given = dtype_name(definition.inputs[alias].dtype), array_dtype(inputs[alias])
             if wanted != given:
                 raise invalid(f"Expects arg[{index}] to be {wanted} but {given} is provided")
         fetched = tuple(sorted(outputs))
@@ -126,7 +131,7 @@ class Model:
         except Exception as error:
             code = getattr(error, "error_code", Code.INTERNAL)
             raise StatusError(Code(code), str(getattr(error, "message", None) or error)) from None
-        return {alias: np.asarray(value) for alias, value in zip(fetched, _as_arrays(values, definition, fetched), strict=True)}
+        return dict(zip(fetched, _as_arrays(values, definition, fetched), strict=True))
 
     def _make_callable(self, signature: str, inputs: tuple[str, ...], outputs: tuple[str, ...]) -> Any:
         from tensorflow.core.protobuf import config_pb2
@@ -168,10 +173,6 @@ def _load(session: Any, folder: Path) -> Any:
         return tf.compat.v1.saved_model.load(session, ["serve"], str(folder))
     finally:
         tf_logging.set_verbosity(level)
-
-
-def _array_dtype(array: np.ndarray) -> str:
-    return "string" if array.dtype == object else _SHORT.get(array.dtype.name, array.dtype.name)
 
 
 def _as_arrays(values: list[Any], definition: Any, outputs: tuple[str, ...]) -> Iterator[np.ndarray]:

@@ -169,12 +169,11 @@ def write_tensor(array: np.ndarray, tensor: Any) -> None:
     """
     import tensorflow as tf
 
-    dtype = tf.string if array.dtype == object else tf.as_dtype(array.dtype)
-    field = _FIELDS.get(dtype_name(dtype.as_datatype_enum))
+    field = _FIELDS.get(dtype_name(array.dtype))
     if field is None:
         tensor.CopyFrom(tf.make_tensor_proto(array))
         return
-    tensor.dtype = dtype.as_datatype_enum
+    tensor.dtype = tf.as_dtype(array.dtype).as_datatype_enum
     tensor.tensor_shape.SetInParent()
     for size in array.shape:
         tensor.tensor_shape.dim.add().size = size

@@ -108,7 +108,6 @@ class _Api:
 
     def _process(self, method: str, path: str, body: bytes, deadline: float) -> tuple[int, str]:
         """Answers in a thread."""
-        call = _Call("", Spec(""))
         try:
             call = _parse(method, path)
             with self._service.counted(call.spec.name, call.what, "REST"):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from kvision.core.errors import UsageError
 from kvision_export.serving.server import examples
 from kvision_export.serving.server.config import sources_of
-from kvision_export.serving.server.prediction import predict, predict_proto
+from kvision_export.serving.server.prediction import fill_spec, predict, predict_proto
 from kvision_export.serving.server.spec import Spec, spec_of
 from kvision_export.serving.server.status import Code, StatusError, invalid, of
 
@@ -171,8 +171,7 @@ class Service:
         with self.versions.use(spec) as model:
             for name, definition in model.signatures.items():
                 signatures.signature_def[name].CopyFrom(definition)
-            response.model_spec.name = model.name
-            response.model_spec.version.value = model.version
+            fill_spec(response.model_spec, model, "")
         response.metadata["signature_def"].Pack(signatures)
         return response
 
