@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 from kvision.core.errors import RunError, UsageError
 from kvision.core.names import did_you_mean
 from kvision_export.serving import ports
-from kvision_export.serving.server.config import Batching
+from kvision_export.serving.server.config import METRICS, Batching
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
     from kvision_export.serving.offered import Model, Offer
     from kvision_export.serving.server.app import Server
@@ -28,7 +28,6 @@ Engine = Literal["embedded", "tensorflow_model_server", "docker"]
 AUTO = "auto"
 BINARY = "tensorflow_model_server"
 IMAGE = "tensorflow/serving"
-METRICS = "/monitoring/prometheus/metrics"
 LOAD_S = 300.0
 """How long loading may take."""
 DRAIN_S = 15.0
@@ -54,7 +53,7 @@ class Options:
     image: str = IMAGE
 
     @property
-    def name(self) -> str:
+    def client_host(self) -> str:
         """The host as someone on this machine calls it."""
         local = self.host in ("0.0.0.0", "::", "127.0.0.1")  # noqa: S104
         return "localhost" if local else f"[{self.host}]" if ":" in self.host else self.host
@@ -62,7 +61,7 @@ class Options:
     @property
     def url(self) -> str:
         """Of REST."""
-        return f"http://{self.name}:{self.rest_port}"
+        return f"http://{self.client_host}:{self.rest_port}"
 
     def batching_text(self) -> str:
         """TensorFlow Serving's `--batching_parameters_file`."""
@@ -125,7 +124,7 @@ def serve(offer: Offer, engine: Engine, options: Options) -> None:
 def tell(offer: Offer, engine: str, options: Options) -> None:
     """Says in a line what runs where, and a line to try it with."""
     models = ", ".join(f"{model.name} (version {model.versions[-1]})" for model in offer.models)
-    print(f"serving {models} with {_named(engine, options)}: REST {options.url}, gRPC {options.name}:{options.grpc_port}")
+    print(f"serving {models} with {_named(engine, options)}: REST {options.url}, gRPC {options.client_host}:{options.grpc_port}")
     url = f"{options.url}/v1/models/{offer.models[0].name}:predict"
     print(f"""try: echo '{{"instances": [{{"b64": "'$(base64 -w0 photo.jpg)'"}}]}}' | curl -d @- {url}""", flush=True)
 
@@ -150,32 +149,29 @@ def command(engine: Engine, folder: Path, offer: Offer, options: Options) -> lis
         (folder / "batching_params.pbtxt").write_text(options.batching_text(), encoding="utf-8")
         flags += ["--enable_batching=true", f"--batching_parameters_file={folder}/batching_params.pbtxt"]
     if engine == "docker":
-        ports = [f"--publish={options.host}:{options.rest_port}:8501", f"--publish={options.host}:{options.grpc_port}:8500"]
+        published = [f"--publish={options.host}:{options.rest_port}:8501", f"--publish={options.host}:{options.grpc_port}:8500"]
         mounts = [f"--volume={path}:{path}:ro" for path in (folder, *(model.folder for model in offer.models))]
-        return ["docker", "run", "--rm", "--init", "--pull=never", f"--name={_container()}", *ports, *mounts, options.image, *flags]
+        return ["docker", "run", "--rm", "--init", "--pull=never", f"--name={_container()}", *published, *mounts, options.image, *flags]
     return [BINARY, f"--port={options.grpc_port}", f"--rest_api_port={options.rest_port}", *flags]
 
 
-@contextlib.contextmanager
-def embedded(offer: Offer, options: Options) -> Iterator[Server]:
-    """The embedded server, in a `with` block.
+def embedded(offer: Offer, options: Options) -> Server:
+    """The embedded server, which a `with` block starts and stops.
 
     Args:
         offer: What to serve.
         options: How to.
 
-    Yields:
-        The server, which answers.
+    Returns:
+        The server; the block raises RunError if a model can't be served.
 
     Raises:
         UsageError: If `kvision[serve]` is not installed.
-        RunError: If a model can't be served.
     """
     from kvision_export.serving.server import app, config
 
     sources = config.read_models(offer.config) if offer.config else [config.ModelSource(model.name, model.folder) for model in offer.models]
-    with app.Server(sources, options.rest_port, options.grpc_port, config.Options(host=options.host, batching=options.batching)) as server:
-        yield server
+    return app.Server(sources, options.rest_port, options.grpc_port, config.Options(host=options.host, batching=options.batching))
 
 
 @contextlib.contextmanager
@@ -252,13 +248,9 @@ def _has_image(image: str) -> bool:
     if not shutil.which("docker"):
         return False
     try:
-        return _quiet(["docker", "image", "inspect", image]) == 0
+        return subprocess.run(["docker", "image", "inspect", image], check=False, capture_output=True, timeout=10).returncode == 0
     except subprocess.TimeoutExpired:
         return False
-
-
-def _quiet(arguments: Sequence[str]) -> int:
-    return subprocess.run(list(arguments), check=False, capture_output=True, timeout=10).returncode
 
 
 def _container() -> str:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from kvision_export.serving.server.status import Code, StatusError, invalid, of
+from kvision_export.serving.server.status import Code, StatusError, invalid, status_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Mapping
@@ -178,7 +178,7 @@ def _compute(queue: _Queue, tasks: list[_Task]) -> None:
         try:
             task.answer.set_result(queue.compute(task.inputs))
         except Exception as error:
-            task.answer.set_exception(of(error))
+            task.answer.set_exception(status_of(error))
 
 
 def _merged(queue: _Queue, tasks: list[_Task]) -> list[Arrays]:

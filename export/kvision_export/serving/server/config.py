@@ -11,6 +11,9 @@ from kvision.core.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+METRICS = "/monitoring/prometheus/metrics"
+"""Path of the counts and latencies on the REST port."""
+
 
 @dataclass(frozen=True)
 class ModelSource:

@@ -9,7 +9,6 @@ from prometheus_client import CollectorRegistry, Counter, Histogram
 if TYPE_CHECKING:
     from kvision_export.serving.server.status import Code
 
-PATH = "/monitoring/prometheus/metrics"
 _BUCKETS = tuple(10 * 1.8**power for power in range(33))
 """Microseconds, up to about 20 minutes."""
 

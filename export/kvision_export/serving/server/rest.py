@@ -16,7 +16,8 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Mount, Route
 
-from kvision_export.serving.server import json_request, json_response, metrics
+from kvision_export.serving.server import json_request, json_response
+from kvision_export.serving.server.config import METRICS
 from kvision_export.serving.server.rest_proto import metadata_json, status_json
 from kvision_export.serving.server.service import check_deadline
 from kvision_export.serving.server.spec import Spec
@@ -64,7 +65,7 @@ def application(service: Service, threads: Executor) -> Starlette:
     async def prometheus(_: Request) -> Response:
         return PlainTextResponse(service.metrics.page())
 
-    routes = [Route("/healthz", healthy), Route("/readyz", ready), Route(metrics.PATH, prometheus), Mount("/", app=_Api(service, threads))]
+    routes = [Route("/healthz", healthy), Route("/readyz", ready), Route(METRICS, prometheus), Mount("/", app=_Api(service, threads))]
     return Starlette(routes=routes)
 
 

@@ -12,7 +12,7 @@ from kvision_export.serving.server import examples
 from kvision_export.serving.server.config import sources_of
 from kvision_export.serving.server.prediction import fill_spec, predict, predict_proto
 from kvision_export.serving.server.spec import Spec, spec_of
-from kvision_export.serving.server.status import Code, StatusError, invalid, of
+from kvision_export.serving.server.status import Code, StatusError, invalid, status_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -71,7 +71,7 @@ class Service:
         try:
             yield
         except Exception as error:
-            status = of(error)
+            status = status_of(error)
             code = status.code
             if status is error:
                 raise

@@ -78,7 +78,7 @@ def invalid(message: str) -> StatusError:
     return StatusError(Code.INVALID_ARGUMENT, message)
 
 
-def of(error: Exception) -> StatusError:
+def status_of(error: Exception) -> StatusError:
     """Any exception as a status: TensorFlow's keep their code, what nobody foresaw is INTERNAL."""
     if isinstance(error, StatusError):
         return error

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from kvision_export.serving.server.model import Model
-from kvision_export.serving.server.status import Code, StatusError, invalid, of
+from kvision_export.serving.server.status import Code, StatusError, invalid, status_of
 from kvision_export.serving.server.warmup import replay
 
 if TYPE_CHECKING:
@@ -242,9 +242,9 @@ class Versions:
                 model.close()
                 raise
         except Exception as error:
-            _LOG.warning("%s version %d in %s can't be served: %s", name, number, folder, of(error))
+            _LOG.warning("%s version %d in %s can't be served: %s", name, number, folder, status_of(error))
             with self._lock:
-                version.state, version.error, version.files = State.END, of(error), files
+                version.state, version.error, version.files = State.END, status_of(error), files
             return
         _LOG.info("%s version %d serves from %s", name, number, folder)
         with self._lock:
