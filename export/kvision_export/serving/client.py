@@ -21,13 +21,13 @@ from PIL import Image
 from kvision.core.errors import UsageError
 from kvision_export.serving import address, retrying, signature
 from kvision_export.serving.over_rest import Rest
-from kvision_export.serving.retrying import ClientError, RefusedError
+from kvision_export.serving.retrying import ClientError, RefusedError, T
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-    from kvision_export.serving.over_grpc import Grpc
     from kvision_export.serving.signature import Served
+    from kvision_export.serving.transport import Transport
 
 Picture = str | Path | bytes | np.ndarray
 """A file, an encoded image, or uint8 `[H, W, 3]` (`[H, W]` or `[H, W, 1]`: grey)."""
@@ -112,7 +112,7 @@ class Client:
         Raises:
             ClientError: If the server can't be reached, or has no such model.
         """
-        return retrying.persist(self._transport.status, timeout_s=self._timeout_s, retries=self._retries)
+        return self._persist(self._transport.status)
 
     def metadata(self) -> dict[str, Any]:
         """What the model takes and gives.
@@ -123,7 +123,7 @@ class Client:
         Raises:
             ClientError: If the server can't be reached, or has no such model.
         """
-        return retrying.persist(self._transport.metadata, timeout_s=self._timeout_s, retries=self._retries)
+        return self._persist(self._transport.metadata)
 
     def predict(self, images: Iterable[Picture]) -> list[Answer]:
         """Sends images, in chunks.
@@ -159,7 +159,7 @@ class Client:
         if not images:
             return []
         try:
-            rows = retrying.persist(lambda left_s: self._transport.predict(served, images, left_s), timeout_s=self._timeout_s, retries=self._retries)
+            rows = self._persist(lambda left_s: self._transport.predict(served, images, left_s))
         except RefusedError as error:
             if len(images) == 1:
                 return [str(error)]
@@ -167,8 +167,11 @@ class Client:
             return [*self._rows(served, images[:half]), *self._rows(served, images[half:])]
         return list(rows)
 
+    def _persist(self, send: Callable[[float], T]) -> T:
+        return retrying.persist(send, timeout_s=self._timeout_s, retries=self._retries)
 
-def _transport(place: address.Address) -> Rest | Grpc:
+
+def _transport(place: address.Address) -> Transport:
     if place.scheme != "grpc":
         return Rest(place)
     from kvision_export.serving.over_grpc import Grpc  # brings TensorFlow

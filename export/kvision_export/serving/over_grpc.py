@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from kvision.core.errors import UsageError
 from kvision_export.serving.retrying import Again, ClientError, RefusedError
-from kvision_export.serving.signature import BYTES
+from kvision_export.serving.server.spec import Spec
+from kvision_export.serving.signature import BYTES, STRING
+from kvision_export.serving.transport import late
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -32,7 +34,7 @@ class Grpc:
             from tensorflow_serving.apis import model_service_pb2_grpc, prediction_service_pb2_grpc
         except ImportError as error:
             raise UsageError(f"{address}: gRPC needs {error.name}; pip install 'kvision[serve]', or use the REST port") from error
-        self._address = address
+        self._address, self._spec = address, Spec(address.model, address.version, address.label or None)
         self._channel = grpc.insecure_channel(address.server, options=_UNLIMITED)
         self._prediction = prediction_service_pb2_grpc.PredictionServiceStub(self._channel)
         self._models = model_service_pb2_grpc.ModelServiceStub(self._channel)
@@ -42,44 +44,31 @@ class Grpc:
         self._channel.close()
 
     def status(self, left_s: float) -> dict[str, Any]:
-        """State of the versions, as REST gives it; `ClientError` if there is no such model."""
+        """As `Transport.status`."""
         from tensorflow_serving.apis import get_model_status_pb2
 
         request = get_model_status_pb2.GetModelStatusRequest()
-        self._choose(request.model_spec)
+        self._spec.fill(request.model_spec)
         return _plain(self._send(self._models.GetModelStatus, request, left_s))
 
     def metadata(self, left_s: float) -> dict[str, Any]:
-        """The model's signatures, as REST gives them."""
+        """As `Transport.metadata`."""
         from tensorflow_serving.apis import get_model_metadata_pb2
 
         request = get_model_metadata_pb2.GetModelMetadataRequest(metadata_field=["signature_def"])
-        self._choose(request.model_spec)
+        self._spec.fill(request.model_spec)
         response = self._send(self._prediction.GetModelMetadata, request, left_s)
         signatures = get_model_metadata_pb2.SignatureDefMap()
         response.metadata["signature_def"].Unpack(signatures)
         return {"model_spec": _plain(response.model_spec), "metadata": {"signature_def": _plain(signatures)}}
 
     def predict(self, served: Served, images: Sequence[bytes], left_s: float) -> list[dict[str, Any]]:
-        """Sends encoded images in one request.
-
-        Args:
-            served: The signature.
-            images: Files' contents.
-            left_s: Seconds that it may take.
-
-        Returns:
-            An answer by output name for each image.
-
-        Raises:
-            RefusedError: If one of the images is refused by the model, and so all of them.
-            ClientError: If the answer is none.
-        """
+        """As `Transport.predict`."""
         import tensorflow as tf
         from tensorflow_serving.apis import predict_pb2
 
         request = predict_pb2.PredictRequest()
-        self._choose(request.model_spec)
+        self._spec.fill(request.model_spec)
         request.model_spec.signature_name = served.name
         request.inputs[served.image].CopyFrom(tf.make_tensor_proto(list(images), tf.string, [len(images)]))
         outputs = {name: tf.make_ndarray(proto) for name, proto in self._send(self._prediction.Predict, request, left_s).outputs.items()}
@@ -87,13 +76,6 @@ class Grpc:
         if wrong:
             raise ClientError(f"{self._address}: {len(images)} images were sent, and output {wrong[0]} has not as many answers")
         return [{name: _value(served, name, array[row]) for name, array in outputs.items()} for row in range(len(images))]
-
-    def _choose(self, spec: Any) -> None:
-        spec.name = self._address.model
-        if self._address.version is not None:
-            spec.version.value = self._address.version
-        elif self._address.label:
-            spec.version_label = self._address.label
 
     def _send(self, call: Callable[..., Any], request: Any, left_s: float) -> Any:
         import grpc
@@ -108,7 +90,7 @@ class Grpc:
             if code == grpc.StatusCode.INVALID_ARGUMENT:
                 raise RefusedError(message) from error
             if code == grpc.StatusCode.DEADLINE_EXCEEDED:
-                message = f"{self._address}: no answer within the time; give a larger timeout, or smaller chunks"
+                raise late(self._address) from error
             raise ClientError(message) from error
 
 
@@ -122,7 +104,7 @@ def _plain(message: Any) -> dict[str, Any]:
 def _value(served: Served, name: str, value: np.ndarray | bytes) -> Any:
     if name.endswith(BYTES):
         return value if isinstance(value, bytes) else value.tolist()
-    if served.outputs.get(name) == "DT_STRING":
+    if served.outputs.get(name) == STRING:
         return served.array(name, _text(value if isinstance(value, bytes) else value.tolist()))
     return served.array(name, value)
 

@@ -11,6 +11,7 @@ from urllib3 import exceptions
 
 from kvision_export.serving.retrying import Again, ClientError, RefusedError
 from kvision_export.serving.signature import BYTES
+from kvision_export.serving.transport import late
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,28 +39,15 @@ class Rest:
         self._pool.clear()
 
     def status(self, left_s: float) -> dict[str, Any]:
-        """State of the versions; `ClientError` if there is no such model."""
+        """As `Transport.status`."""
         return self._send("GET", "", None, left_s)
 
     def metadata(self, left_s: float) -> dict[str, Any]:
-        """The model's signatures."""
+        """As `Transport.metadata`."""
         return self._send("GET", "/metadata", None, left_s)
 
     def predict(self, served: Served, images: Sequence[bytes], left_s: float) -> list[dict[str, Any]]:
-        """Sends encoded images in one request.
-
-        Args:
-            served: The signature.
-            images: Files' contents.
-            left_s: Seconds that it may take.
-
-        Returns:
-            An answer by output name for each image.
-
-        Raises:
-            RefusedError: If one of the images is refused by the model, and so all of them.
-            ClientError: If the answer is none.
-        """
+        """As `Transport.predict`."""
         rows = [{"b64": base64.b64encode(image).decode("ascii")} for image in images]
         answer = self._send("POST", ":predict", {"signature_name": served.name, "instances": rows}, left_s)
         predictions = answer.get("predictions")
@@ -77,7 +65,7 @@ class Rest:
         try:
             response = self._pool.request(method, url, body=data, headers=headers, timeout=urllib3.Timeout(total=left_s))
         except exceptions.ReadTimeoutError as error:
-            raise ClientError(f"{address}: no answer within the time; give a larger timeout, or smaller chunks") from error
+            raise late(address) from error
         except exceptions.HTTPError as error:  # refused, not found by name, or broken
             raise Again(f"{address}: {_reason(error)}; is the server running, and is this its REST port?") from error
         return _answer(address, response)
