@@ -178,11 +178,11 @@ class Model:
         if self._preprocess is None or self._levels is None:
             raise UsageError(f"{self.manifest.name} takes no pictures; give arrays by name: {', '.join(self._taken())}")
         image = pictures.rgb(given)
-        if self._decoder.dense and self._preprocess.fit == "crop":
-            sides = self._decoder.sides(image.shape[0], image.shape[1])
-            taken = self._preprocess.canvas(image, self._levels, self._outside(), *sides)
-        else:
+        sides = self._decoder.sides(image.shape[0], image.shape[1])
+        if sides is None:
             taken = self._preprocess.normalised(self._preprocess.place(image), self._levels)
+        else:
+            taken = self._preprocess.canvas(image, self._levels, self._outside(), *sides)
         return Prepared({self._picture: taken[None]}, Frame(image, self._preprocess))
 
     def infer(self, prepared: Prepared) -> Arrays:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import abc
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Callable, ClassVar, Dict, Mapping, Optional, Tuple
+from typing import TYPE_CHECKING, Any, Callable, Dict, Mapping, Optional, Tuple
 
 import numpy as np
 
@@ -68,9 +68,6 @@ class Decoder(abc.ABC):
         signature: Name of the file's first function.
     """
 
-    dense: ClassVar[bool] = False
-    """Whether it says something of every pixel, so that a picture that keeps its resolution is predicted whole, in tiles."""
-
     def __init__(self, made: Manifest, signatures: Mapping[str, Signature]) -> None:
         self.made = made
         self.signature = next(iter(signatures))
@@ -83,9 +80,10 @@ class Decoder(abc.ABC):
     def answer(self, outputs: Arrays, frame: Optional[Frame]) -> Answer:
         """The answer of one example's outputs."""
 
-    def sides(self, height: int, width: int) -> Tuple[int, int]:
-        """Height and width that a picture is padded to, at the bottom and on the right, where it keeps its resolution; for dense tasks."""
-        return height, width
+    def sides(self, height: int, width: int) -> Optional[Tuple[int, int]]:
+        """Height and width that a picture is padded to, at the bottom and on the right, to be predicted whole; none where the square is predicted."""
+        del height, width
+        return None
 
     def frame(self, given: Optional[Frame]) -> Frame:
         """The picture, which this task needs."""

@@ -83,8 +83,6 @@ class Decode(Decoder):
         BundleError: If the settings do not fit.
     """
 
-    dense = True
-
     def __init__(self, made: Manifest, signatures: Mapping[str, Signature]) -> None:
         super().__init__(made, signatures)
         self._stride_px = int(self.setting("stride_px", 1))
@@ -107,10 +105,12 @@ class Decode(Decoder):
         found = tiling.strips(canvas[0], settings.size_px, self._stride_px, predict)
         return {"classes": np.concatenate([resize.greatest(np.moveaxis(strip, -1, 0)) for strip in found])[None]}
 
-    def sides(self, height: int, width: int) -> Tuple[int, int]:
-        """Height and width that a picture is padded to before it is cut into tiles."""
-        size = 0 if self.made.preprocess is None else self.made.preprocess.size_px
-        return tiling.padded(height, size, self._stride_px), tiling.padded(width, size, self._stride_px)
+    def sides(self, height: int, width: int) -> Optional[Tuple[int, int]]:
+        """Height and width that a picture which keeps its resolution is padded to before it is cut into tiles."""
+        settings = self.made.preprocess
+        if settings is None or settings.fit == "resize":
+            return None
+        return tiling.padded(height, settings.size_px, self._stride_px), tiling.padded(width, settings.size_px, self._stride_px)
 
     def answer(self, outputs: Arrays, frame: Optional[Frame]) -> Segmentation:
         """The class of every pixel of the picture."""
