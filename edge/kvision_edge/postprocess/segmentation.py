@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Dict, Mapping, Optional, Tuple
 
 import numpy as np
@@ -45,7 +46,7 @@ class Segmentation(Answer):
         """float32 `[S, S, K]`, of the network's square; none where the picture was cut into tiles."""
         return None if self.outputs is None else scores.activated(self.outputs, self.activation)
 
-    @property
+    @cached_property
     def shares(self) -> Dict[str, float]:
         """Share of the pixels of each class that occurs, 0-1."""
         counts = np.bincount(self.classes.ravel(), minlength=len(self.labels))
