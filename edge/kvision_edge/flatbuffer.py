@@ -27,7 +27,12 @@ _ZEROS = {3: (0, 255), 7: (-32768, 32767), 9: (-128, 127), 17: (-8, 7)}
 """Range of a zero point by TensorType."""
 _OPTIONAL = -1
 """Index of an input that is left out."""
-# Fields of the schema's tables, by number.
+# Fields of the schema's tables, by number: of Model and of SubGraph those that have a name here. The others, at the numbers that stand below:
+# Model 3 description, 5 metadata_buffer, 6 metadata; SubGraph 4 name; Metadata 0 name, 1 buffer; Buffer 0 data, 1 offset, 2 size;
+# OperatorCode 0 deprecated_builtin_code, 1 custom_code, 2 version, 3 builtin_code; SignatureDef 0 inputs, 1 outputs, 2 signature_key,
+# 4 subgraph_index; TensorMap 0 name, 1 tensor_index; Operator 0 opcode_index, 1 inputs, 2 outputs, 4 builtin_options, 5 custom_options,
+# 8 intermediates, 12 builtin_options_2; Tensor 0 shape, 1 type, 2 buffer, 3 name, 4 quantization, 6 sparsity, 7 shape_signature;
+# QuantizationParameters 0 min, 1 max, 2 scale, 3 zero_point, 5 details, 6 quantized_dimension.
 _VERSION, _CODES, _SUBGRAPHS, _BUFFERS, _SIGNATURES = 0, 1, 2, 4, 7
 _TENSORS, _INPUTS, _OUTPUTS, _OPERATORS = 0, 1, 2, 3
 
@@ -40,13 +45,11 @@ class Facts:
         operators: Number, version and custom name of each kind of op.
         signatures: The subgraph of each function.
         num_operators: Ops of all subgraphs.
-        num_tensors: Tensors of all subgraphs.
     """
 
     operators: Tuple[Tuple[int, int, str], ...]
     signatures: Dict[str, int]
     num_operators: int
-    num_tensors: int
 
 
 class _DamageError(Exception):
@@ -166,7 +169,7 @@ def _model(data: memoryview) -> Facts:
             named = [(each.text(0), each.number(1, "<I")) for each in signature.tables(side)]
             _within([tensor for _, tensor in named], counts[number][1], "a signature's tensor")
         signatures[signature.text(2)] = number
-    return Facts(operators, signatures, sum(ops for ops, _ in counts), sum(tensors for _, tensors in counts))
+    return Facts(operators, signatures, sum(ops for ops, _ in counts))
 
 
 def _buffer(buffer: _Table, limit: int) -> int:
