@@ -88,7 +88,7 @@ class Decoder(abc.ABC):
     def frame(self, given: Optional[Frame]) -> Frame:
         """The picture, which this task needs."""
         if given is None:
-            raise UsageError(f"a {self.made.task} model predicts pictures, not arrays; give a picture, or use `model.outputs(inputs)`")
+            raise UsageError(f"a {self.made.task} model predicts pictures, not arrays; give a picture, or use `model.infer(model.prepare(inputs))`")
         return given
 
     def output(self, outputs: Arrays, key: str = "output") -> np.ndarray:
