@@ -10,14 +10,16 @@ from typing import TYPE_CHECKING, Any, Callable, Deque, Generic, Iterable, Itera
 
 import numpy as np
 
-from kvision_edge import interpreter, pictures, postprocess, preprocess, quantization
+from kvision_edge import interpreter, pictures, postprocess, quantization
 from kvision_edge.bundle import Bundle
 from kvision_edge.errors import BundleError, EdgeError, UsageError
 from kvision_edge.postprocess.decoder import Answer, Arrays, Frame
+from kvision_edge.preprocess import Preprocess
 
 if TYPE_CHECKING:
     from os import PathLike
 
+    from kvision_edge import manifest
     from kvision_edge.pictures import Picture
 
     Given = Union[Picture, Mapping[str, np.ndarray]]
@@ -109,7 +111,7 @@ class Model:
         try:
             self.runner = _runner(self.bundle, self.file, threads, xnnpack, interpreter)
             self._decoder = postprocess.choose(self.manifest, self.runner.signatures)
-            self._preprocess = preprocess.from_manifest(self.manifest.preprocess)
+            self._preprocess = None if self.manifest.preprocess is None else Preprocess(self.manifest.preprocess)
             self._picture, self._levels = self._picture_input()
         except (TypeError, ValueError, AttributeError, LookupError, ArithmeticError) as error:  # the manifest's values may be of any type
             raise BundleError(f"{self.bundle.folder}: the manifest does not hold together ({error}); export the bundle again") from error
@@ -166,10 +168,7 @@ class Model:
 
         with ThreadPoolExecutor(2, "prepare") as readers, ThreadPoolExecutor(1, "infer") as computer:
             for job in _ahead(computer, infer, _ahead(readers, prepare, given, ahead), ahead):
-                image = None if job.prepared is None or job.prepared.frame is None else job.prepared.frame.image
-                done = job.prepared is not None and job.outputs is not None
-                answer = self.decode(job.outputs, job.prepared) if done else None  # type: ignore[arg-type]
-                yield Outcome(job.given, image, answer, job.error)
+                yield self._outcome(job)
 
     def prepare(self, given: Given) -> Prepared:
         """The first step of `predict`: reads the picture and brings it into the network's square, in the dtype of the file."""
@@ -192,6 +191,11 @@ class Model:
     def decode(self, outputs: Arrays, prepared: Prepared) -> Answer:
         """The last step of `predict`: what the outputs mean."""
         return self._decoder.answer(outputs, prepared.frame)
+
+    def _outcome(self, job: _Job[T]) -> Outcome[T]:
+        frame = None if job.prepared is None else job.prepared.frame
+        answer = None if job.prepared is None or job.outputs is None else self.decode(job.outputs, job.prepared)
+        return Outcome(job.given, None if frame is None else frame.image, answer, job.error)
 
     def _taken(self) -> Mapping[str, Any]:
         return self.runner.signatures[self._decoder.signature].inputs
@@ -220,7 +224,7 @@ class Model:
         return name, quantization.stored(self._preprocess.levels(), tensor)
 
 
-def _runner(bundle: Bundle, file: Any, threads: int, xnnpack: bool, engine: str) -> interpreter.Runner:
+def _runner(bundle: Bundle, file: manifest.File, threads: int, xnnpack: bool, engine: str) -> interpreter.Runner:
     content = bundle.content(file.path, file.sha256)
     where = str(bundle.folder / file.path)
     return interpreter.Runner(content, where, minimum=file.minimum_runtime, threads=threads, xnnpack=xnnpack, interpreter=engine)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Optional, Tuple
+from typing import TYPE_CHECKING, Tuple
 
 import numpy as np
 
@@ -146,8 +146,3 @@ class Preprocess:
         where = self.placement(height, width)
         top, left = max(-where.top, 0), max(-where.left, 0)
         return (top, height - top - inside.shape[0]), (left, width - left - inside.shape[1])
-
-
-def from_manifest(settings: Optional[manifest.Preprocess]) -> Optional[Preprocess]:
-    """The preprocessing of a bundle; none for networks that take no pictures."""
-    return None if settings is None else Preprocess(settings)
