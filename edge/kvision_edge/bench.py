@@ -122,9 +122,18 @@ def measure(
     parts = {name: _timing(values) for name, values in taken.items()}
     beside = [whole - inside for whole, inside in zip(taken["predict"], taken["invoke"])]
     overhead = float(np.median(beside)) / parts["invoke"].p50
-    engine = f"{model.engine.name} {model.engine.version}"
-    facts = (model.file.format, engine, model.runner.threads, xnnpack, load_ms, first_ms, parts, overhead)
-    return Report(*facts, _memory_mb(), model.runner.operators())
+    return Report(
+        format=model.file.format,
+        interpreter=f"{model.engine.name} {model.engine.version}",
+        threads=model.runner.threads,
+        xnnpack=xnnpack,
+        load_ms=load_ms,
+        first_ms=first_ms,
+        parts=parts,
+        overhead=overhead,
+        memory_mb=_memory_mb(),
+        operators=model.runner.operators(),
+    )
 
 
 def _example(model: Model, size: Optional[Tuple[int, int]]) -> Any:

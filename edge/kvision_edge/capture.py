@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import glob
 import importlib
+import itertools
 import threading
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Callable, Iterable, Iterator, List, Mapping, Optional, Sequence, TypeVar, Union
+from typing import TYPE_CHECKING, Any, Iterable, Iterator, List, Mapping, Optional, Sequence, TypeVar, Union
 
 import numpy as np
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 VIDEOS = frozenset({".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v"})
 ARRAYS = ".npz"
-_CAMERA = "camera:"
+CAMERA = "camera:"
 _WILD = "*?["
 
 T = TypeVar("T")
@@ -74,8 +75,8 @@ def items(inputs: Sequence[str]) -> Iterator[Item]:
 def files(given: str) -> Optional[List[Path]]:
     """The files that one argument stands for; none where it is a camera or a video; UsageError where there are none."""
     path = Path(given)
-    if given.startswith(_CAMERA):
-        if not given[len(_CAMERA) :].isdigit():
+    if given.startswith(CAMERA):
+        if not given[len(CAMERA) :].isdigit():
             raise UsageError(f"{given}: cameras are camera:0, camera:1 ...")
         return None
     if path.is_dir():
@@ -143,11 +144,11 @@ class Latest(Iterator[T]):
 def _filmed(given: str) -> Iterator[Item]:
     """Frames of a video, all of them, or of a camera, the newest."""
     cv2 = _opencv(given)
-    camera = given.startswith(_CAMERA)
-    opened = cv2.VideoCapture(int(given[len(_CAMERA) :]) if camera else given)
+    camera = given.startswith(CAMERA)
+    opened = cv2.VideoCapture(int(given[len(CAMERA) :]) if camera else given)
     if not opened.isOpened():
         raise RunnerError(f"{given}: OpenCV can't open it; {'is the camera connected, and free?' if camera else 'is it a video?'}")
-    frames = _frames(given, opened.read, lambda frame: np.ascontiguousarray(frame[:, :, ::-1]))
+    frames = _frames(given, opened)
     if not camera:
         yield from frames
         return
@@ -158,14 +159,14 @@ def _filmed(given: str) -> Iterator[Item]:
         newest.close()
 
 
-def _frames(name: str, grab: Callable[[], Any], convert: Callable[[np.ndarray], np.ndarray]) -> Iterator[Item]:
-    number = 0
-    while True:
-        ok, frame = grab()
+def _frames(name: str, opened: Any) -> Iterator[Item]:
+    """All frames of an opened video or camera; OpenCV gives blue first."""
+    stem = Path(name).stem.replace(":", "-")
+    for number in itertools.count():
+        ok, frame = opened.read()
         if not ok:
             return
-        yield Item(f"{Path(name).stem.replace(':', '-')}-{number:06d}", convert(frame))
-        number += 1
+        yield Item(f"{stem}-{number:06d}", np.ascontiguousarray(frame[:, :, ::-1]))
 
 
 def _opencv(given: str) -> Any:

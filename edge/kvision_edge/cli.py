@@ -104,7 +104,7 @@ def _open(given: argparse.Namespace) -> Model:
 def _run(given: argparse.Namespace) -> None:
     from kvision_edge import capture
 
-    live = any(each.startswith("camera:") for each in given.inputs)
+    live = any(each.startswith(capture.CAMERA) for each in given.inputs)
     sources = capture.items(given.inputs)
     model = _open(given)
     out = None if given.out is None else _fresh(Path(given.out))

@@ -8,6 +8,8 @@ from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any, Dict, Mapping
 
+import numpy as np
+
 from kvision_edge import pictures
 from kvision_edge.errors import EdgeError, PictureError, UsageError
 
@@ -126,8 +128,6 @@ class _Handler(BaseHTTPRequestHandler):
 
 def _arrays(body: bytes) -> Dict[str, Any]:
     """Inputs by name from JSON; whole numbers and floats alike become what the file takes."""
-    import numpy as np
-
     try:
         values = json.loads(body)
         return {str(name): np.asarray(value, np.float32) for name, value in values.items()}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Dict, Iterator, List, Optional
 import numpy as np
 
 from kvision_edge import quantization
-from kvision_edge.bundle import SUFFIX, Bundle, digest
+from kvision_edge.bundle import Bundle, digest
 from kvision_edge.errors import EdgeError
 from kvision_edge.model import Model
 
@@ -45,9 +45,8 @@ def verify(bundle: Bundle, *, threads: Optional[int] = None, interpreter: str = 
     sums: Dict[str, str] = {**bundle.manifest.checksums, **{each.path: each.sha256 for each in bundle.manifest.files}}
     for path, expected in sums.items():
         yield _same(bundle, path, expected)
-    for file in bundle.manifest.files:
-        if file.path.endswith(SUFFIX):
-            yield _sample(bundle, file, threads, interpreter)
+    for file in bundle.runnable:
+        yield _sample(bundle, file, threads, interpreter)
 
 
 def _same(bundle: Bundle, relative: str, expected: str) -> Check:

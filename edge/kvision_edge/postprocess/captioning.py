@@ -118,7 +118,8 @@ class Decode(Decoder):
 
     def __init__(self, made: Manifest, signatures: Mapping[str, Signature]) -> None:
         super().__init__(made, signatures)
-        self._step, self._token, self._logits = (str(made.decode.get(*each)) for each in (("step", "step"), ("token", "token"), ("output", "logits")))
+        self._step, self._token = str(made.decode.get("step", "step")), str(made.decode.get("token", "token"))
+        self._logits = str(made.decode.get("output", "logits"))
         if self._step not in signatures or self._token not in signatures[self._step].inputs:
             raise BundleError(f"decode.step is {self._step!r} with the input {self._token!r}; the file has the functions {', '.join(signatures)}")
         self._inputs = signatures[self._step].inputs
