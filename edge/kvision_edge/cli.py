@@ -173,15 +173,15 @@ def _fresh(out: Path) -> Path:
 def _info(given: argparse.Namespace) -> None:
     from kvision_edge.bundle import Bundle
 
-    made = Bundle(given.bundle).manifest
+    manifest = Bundle(given.bundle).manifest
     if given.json:
-        print(made.to_json(), end="")
+        print(manifest.to_json(), end="")
         return
-    print(f"{made.name}: {made.task}, {len(made.labels)} classes: {', '.join(made.labels)}")
-    if made.preprocess is not None:
-        print(f"takes pictures of any size, scaled to {made.preprocess.size_px} px ({made.preprocess.fit})")
-    print(f"trained: {_values(made.metrics)}")
-    for file in made.files:
+    print(f"{manifest.name}: {manifest.task}, {len(manifest.labels)} classes: {', '.join(manifest.labels)}")
+    if manifest.preprocess is not None:
+        print(f"takes pictures of any size, scaled to {manifest.preprocess.size_px} px ({manifest.preprocess.fit})")
+    print(f"trained: {_values(manifest.metrics)}")
+    for file in manifest.files:
         print(f"  {file.format:18} {file.bytes / 2**20:7.2f} MiB  needs runtime {file.minimum_runtime or '-':6}  {_values(file.metrics)}")
         for name, signature in file.signatures.items():
             taken, gives = (", ".join(f"{key} {t.dtype}{list(t.shape)}" for key, t in side.items()) for side in (signature.inputs, signature.outputs))

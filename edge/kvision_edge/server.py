@@ -61,13 +61,14 @@ class _Handler(BaseHTTPRequestHandler):
     timeout = _TIMEOUT_S
 
     def do_GET(self) -> None:
-        made, file = self.server.model.manifest, self.server.model.file
+        manifest, file = self.server.model.manifest, self.server.model.file
         if self._refused():
             return
         if self.path != "/":
             self._error(HTTPStatus.NOT_FOUND, f"GET {self.path}: there is GET /, POST /predict, /mask and /overlay")
             return
-        self._json(HTTPStatus.OK, {"name": made.name, "task": made.task, "labels": made.labels, "format": file.format, "metrics": file.metrics})
+        facts = {"name": manifest.name, "task": manifest.task, "labels": manifest.labels, "format": file.format, "metrics": file.metrics}
+        self._json(HTTPStatus.OK, facts)
 
     def do_POST(self) -> None:
         if self._refused():

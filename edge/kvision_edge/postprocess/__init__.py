@@ -15,11 +15,11 @@ TASKS = ("segmentation", "classification", "detection", "captioning", "rl")
 """Each has a module of its name with a class `Decode`."""
 
 
-def choose(made: Manifest, signatures: dict[str, Signature]) -> Decoder:
+def choose(manifest: Manifest, signatures: dict[str, Signature]) -> Decoder:
     """The decoder of a bundle's task.
 
     Args:
-        made: The bundle's manifest.
+        manifest: The bundle's manifest.
         signatures: The functions of the file that is run.
 
     Returns:
@@ -28,7 +28,7 @@ def choose(made: Manifest, signatures: dict[str, Signature]) -> Decoder:
     Raises:
         BundleError: If this runtime does not know the task, or the settings do not fit the file.
     """
-    if made.task not in TASKS:
-        raise BundleError(f"task {made.task!r}: this runtime knows {', '.join(TASKS)}; install the newer kvision-edge")
-    decoder: Decoder = importlib.import_module(f"kvision_edge.postprocess.{made.task}").Decode(made, signatures)
+    if manifest.task not in TASKS:
+        raise BundleError(f"task {manifest.task!r}: this runtime knows {', '.join(TASKS)}; install the newer kvision-edge")
+    decoder: Decoder = importlib.import_module(f"kvision_edge.postprocess.{manifest.task}").Decode(manifest, signatures)
     return decoder

@@ -108,7 +108,7 @@ class Decode(Decoder):
     the step before gave; it gives `logits` and what changes.
 
     Args:
-        made: The bundle's manifest; `labels` are the vocabulary; `decode`: `step` (`step`), `token` (`token`), `output` (`logits`), `start`,
+        manifest: The bundle's manifest; `labels` are the vocabulary; `decode`: `step` (`step`), `token` (`token`), `output` (`logits`), `start`,
             `end`, `max_length` (20), `beam` (1), `length_alpha` (0).
         signatures: The functions of the file that is run.
 
@@ -116,10 +116,10 @@ class Decode(Decoder):
         BundleError: If the settings do not fit.
     """
 
-    def __init__(self, made: Manifest, signatures: Mapping[str, Signature]) -> None:
-        super().__init__(made, signatures)
-        self._step, self._token = str(made.decode.get("step", "step")), str(made.decode.get("token", "token"))
-        self._logits = str(made.decode.get("output", "logits"))
+    def __init__(self, manifest: Manifest, signatures: Mapping[str, Signature]) -> None:
+        super().__init__(manifest, signatures)
+        self._step, self._token = str(manifest.decode.get("step", "step")), str(manifest.decode.get("token", "token"))
+        self._logits = str(manifest.decode.get("output", "logits"))
         if self._step not in signatures or self._token not in signatures[self._step].inputs:
             raise BundleError(f"decode.step is {self._step!r} with the input {self._token!r}; the file has the functions {', '.join(signatures)}")
         self._inputs = signatures[self._step].inputs

@@ -47,15 +47,15 @@ class Decode(Decoder):
     """The best `top_k` classes.
 
     Args:
-        made: The bundle's manifest; `decode`: `output`, `activation` (`sigmoid`: several labels may hold at once), `top_k` (5).
+        manifest: The bundle's manifest; `decode`: `output`, `activation` (`sigmoid`: several labels may hold at once), `top_k` (5).
         signatures: The functions of the file that is run.
 
     Raises:
         BundleError: If the settings do not fit.
     """
 
-    def __init__(self, made: Manifest, signatures: Mapping[str, Signature]) -> None:
-        super().__init__(made, signatures)
+    def __init__(self, manifest: Manifest, signatures: Mapping[str, Signature]) -> None:
+        super().__init__(manifest, signatures)
         self._activation = self.setting("activation", "softmax", *scores.ACTIVATIONS)
         self._count = int(self.setting("top_k", 5))
 

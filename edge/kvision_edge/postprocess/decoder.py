@@ -60,16 +60,16 @@ class Decoder(abc.ABC):
     """Makes answers of one task.
 
     Args:
-        made: The bundle's manifest.
+        manifest: The bundle's manifest.
         signatures: The functions of the file that is run.
 
     Attributes:
-        made: The manifest.
+        manifest: The manifest.
         signature: Name of the file's first function.
     """
 
-    def __init__(self, made: Manifest, signatures: Mapping[str, Signature]) -> None:
-        self.made = made
+    def __init__(self, manifest: Manifest, signatures: Mapping[str, Signature]) -> None:
+        self.manifest = manifest
         self.signature = next(iter(signatures))
 
     def infer(self, call: Call, inputs: Mapping[str, np.ndarray]) -> Arrays:
@@ -88,12 +88,13 @@ class Decoder(abc.ABC):
     def frame(self, given: Optional[Frame]) -> Frame:
         """The picture, which this task needs."""
         if given is None:
-            raise UsageError(f"a {self.made.task} model predicts pictures, not arrays; give a picture, or use `model.infer(model.prepare(inputs))`")
+            outputs = "`model.infer(model.prepare(inputs))`"
+            raise UsageError(f"a {self.manifest.task} model predicts pictures, not arrays; give a picture, or use {outputs}")
         return given
 
     def output(self, outputs: Arrays, key: str = "output") -> np.ndarray:
         """The output that the setting `key` names, or the only one there is, without its batch dimension."""
-        name = self.made.decode.get(key)
+        name = self.manifest.decode.get(key)
         if name in outputs:
             return outputs[name][0]
         if len(outputs) == 1:
@@ -102,7 +103,7 @@ class Decoder(abc.ABC):
 
     def setting(self, key: str, default: Any, *accepted: Any) -> Any:
         """A setting of `manifest.decode`; BundleError where it is none of the accepted ones, or of another type than the default."""
-        found = self.made.decode.get(key, default)
+        found = self.manifest.decode.get(key, default)
         if accepted and found not in accepted:
             raise BundleError(f"decode.{key} is {found!r}; this runtime knows {', '.join(map(str, accepted))}: install the newer kvision-edge")
         if not accepted and (not isinstance(found, (int, float)) or isinstance(found, bool)):
@@ -111,4 +112,4 @@ class Decoder(abc.ABC):
 
     def label(self, number: int) -> str:
         """Name of a class."""
-        return self.made.labels[number] if 0 <= number < len(self.made.labels) else f"class {number}"
+        return self.manifest.labels[number] if 0 <= number < len(self.manifest.labels) else f"class {number}"

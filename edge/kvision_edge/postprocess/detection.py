@@ -93,7 +93,7 @@ class Decode(Decoder):
     """Suppresses doubles class by class, and lays the boxes over the picture.
 
     Args:
-        made: The bundle's manifest; `decode`: `boxes` and `scores`, names of the outputs `[1, N, 4]` (ymin, xmin, ymax, xmax, pixels of the
+        manifest: The bundle's manifest; `decode`: `boxes` and `scores`, names of the outputs `[1, N, 4]` (ymin, xmin, ymax, xmax, pixels of the
             square) and `[1, N, K]`; `activation` (`sigmoid`), `iou_threshold` (0.5), `score_threshold` (0.05), `max_boxes` (100).
         signatures: The functions of the file that is run.
 
@@ -101,8 +101,8 @@ class Decode(Decoder):
         BundleError: If the settings do not fit.
     """
 
-    def __init__(self, made: Manifest, signatures: Mapping[str, Signature]) -> None:
-        super().__init__(made, signatures)
+    def __init__(self, manifest: Manifest, signatures: Mapping[str, Signature]) -> None:
+        super().__init__(manifest, signatures)
         self._activation = self.setting("activation", "sigmoid", *scores.ACTIVATIONS)
         self._iou = float(self.setting("iou_threshold", 0.5))
         self._least = float(self.setting("score_threshold", 0.05))
@@ -122,4 +122,4 @@ class Decode(Decoder):
         places = frame.preprocess.restore_boxes(boxes[[index for _, _, index in found]], *frame.size)
         classes = np.array([number for _, number, _ in found], np.int64)
         values = np.array([score for score, _, _ in found], np.float32)
-        return Detection(places, classes, values, tuple(self.label(number) for _, number, _ in found), self.made.colours)
+        return Detection(places, classes, values, tuple(self.label(number) for _, number, _ in found), self.manifest.colours)

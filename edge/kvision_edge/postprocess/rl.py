@@ -52,7 +52,7 @@ class Decode(Decoder):
     """Chooses actions.
 
     Args:
-        made: The bundle's manifest; `labels` name the actions; `decode`: `policy` (`categorical`: `output` names logits `[1, A]`; `gaussian`:
+        manifest: The bundle's manifest; `labels` name the actions; `decode`: `policy` (`categorical`: `output` names logits `[1, A]`; `gaussian`:
             `output` names the means `[1, D]`, `log_std` the logarithms of the deviations, `squash` whether tanh follows), `sample` (false: the
             best action), `seed`.
         signatures: The functions of the file that is run.
@@ -61,11 +61,11 @@ class Decode(Decoder):
         BundleError: If the settings do not fit.
     """
 
-    def __init__(self, made: Manifest, signatures: Mapping[str, Signature]) -> None:
-        super().__init__(made, signatures)
+    def __init__(self, manifest: Manifest, signatures: Mapping[str, Signature]) -> None:
+        super().__init__(manifest, signatures)
         self._policy = self.setting("policy", "categorical", *POLICIES)
         self._sample, self._squash = self.setting("sample", False, True, False), self.setting("squash", False, True, False)
-        self._random = np.random.default_rng(made.decode.get("seed"))
+        self._random = np.random.default_rng(manifest.decode.get("seed"))
 
     def answer(self, outputs: Arrays, frame: Optional[Frame]) -> Action:
         """The action for one observation."""

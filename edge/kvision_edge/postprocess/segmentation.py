@@ -77,25 +77,25 @@ class Decode(Decoder):
     """Probabilities of the square, laid back over the picture, and the greatest of each pixel.
 
     Args:
-        made: The bundle's manifest; `decode`: `output`, `activation`, and `stride_px` of the network (1), for tiles.
+        manifest: The bundle's manifest; `decode`: `output`, `activation`, and `stride_px` of the network (1), for tiles.
         signatures: The functions of the file that is run.
 
     Raises:
         BundleError: If the settings do not fit.
     """
 
-    def __init__(self, made: Manifest, signatures: Mapping[str, Signature]) -> None:
-        super().__init__(made, signatures)
+    def __init__(self, manifest: Manifest, signatures: Mapping[str, Signature]) -> None:
+        super().__init__(manifest, signatures)
         self._stride_px = int(self.setting("stride_px", 1))
-        if made.preprocess is not None and not 1 <= self._stride_px <= made.preprocess.size_px:
-            raise BundleError(f"decode.stride_px is {self._stride_px}, expected 1 to {made.preprocess.size_px}; export the bundle again")
+        if manifest.preprocess is not None and not 1 <= self._stride_px <= manifest.preprocess.size_px:
+            raise BundleError(f"decode.stride_px is {self._stride_px}, expected 1 to {manifest.preprocess.size_px}; export the bundle again")
         self._activation = self.setting("activation", "softmax", *scores.ACTIVATIONS)
-        if not 1 <= len(made.labels) <= 256 or len(made.colours) != len(made.labels):
-            raise BundleError(f"{len(made.labels)} labels and {len(made.colours)} colours: a mask takes 1 to 256, as many of both")
+        if not 1 <= len(manifest.labels) <= 256 or len(manifest.colours) != len(manifest.labels):
+            raise BundleError(f"{len(manifest.labels)} labels and {len(manifest.colours)} colours: a mask takes 1 to 256, as many of both")
 
     def infer(self, call: Call, inputs: Mapping[str, np.ndarray]) -> Arrays:
         """The network's outputs of the square; of a picture that keeps its resolution the classes of every pixel."""
-        settings = self.made.preprocess
+        settings = self.manifest.preprocess
         if settings is None or settings.fit == "resize":
             return super().infer(call, inputs)
         ((name, canvas),) = inputs.items()
@@ -108,7 +108,7 @@ class Decode(Decoder):
 
     def sides(self, height: int, width: int) -> Optional[Tuple[int, int]]:
         """Height and width that a picture which keeps its resolution is padded to before it is cut into tiles."""
-        settings = self.made.preprocess
+        settings = self.manifest.preprocess
         if settings is None or settings.fit == "resize":
             return None
         return tiling.padded(height, settings.size_px, self._stride_px), tiling.padded(width, settings.size_px, self._stride_px)
@@ -118,10 +118,10 @@ class Decode(Decoder):
         frame = self.frame(frame)
         if "classes" in outputs:
             height, width = frame.size
-            return Segmentation(outputs["classes"][0, :height, :width], None, self._activation, self.made.labels, self.made.colours)
+            return Segmentation(outputs["classes"][0, :height, :width], None, self._activation, self.manifest.labels, self.manifest.colours)
         values = self.output(outputs)
-        if values.ndim != 3 or values.shape[2] != len(self.made.labels):
-            raise BundleError(f"the network gives {list(values.shape)} for {len(self.made.labels)} classes; export the bundle again")
+        if values.ndim != 3 or values.shape[2] != len(self.manifest.labels):
+            raise BundleError(f"the network gives {list(values.shape)} for {len(self.manifest.labels)} classes; export the bundle again")
         ranks = values if frame.size == values.shape[:2] else scores.activated(values, self._activation)  # the greatest logit is as good
         classes = frame.preprocess.restore_classes(ranks, *frame.size)
-        return Segmentation(classes, values, self._activation, self.made.labels, self.made.colours)
+        return Segmentation(classes, values, self._activation, self.manifest.labels, self.manifest.colours)
