@@ -86,6 +86,7 @@ class Decode(Decoder):
 
     def __init__(self, manifest: Manifest, signatures: Mapping[str, Signature]) -> None:
         super().__init__(manifest, signatures)
+        self._tile_px = 0 if manifest.preprocess is None or manifest.preprocess.fit == "resize" else manifest.preprocess.size_px
         self._stride_px = int(self.setting("stride_px", 1))
         if manifest.preprocess is not None and not 1 <= self._stride_px <= manifest.preprocess.size_px:
             raise BundleError(f"decode.stride_px is {self._stride_px}, expected 1 to {manifest.preprocess.size_px}; export the bundle again")
@@ -95,28 +96,26 @@ class Decode(Decoder):
 
     def infer(self, call: Call, inputs: Mapping[str, np.ndarray]) -> Arrays:
         """The network's outputs of the square; of a picture that keeps its resolution the classes of every pixel."""
-        settings = self.manifest.preprocess
-        if settings is None or settings.fit == "resize":
+        if not self._tile_px:
             return super().infer(call, inputs)
         ((name, canvas),) = inputs.items()
 
         def predict(tile: np.ndarray) -> np.ndarray:
             return scores.activated(self.output(call(self.signature, {name: tile})), self._activation)
 
-        found = tiling.strips(canvas[0], settings.size_px, self._stride_px, predict)
+        found = tiling.strips(canvas[0], self._tile_px, self._stride_px, predict)
         return {"classes": np.concatenate([resize.greatest(np.moveaxis(strip, -1, 0)) for strip in found])[None]}
 
     def sides(self, height: int, width: int) -> Optional[Tuple[int, int]]:
         """Height and width that a picture which keeps its resolution is padded to before it is cut into tiles."""
-        settings = self.manifest.preprocess
-        if settings is None or settings.fit == "resize":
+        if not self._tile_px:
             return None
-        return tiling.padded(height, settings.size_px, self._stride_px), tiling.padded(width, settings.size_px, self._stride_px)
+        return tiling.padded(height, self._tile_px, self._stride_px), tiling.padded(width, self._tile_px, self._stride_px)
 
     def answer(self, outputs: Arrays, frame: Optional[Frame]) -> Segmentation:
         """The class of every pixel of the picture."""
         frame = self.frame(frame)
-        if "classes" in outputs:
+        if self._tile_px:
             height, width = frame.size
             return Segmentation(outputs["classes"][0, :height, :width], None, self._activation, self.manifest.labels, self.manifest.colours)
         values = self.output(outputs)
