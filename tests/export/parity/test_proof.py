@@ -87,7 +87,7 @@ def test_wrong_preprocessing_fails_the_fp32_gate(subject, files, reference) -> N
 def test_a_metric_to_be_minimised_drops_upwards(subject, files, reference) -> None:
     from kvision.engine.system import Monitor
 
-    system = standin.with_networks(subject.system, {})
+    system = subject.system.with_networks({})
     system.monitor = Monitor("loss", "min")
     other = dataclasses.replace(subject, session=dataclasses.replace(subject.session, system=system))
     found = proof.compare(other, _changed(subject, files, after=lambda logits: -logits), reference)
@@ -97,7 +97,7 @@ def test_a_metric_to_be_minimised_drops_upwards(subject, files, reference) -> No
 
 
 def test_without_a_decision_there_is_no_agreement(subject, files, reference) -> None:
-    system = standin.with_networks(subject.system, {})
+    system = subject.system.with_networks({})
     system.decision = ""
     other = dataclasses.replace(subject, session=dataclasses.replace(subject.session, system=system))
     found = proof.compare(other, standin.calls_of(runner.Pool(files["fp32"], 1), system, "file"), reference)
