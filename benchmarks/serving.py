@@ -182,15 +182,16 @@ def write(root: Path) -> tuple[Path, Live]:
 @contextlib.contextmanager
 def served(config: Path) -> Iterator[tuple[int, int]]:
     """`kvision serve` in a process of its own: its id and its REST port."""
-    rest, grpc = servers.free_ports(2)
-    code = f"from kvision.commands import serve; serve.run([{str(config)!r}], rest_port={rest}, grpc_port={grpc}, engine='embedded')"
+    options = servers.on_free_ports()
+    ports = f"rest_port={options.rest_port}, grpc_port={options.grpc_port}"
+    code = f"from kvision.commands import serve; serve.run([{str(config)!r}], {ports}, engine='embedded')"
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path[:3]), "TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONUNBUFFERED": "1"}
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, env=environment) as process:
         try:
             line = process.stdout.readline() if process.stdout else ""
             if not line.startswith("serving "):
                 raise RuntimeError(f"the server did not start: {line!r}")
-            yield process.pid, rest
+            yield process.pid, options.rest_port
         finally:
             process.terminate()
 

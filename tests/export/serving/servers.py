@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-import socket
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from kvision_export.serving import launch, offered
+from kvision_export.serving import launch, offered, ports
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,23 +25,18 @@ class Ports:
     grpc: int
 
 
-def free_ports(count: int) -> list[int]:
-    """TCP ports that nothing listens at."""
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [int(each.getsockname()[1]) for each in sockets]
+def on_free_ports() -> launch.Options:
+    """How to serve at ports that nothing listens at."""
+    return ports.given(launch.Options(rest_port=0, grpc_port=0))
 
 
 @contextlib.contextmanager
-def running(engine: str, config: Path) -> Iterator[Ports]:
-    """The models of a models.config, served by `embedded` or `tensorflow_model_server`; skips where that is not installed."""
+def running(engine: str, given: Path) -> Iterator[Ports]:
+    """The models of a models.config or a folder, served by `embedded` or `tensorflow_model_server`; skips where that is not installed."""
     if engine == launch.BINARY and not shutil.which(launch.BINARY):
         pytest.skip(f"{launch.BINARY} is not on PATH: it comes with TensorFlow Serving alone, not from PyPI")
-    rest, grpc = free_ports(2)
-    offer, options = offered.find([config]), launch.Options(rest_port=rest, grpc_port=grpc)
+    offer, options = offered.find([given]), on_free_ports()
     with tempfile.TemporaryDirectory() as folder:
         started = launch.embedded(offer, options) if engine == "embedded" else launch.child("tensorflow_model_server", Path(folder), offer, options)
         with started:
-            yield Ports(rest, grpc)
+            yield Ports(options.rest_port, options.grpc_port)

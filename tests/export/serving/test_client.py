@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -19,35 +19,15 @@ from kvision.core.errors import UsageError
 from kvision_export.serving import retrying
 from kvision_export.serving.client import Client, ClientError
 from tests.export.serving import scripted, servers
-from tests.export.serving.scripted import Script
+from tests.export.serving.scripted import Script, segment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-def segment(content: bytes) -> dict[str, Any]:
-    """As a segmenter answers: `ok`, a mask, shares of the classes."""
-    try:
-        width, height = Image.open(io.BytesIO(content)).size
-    except OSError:
-        return {"ok": False, "mask_bytes": {"b64": ""}, "class_shares": [0.0, 0.0], "label": ""}
-    held = io.BytesIO()
-    Image.new("L", (width, height), 1).save(held, "PNG")
-    return {"ok": True, "mask_bytes": {"b64": base64.b64encode(held.getvalue()).decode()}, "class_shares": [0.25, 0.75], "label": "Größe"}
-
-
-OUTPUTS = {"ok": "DT_BOOL", "mask_bytes": "DT_STRING", "class_shares": "DT_FLOAT", "label": "DT_STRING"}
-
-
 @pytest.fixture(autouse=True)
 def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(retrying, "FIRST_PAUSE_S", 0.001)
-
-
-@pytest.fixture
-def script() -> Iterator[Script]:
-    with scripted.running(Script(segment, OUTPUTS)) as running:
-        yield running
 
 
 def picture(width: int = 5, height: int = 3) -> np.ndarray:
@@ -172,7 +152,7 @@ def test_it_gives_up(script: Script) -> None:
 
 
 def test_nobody_listens() -> None:
-    (port,) = servers.free_ports(1)
+    port = servers.on_free_ports().rest_port
     with pytest.raises(ClientError, match=rf"http://127.0.0.1:{port}/v1/models/unet: .*Connection refused.*is the server running.*2 attempts"):
         Client(f"http://127.0.0.1:{port}", "unet", retries=1).status()
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -12,18 +11,7 @@ from PIL import Image
 
 from kvision.commands import client
 from kvision.core.errors import DataError, RunError, UsageError
-from tests.export.serving import scripted
 from tests.export.serving.scripted import Script
-from tests.export.serving.test_client import OUTPUTS, segment
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-
-@pytest.fixture
-def script() -> Iterator[Script]:
-    with scripted.running(Script(segment, OUTPUTS)) as running:
-        yield running
 
 
 @pytest.fixture

@@ -14,7 +14,6 @@ from PIL import Image
 
 from kvision.commands import client as client_command
 from kvision.commands import predict
-from kvision_export.serving import launch, offered
 from kvision_export.serving.client import Client
 from tests.export.serving import servers
 
@@ -47,9 +46,8 @@ def ports(subject: Subject, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 
     parent = tmp_path_factory.mktemp("bundle")
     publish(subject, parent)
-    rest, grpc = servers.free_ports(2)
-    with launch.embedded(offered.find([parent]), launch.Options(rest_port=rest, grpc_port=grpc)):
-        yield servers.Ports(rest, grpc)
+    with servers.running("embedded", parent) as running:
+        yield running
 
 
 @pytest.fixture(scope="module")

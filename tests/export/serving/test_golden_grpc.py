@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.export.serving import servers
+from tests.export.serving.messages import predicting
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,21 +21,6 @@ def stubs(request: pytest.FixtureRequest, model_config: Path) -> Iterator[tuple[
 
     with servers.running(request.param, model_config) as ports, grpc.insecure_channel(f"127.0.0.1:{ports.grpc}") as channel:
         yield prediction_service_pb2_grpc.PredictionServiceStub(channel), model_service_pb2_grpc.ModelServiceStub(channel)
-
-
-def predicting(model: str, signature: str = "", version: int | None = None, label: str = "", outputs: tuple[str, ...] = (), **inputs: Any) -> Any:
-    import tensorflow as tf
-    from tensorflow_serving.apis import predict_pb2
-
-    request = predict_pb2.PredictRequest(output_filter=outputs)
-    request.model_spec.name, request.model_spec.signature_name = model, signature
-    if version is not None:
-        request.model_spec.version.value = version
-    if label:
-        request.model_spec.version_label = label
-    for name, value in inputs.items():
-        request.inputs[name].CopyFrom(tf.make_tensor_proto(value))
-    return request
 
 
 def refusal(call: Any, request: Any) -> tuple[str, str]:

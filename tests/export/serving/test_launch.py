@@ -65,8 +65,7 @@ def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def options() -> Options:
-    rest, grpc = servers.free_ports(2)
-    return Options(rest_port=rest, grpc_port=grpc)
+    return servers.on_free_ports()
 
 
 OFFER = Offer((Model("unet", Path("/models/unet"), (1, 3)),))

@@ -20,6 +20,7 @@ from kvision.core.errors import RunError, UsageError
 from kvision_export.serving.server import app
 from kvision_export.serving.server.app import ModelSource, Options, Server
 from kvision_export.serving.server.model import Model
+from tests.export.serving.messages import predicting
 from tests.export.serving.server.asking import Site, wait_until
 
 ONE = '{"instances": [1.0]}'
@@ -33,18 +34,21 @@ def slow(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
     return go
 
 
+def uses(server: Server) -> int:
+    """Requests that `half` is answering."""
+    return sum(model._uses for model in server._versions._available("half").values())
+
+
 def test_stopping_finishes_what_is_under_way_and_takes_no_more(base: Path, slow: threading.Event) -> None:
     server = Server([ModelSource("half", base)]).start()
     answers: list[tuple[int, str]] = []
     asking = [threading.Thread(target=lambda: answers.append(Site(server).predict(ONE))) for _ in range(3)]
     for thread in asking:
         thread.start()
-    while sum(model._uses for model in server._versions._available("half").values()) < 3:
-        time.sleep(0.01)
+    wait_until(lambda: uses(server) == 3)
     stopping = threading.Thread(target=server.stop, args=(5,))
     stopping.start()
-    while _connects(server.rest_port):
-        time.sleep(0.01)
+    wait_until(lambda: not _connects(server.rest_port))
     assert not answers
     slow.set()
     for thread in [*asking, stopping]:
@@ -55,16 +59,12 @@ def test_stopping_finishes_what_is_under_way_and_takes_no_more(base: Path, slow:
 
 def test_stopping_finishes_grpc_calls_too(base: Path, slow: threading.Event) -> None:
     import grpc
-    import tensorflow as tf
-    from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
+    from tensorflow_serving.apis import prediction_service_pb2_grpc
 
     server = Server([ModelSource("half", base)]).start()
-    request = predict_pb2.PredictRequest()
-    request.model_spec.name = "half"
-    request.inputs["x"].CopyFrom(tf.make_tensor_proto([1.0]))
     with grpc.insecure_channel(f"127.0.0.1:{server.grpc_port}") as channel:
-        call = prediction_service_pb2_grpc.PredictionServiceStub(channel).Predict.future(request, timeout=10)
-        wait_until(lambda: any(model._uses for model in server._versions._available("half").values()))
+        call = prediction_service_pb2_grpc.PredictionServiceStub(channel).Predict.future(predicting("half", x=[1.0]), timeout=10)
+        wait_until(lambda: uses(server) == 1)
         threading.Timer(2.0, slow.set).start()
         server.stop(5)
         assert slow.is_set()  # it did not return before the call was answered
@@ -93,8 +93,7 @@ def test_draining_is_bounded(base: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     answers: list[tuple[int, str]] = []
     asking = threading.Thread(target=lambda: answers.append(Site(server).predict(ONE)))
     asking.start()
-    while not any(model._uses for model in server._versions._available("half").values()):
-        time.sleep(0.01)
+    wait_until(lambda: uses(server) == 1)
     start = time.monotonic()
     server.stop(0.2)
     assert time.monotonic() - start < 6

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from tensorflow_serving.apis import (
 )
 
 from kvision_export.serving.server.examples import CLASSIFY, REGRESS
+from tests.export.serving.messages import predicting
 from tests.export.serving.server.asking import Site
 
 
@@ -42,16 +44,7 @@ def models(channel: grpc.Channel) -> model_service_pb2_grpc.ModelServiceStub:
     return model_service_pb2_grpc.ModelServiceStub(channel)
 
 
-def request(signature: str = "", version: int | None = None, label: str = "", **inputs: Any) -> predict_pb2.PredictRequest:
-    made = predict_pb2.PredictRequest()
-    made.model_spec.name, made.model_spec.signature_name = "half", signature
-    if version is not None:
-        made.model_spec.version.value = version
-    if label:
-        made.model_spec.version_label = label
-    for name, value in inputs.items():
-        made.inputs[name].CopyFrom(tf.make_tensor_proto(value))
-    return made
+request = functools.partial(predicting, "half")
 
 
 def refused(call: Callable[[], Any]) -> tuple[grpc.StatusCode, str]:

@@ -15,6 +15,7 @@ from kvision.core.errors import RunError
 from kvision_export.serving.server.app import ModelSource, Options, Server
 from kvision_export.serving.server.model import Model
 from kvision_export.serving.server.status import Code, StatusError
+from tests.export.serving.messages import predicting
 from tests.export.serving.server.asking import Site, wait_until
 
 ONE = '{"instances": [1.0]}'
@@ -107,15 +108,12 @@ def test_folders_that_are_no_versions_are_passed_over(serve: Callable[..., Site]
 def record(base: Path, x: Any) -> Path:
     """Writes a warm-up file with one request."""
     import tensorflow as tf
-    from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
+    from tensorflow_serving.apis import prediction_log_pb2
 
-    request = predict_pb2.PredictRequest()
-    request.model_spec.name = "half"
-    request.inputs["x"].CopyFrom(tf.make_tensor_proto(x))
     path = base / "1" / "assets.extra" / "tf_serving_warmup_requests"
     path.parent.mkdir(exist_ok=True)
     with tf.io.TFRecordWriter(str(path)) as writer:
-        writer.write(prediction_log_pb2.PredictionLog(predict_log=prediction_log_pb2.PredictLog(request=request)).SerializeToString())
+        writer.write(prediction_log_pb2.PredictionLog(predict_log=prediction_log_pb2.PredictLog(request=predicting("half", x=x))).SerializeToString())
     return path
 
 
