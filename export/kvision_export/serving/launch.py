@@ -63,11 +63,6 @@ class Options:
         """Of REST."""
         return f"http://{self.client_host}:{self.rest_port}"
 
-    def batching_text(self) -> str:
-        """TensorFlow Serving's `--batching_parameters_file`."""
-        names = ("max_batch_size", "batch_timeout_micros", "max_enqueued_batches", "num_batch_threads")
-        return "".join(f"{name} {{ value: {getattr(self.batching, name)} }}\n" for name in names)
-
 
 def choose(engine: str, image: str = IMAGE) -> Engine:
     """The engine to start.
@@ -146,7 +141,7 @@ def command(engine: Engine, folder: Path, offer: Offer, options: Options) -> lis
     flags = [f"--model_config_file={folder}/models.config", f"--monitoring_config_file={folder}/monitoring.config"]
     flags.append("--allow_version_labels_for_unavailable_models=true")  # else the labels of a models.config fail at the start
     if options.batching.max_batch_size > 1:
-        (folder / "batching_params.pbtxt").write_text(options.batching_text(), encoding="utf-8")
+        (folder / "batching_params.pbtxt").write_text(options.batching.text(), encoding="utf-8")
         flags += ["--enable_batching=true", f"--batching_parameters_file={folder}/batching_params.pbtxt"]
     if engine == "docker":
         published = [f"--publish={options.host}:{options.rest_port}:8501", f"--publish={options.host}:{options.grpc_port}:8500"]

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 METRICS = "/monitoring/prometheus/metrics"
 """Path of the counts and latencies on the REST port."""
+_NUMBERS = ("max_batch_size", "batch_timeout_micros", "max_enqueued_batches", "num_batch_threads")
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,10 @@ class Batching:
     num_batch_threads: int = 2
     allowed_batch_sizes: tuple[int, ...] = ()
     large_requests: bool = True
+
+    def text(self) -> str:
+        """The numbers as `read_batching` and TF Serving's `--batching_parameters_file` take them."""
+        return "".join(f"{name} {{ value: {getattr(self, name)} }}\n" for name in _NUMBERS)
 
 
 @dataclass(frozen=True)
@@ -138,7 +143,6 @@ def read_models(path: Path) -> list[ModelSource]:
         raise UsageError(f"{path}:{error}; give a text file with model_config_list {{ config {{ name: ... base_path: ... }} }}") from None
 
 
-_NUMBERS = ("max_batch_size", "batch_timeout_micros", "max_enqueued_batches", "num_batch_threads")
 _PASSED_OVER = {"thread_pool_name", "pad_variable_length_inputs", "max_execution_batch_size"}
 
 
