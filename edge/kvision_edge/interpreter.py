@@ -15,7 +15,11 @@ import numpy as np
 from kvision_edge import flatbuffer, manifest, quantization, quiet
 from kvision_edge.errors import BundleError, RunnerError, UsageError
 
-ENGINES = {"ai-edge-litert": "ai_edge_litert.interpreter", "tflite-runtime": "tflite_runtime.interpreter", "tensorflow": "tensorflow.lite"}
+ENGINES = {
+    "ai-edge-litert": "ai_edge_litert.interpreter",
+    "tflite-runtime": "tflite_runtime.interpreter",
+    "tensorflow": "tensorflow.lite.python.interpreter",
+}
 """Distributions that bring an interpreter, best first, and where it is."""
 LITERT_LEVELS = {1: (2, 18), 2: (2, 21)}
 """The TensorFlow release whose ops each major version of LiteRT has at least."""
@@ -112,8 +116,7 @@ class Runner:
             )
         options: Dict[str, Any] = {}
         if not xnnpack:
-            resolvers = getattr(self.engine.module, "OpResolverType", None) or self.engine.module.experimental.OpResolverType
-            options["experimental_op_resolver_type"] = resolvers.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+            options["experimental_op_resolver_type"] = self.engine.module.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
         try:
             with quiet.starting():
                 self.interpreter = self.engine.module.Interpreter(model_content=content, num_threads=threads, **options)
@@ -222,6 +225,6 @@ def _line(error: Exception) -> str:
 
 
 def _advice(reason: str) -> str:
-    if "op builtin_code" in reason or "Didn't find op" in reason or "custom op" in reason:
+    if any(mark in reason.lower() for mark in ("op builtin_code", "didn't find op", "custom op")):  # runtimes differ in capitals
         return "it lacks that operation: upgrade it, or export with `--runtime` for the one on this device"
     return "export it again, or give another `format` of the bundle"

@@ -194,7 +194,12 @@ class Model:
 
     def _outcome(self, job: _Job[T]) -> Outcome[T]:
         frame = None if job.prepared is None else job.prepared.frame
-        answer = None if job.prepared is None or job.outputs is None else self.decode(job.outputs, job.prepared)
+        answer = None
+        if job.prepared is not None and job.outputs is not None:
+            try:
+                answer = self.decode(job.outputs, job.prepared)
+            except EdgeError as error:
+                job.error = error
         return Outcome(job.given, None if frame is None else frame.image, answer, job.error)
 
     def _taken(self) -> Mapping[str, Any]:

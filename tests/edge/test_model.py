@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import sys
 import threading
@@ -197,9 +196,27 @@ def test_the_next_interpreter_is_taken_and_a_broken_one_is_told(monkeypatch: pyt
 
 
 def test_tensorflows_own_interpreter_gives_the_same(segmentation: Path) -> None:
-    ours, theirs = (kvision_edge.load(segmentation, format="fp32", interpreter=name).predict(PICTURE) for name in ("", "ai-edge-litert"))
+    ours, theirs = (kvision_edge.load(segmentation, format="fp32", interpreter=name).predict(PICTURE) for name in ("tensorflow", "ai-edge-litert"))
     np.testing.assert_array_equal(ours.classes, theirs.classes)
-    assert interpreter.find("tensorflow").module is importlib.import_module("tensorflow.lite")
+    plain = kvision_edge.load(segmentation, format="fp32", interpreter="tensorflow", xnnpack=False).predict(PICTURE)
+    assert np.mean(plain.classes == ours.classes) > 0.99
+
+
+def test_what_can_t_be_decoded_concerns_that_input_alone(segmentation: Path) -> None:
+    model = kvision_edge.load(segmentation, format="fp32")
+    arrays = {"image": np.zeros((1, 32, 32, 3), np.float32)}
+    first, second, third = model.predict_many([PICTURE, arrays, PICTURE], read=lambda each: each)
+    assert first.error is None
+    assert second.answer is None
+    assert second.error is not None
+    np.testing.assert_array_equal(third.answer.classes, first.answer.classes)
+
+
+@pytest.mark.parametrize(
+    "reason", ["Didn't find op for builtin opcode 'GELU'", "Op builtin_code out of range: 210. Are you using old TFLite binary?"]
+)
+def test_a_missing_operation_is_advised_upon_however_the_runtime_writes_it(reason: str) -> None:
+    assert interpreter._advice(reason).startswith("it lacks that operation: upgrade it")
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
+from kvision.engine.system import System
 from kvision_export.errors import ExportError
 from kvision_export.tflite import calibration
 
@@ -83,6 +84,8 @@ class _Twice:
 
     def __init__(self, net: Any) -> None:
         self.networks = {"first": net, "step": net}
+
+    with_networks = System.with_networks
 
     def signatures(self) -> dict[str, str]:
         return {"encode": "first", "step": "step"}
