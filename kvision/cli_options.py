@@ -29,6 +29,7 @@ class SplitChoice(StrEnum):
 
     train = "train"
     val = "val"
+    test = "test"
 
 
 def complete_recipe(incomplete: str) -> list[str]:

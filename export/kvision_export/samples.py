@@ -25,7 +25,7 @@ _SHARE = 1e-4
 
 
 def write(subject: Subject, files: Mapping[Format, Path], folder: Path) -> dict[Format, manifest.Sample]:
-    """Writes the first validation example: the picture, what the first network takes of it, and what each file says.
+    """Writes the first validation example: the picture where it is one, what the first network takes of it, and what each file says.
 
     Args:
         subject: What is exported.
@@ -37,10 +37,11 @@ def write(subject: Subject, files: Mapping[Format, Path], folder: Path) -> dict[
         among themselves (XNNPACK and the plain ones), but at least one step of a quantized output, or 1e-4 of the range of a float one.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    picture = subject.session.pipeline.raw("val", 0)["image"]
-    Image.fromarray(picture).save(folder / PICTURE)
+    example = subject.examples("val", [0])
+    if subject.takes_pictures:
+        Image.fromarray(example[0]).save(folder / PICTURE)
     signature = next(iter(subject.system.signatures()))
-    inputs = calibration.calls(subject, subject.preprocess.normalise(picture[None]).numpy())[signature]
+    inputs = calibration.calls(subject, subject.given(example))[signature]
     np.savez(folder / INPUT, **{name: value[:1] for name, value in inputs.items()})  # type: ignore[arg-type]
     return {each: _write_one(path, signature, inputs, folder / f"{each.short}.npz") for each, path in files.items()}
 

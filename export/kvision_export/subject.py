@@ -5,14 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
     import keras
 
     from kvision.data.preprocess import Preprocess
+    from kvision.data.source import SplitName
     from kvision.engine.session import Session
     from kvision.engine.system import System
+
+PICTURE = "image"
+"""The example field that holds pictures."""
 
 
 @dataclass(frozen=True)
@@ -55,5 +62,28 @@ class Subject:
     @property
     def takes_pictures(self) -> bool:
         """Whether the first network's only input is a picture, `image` `[B, S, S, 3]`."""
-        inputs = next(iter(self.networks().values())).inputs
-        return len(inputs) == 1 and inputs[0].name == "image" and len(inputs[0].shape) == 4
+        return self.direct and self.field == PICTURE and len(self._inputs[0].shape) == 4
+
+    @property
+    def field(self) -> str:
+        """The example field that `System.predict_step` takes: the one that the first network's first input is called after, else the picture."""
+        name: str = self._inputs[0].name
+        return name if name in self.system.fields else PICTURE
+
+    @property
+    def direct(self) -> bool:
+        """Whether the first network takes what `System.predict_step` is given; others are fed with what the system makes of it, such as noise."""
+        return [each.name for each in self._inputs] == [self.field]
+
+    def examples(self, split: SplitName, numbers: Iterable[int]) -> np.ndarray:
+        """Values of `field` as the data set has them, `[N, ...]`; pictures uint8 `[N, S, S, 3]`."""
+        return np.stack([self.session.pipeline.raw(split, number)[self.field] for number in numbers])
+
+    def given(self, examples: np.ndarray) -> np.ndarray:
+        """What `System.predict_step` is given for `examples`: pictures are normalised, all else is as it is."""
+        return self.preprocess.normalise(examples).numpy() if self.field == PICTURE else examples
+
+    @property
+    def _inputs(self) -> list[keras.KerasTensor]:
+        """Of the first network."""
+        return next(iter(self.networks().values())).inputs

@@ -32,7 +32,7 @@ def run(
     source: str | Path,
     *,
     data: str | None = None,
-    split: str = "val",
+    split: SplitName = "val",
     weights: str = "best",
     out: str | Path | None = None,
     devices: str = "auto",
@@ -46,7 +46,7 @@ def run(
         source: A run folder, a checkpoint in it, its `model.keras`, or a bundle, a SavedModel or a `.tflite` file exported from it.
         data: A labelled folder of the user's, with `images` and `masks`, all of which is evaluated; or a recipe, whose data is used; none:
             the run's own.
-        split: `val` or `train`, without augmentation.
+        split: `val`, `train` or `test`, without augmentation.
         weights: `best`, `last` or `ema`.
         out: Where to write; none: `eval/<weights>-<split or data>` in the run folder, which of an exported file is the one it came from.
         devices: As `--devices`.
@@ -59,14 +59,14 @@ def run(
         RunError: If the run can't be used, or `out` holds an evaluation.
         DataError: If the data can't be used.
     """
-    if split not in ("train", "val"):
-        raise UsageError(f"--split {split}: accepted are train, val")
+    if split not in ("train", "val", "test"):
+        raise UsageError(f"--split {split}: accepted are train, val, test")
     found = trained.find(Path(source), weights)
     resolved = _resolve(found, data, overrides)
     if out is not None and (Path(out) / "evaluation.json").exists():
         raise RunError(f"--out {out}: already holds an evaluation, which is not overwritten; give a new folder, or leave --out out")
     folder = Path(out) if out is not None else paths.unused(found.home / "eval" / f"{found.name}-{Path(data).stem if data else split}")
-    narrow = _narrow("train" if split == "train" else "val", whole=data is not None and Path(data).is_dir())
+    narrow = _narrow(split, whole=data is not None and Path(data).is_dir())
     from kvision.engine import evaluation  # brings TensorFlow: after the quick mistakes
 
     session = trained.open_session(found, resolved=resolved, narrow=narrow, devices=devices, precision=precision)

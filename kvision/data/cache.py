@@ -93,8 +93,9 @@ def _highest(example: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
     if "mask" in example:
         mask = example["mask"]
         found["mask"] = tf.cast(tf.reduce_max(tf.where(mask == IGNORE_LABEL, tf.zeros_like(mask), mask)), tf.int32)
-    if "labels" in example:
-        found["labels"] = tf.reduce_max(example["labels"])
+    for name in ("label", "labels"):
+        if name in example:
+            found[name] = tf.reduce_max(example[name])
     return found
 
 

@@ -9,6 +9,8 @@ import abc
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
+from kvision.core.errors import DataError
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
 
     from kvision.core.schema import Chosen, DataOptions
 
-SplitName = Literal["train", "val"]
+SplitName = Literal["train", "val", "test"]
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,10 @@ class Split(Protocol):
     `read` is called inside `tf.data.Dataset.map`, so it is traced once and must be built of TensorFlow ops. The fields, all optional but
     `image`: `image` uint8 `[H, W, 3]` RGB; `mask` uint8 `[H, W]`, 255 ignored; `instances` uint8 `[H, W]`, 0 none, 1..N; `boxes` float32
     `[N, 4]` as ymin, xmin, ymax, xmax in pixels, rows of padding all -1; `labels` int32 `[N]`, padding -1; `order` int32 `[N]`, 0 the
-    farthest, padding -1; `captions` string `[5]`.
+    farthest, padding -1; `captions` string `[5]`; `label` int32 scalar, the picture's one class; `targets` float32 `[K]`, 1 for each of the picture's
+    classes, else 0.
+
+    A split whose pictures have classes knows them without reading pictures, by an attribute `labels`: int32 `[N]`, or uint8 `[N, K]` for `targets`.
 
     A split that holds all examples in memory says so by an attribute `in_memory = True`: the pipeline then makes no copy of them, and `read` must
     also take a vector of numbers int64 `[b]` and give every field with b in front.
@@ -80,7 +85,11 @@ class Source(abc.ABC):
 
     @abc.abstractmethod
     def split(self, name: SplitName) -> Split:
-        """The training or validation examples; raises `DataError` that names the file and the fix."""
+        """The training, validation or test examples; raises `DataError` that names the file and the fix, or says that there is no such split."""
+
+    def no_test_split(self) -> DataError:
+        """What `split("test")` raises where there is none."""
+        return DataError(f"data.source: {self.options.source} has no test split; use --split val, or data that has one")
 
     def chosen(self) -> dict[str, Chosen]:
         """What the data itself decides for options that `Options.chosen` leaves without a value, by option."""

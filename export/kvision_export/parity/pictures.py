@@ -1,4 +1,4 @@
-"""Examples to look at: what Keras says of a picture, and what an exported file says."""
+"""Examples to look at: what Keras says of each, and what an exported file says."""
 
 from __future__ import annotations
 
@@ -55,19 +55,19 @@ def draw(subject: Subject, files: Mapping[str, Path], numbers: Sequence[int]) ->
     found = []
     for number in numbers:
         raw = subject.session.pipeline.raw("val", number)
-        image = subject.preprocess.normalise(tf.convert_to_tensor(raw["image"]))[None]
-        truth = {name: value for name, value in raw.items() if name != "image"}
+        example = tf.constant(subject.given(raw[subject.field][None]))
+        truth = {name: value for name, value in raw.items() if name != subject.field}
         sources = {}
         for name, graph in graphs.items():
-            output = {key: value[0].numpy() for key, value in graph(image).items()}
-            sources[name] = _uri(systems[name], raw["image"], output, truth)
+            output = {key: value[0].numpy() for key, value in graph(example).items()}
+            sources[name] = _uri(systems[name], raw[subject.field], output, truth)
         found.append(Pair(subject.session.pipeline.name("val", number), sources))
     return found
 
 
-def _uri(system: System, image: np.ndarray, output: Mapping[str, np.ndarray], truth: Mapping[str, np.ndarray]) -> str:
+def _uri(system: System, example: np.ndarray, output: Mapping[str, np.ndarray], truth: Mapping[str, np.ndarray]) -> str:
     """A prediction drawn by the system, as a data URI; a large one as a JPEG."""
-    picture = system.picture(image, output, truth)
+    picture = system.picture(example, output, truth)
     buffer = io.BytesIO()
     picture.save(buffer, "PNG", optimize=True)
     kind = "png"

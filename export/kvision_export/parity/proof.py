@@ -201,6 +201,7 @@ class _Pass:
         for signature, role in system.signatures().items():
             exact[role] = _Once(system.networks[role])
             found[role] = _Once(_Compared(signature, system.networks[role], exact[role], on_file.networks[role], self.errors))
+        self._field = subject.field
         self._exact, self._file = system.with_networks(exact), system.with_networks(found)
         self.step = tf.function(self._step)
 
@@ -210,7 +211,7 @@ class _Pass:
         decision, count = self._file.decision, tf.size(batch["weight"])
         if not decision:
             return sums, tf.zeros([count], tf.int64), tf.constant(0, tf.int64)
-        mine, theirs = (system.predict_step(batch["image"])[decision] for system in (self._file, self._exact))
+        mine, theirs = (system.predict_step(batch[self._field])[decision] for system in (self._file, self._exact))
         same = tf.reshape(tf.cast(tf.equal(mine, theirs), tf.int64), [count, -1])
         return sums, tf.reduce_sum(same, axis=1), tf.shape(same, tf.int64)[1]
 

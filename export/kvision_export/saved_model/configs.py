@@ -63,7 +63,7 @@ def write(parent: Path, subject: Subject, models: Iterable[str], answers: Iterab
         if not (parent / file).exists():
             disk.replace(parent / file, _text(file, facts))
     if subject.takes_pictures and not (parent / EXAMPLE).exists():
-        Image.fromarray(subject.session.pipeline.raw("val", 0)["image"]).save(parent / EXAMPLE)
+        Image.fromarray(subject.examples("val", [0])[0]).save(parent / EXAMPLE)
 
 
 def _text(file: str, facts: dict[str, Any]) -> bytes:

@@ -53,7 +53,7 @@ def make(subject: Subject) -> tuple[Served, dict[str, Any]]:
         UsageError: If pictures keep their resolution and the network is bound to one size.
     """
     (_, net), *others = subject.networks().items()
-    tensor = _on_tensors(net, _explained(subject) if len(net.inputs) == 1 else _called(net))
+    tensor = _on_tensors(net, _explained(subject) if subject.direct else _called(net))
     found = {DEFAULT: tensor, TENSOR: tensor}
     if subject.takes_pictures:
         pictures = Pictures(subject.system, subject.preprocess)

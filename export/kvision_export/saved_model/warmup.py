@@ -1,4 +1,4 @@
-"""Requests that TF Serving replays when it loads a model, so that its first client does not wait for what is made once: recorded from real pictures.
+"""Requests that TF Serving replays when it loads a model, so that its first client does not wait for what is made once: recorded from real examples.
 
 TF Serving reads them from `assets.extra/tf_serving_warmup_requests`, a TFRecord file of at most 1000 `PredictionLog` messages; one that fails keeps
 the whole model from loading. They are encoded here by hand, so that exporting does not need tensorflow-serving-api.
@@ -58,23 +58,22 @@ class Request:
 
 
 def record(subject: Subject) -> list[Request]:
-    """Calls of each signature with each of `BATCHES` (see `MOST_BYTES`), on pictures of the validation split.
+    """Calls of each signature with each of `BATCHES` (see `MOST_BYTES`), on examples of the validation split.
 
     Args:
         subject: What is exported.
 
     Returns:
-        For `serving_default` PNG and JPEG files by turns; for each network what the system itself calls it with.
+        For the `serving_default` of pictures PNG and JPEG files by turns; for each network what the system itself calls it with.
     """
-    pipeline = subject.session.pipeline
-    pictures = np.stack([pipeline.raw("val", number)["image"] for number in range(min(max(BATCHES), pipeline.num_val))])
+    examples = subject.examples("val", range(min(max(BATCHES), subject.session.pipeline.num_val)))
     (first, *others) = subject.networks()
-    heard = calibration.calls(subject, subject.preprocess.normalise(pictures).numpy())
+    heard = calibration.calls(subject, subject.given(examples))
     columns: dict[str, Mapping[str, np.ndarray]] = {TENSOR: heard[first], **{name: heard[name] for name in others}}
     columns[DEFAULT] = heard[first]
     if subject.takes_pictures:
-        columns[DEFAULT] = {"image_bytes": encoded(pictures)}
-        columns[IMAGE] = {"image": pictures}
+        columns[DEFAULT] = {"image_bytes": encoded(examples)}
+        columns[IMAGE] = {"image": examples}
     found = [
         Request(signature, {name: np.resize(values, (batch, *values.shape[1:])) for name, values in inputs.items()})
         for signature, inputs in columns.items()

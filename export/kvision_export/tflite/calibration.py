@@ -1,4 +1,4 @@
-"""Training images for quantization to measure ranges on: through the evaluation transform, never augmented, and none that validation has too."""
+"""Training examples for quantization to measure ranges on: through the evaluation transform, never augmented, and none that validation has too."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from kvision.core.labels import IGNORE_LABEL
 from kvision_export.errors import ExportError
+from kvision_export.subject import PICTURE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,16 +29,16 @@ _POOL = 4
 
 @dataclass(frozen=True)
 class Calibration:
-    """The chosen images.
+    """The chosen examples.
 
     Attributes:
         names: Names of the training examples.
         indices: Their numbers in the training split.
         inputs: What the networks are called with, float32 `[N, ...]` by signature and input.
         seed: `train.seed`, which the choice follows from.
-        classes: In how many of the images each class occurs, where the data set tells.
-        shared: Training examples left out because validation has the same pixels.
-        sha256: Of the pixels, uint8 `[N, S, S, 3]`.
+        classes: In how many of them each class occurs, where the data set tells.
+        shared: Training examples left out because validation has the same.
+        sha256: Of their values; of pictures, of the pixels uint8 `[N, S, S, 3]`.
     """
 
     names: tuple[str, ...]
@@ -54,7 +55,7 @@ class Calibration:
         return min((len(values) for part in self.inputs.values() for values in part.values()), default=0)
 
     def to_json(self) -> dict[str, Any]:
-        """All but the pixels, for the bundle; with the range of every input."""
+        """All but the values, for the bundle; with the range of every input."""
         ranges = {
             key: {name: [float(values.min()), float(values.max())] for name, values in part.items()} for key, part in self.inputs.items() if part
         }
@@ -73,58 +74,59 @@ class Calibration:
 
 
 def choose(subject: Subject, count: int = COUNT) -> Calibration:
-    """Chooses calibration images: seeded, spread over the training split, with every class as often as can be.
+    """Chooses calibration examples: seeded, spread over the training split, with every class as often as can be.
 
     Args:
         subject: What is exported.
-        count: Number of images; fewer if the training split has fewer.
+        count: Number of examples; fewer if the training split has fewer.
 
     Returns:
-        The images and what each network is called with for them.
+        The examples and what each network is called with for them.
 
     Raises:
-        ExportError: If no training image is left that validation does not have too.
+        ExportError: If no training example is left that validation does not have too.
     """
     pipeline, seed = subject.session.pipeline, subject.session.recipe.train.seed
-    validation = set(_validation_hashes(pipeline))
+    validation = set(_validation_hashes(subject))
     order = np.random.default_rng(seed).permutation(pipeline.num_train)[: _POOL * count]
     found, shared = {}, []
     for index in map(int, order):
         example = pipeline.raw("train", index)
-        if _hash(example["image"]) in validation:
+        if _hash(example[subject.field]) in validation:
             shared.append(pipeline.name("train", index))
             continue
         found[index] = _classes(example)
     if not found:
         raise ExportError(
-            f"every one of the {len(order)} training images looked at is a validation image too; ranges measured on them would flatter the "
+            f"every one of the {len(order)} training examples looked at is a validation example too; ranges measured on them would flatter the "
             "proof: mend the splits of the data set"
         )
     indices = sorted(_balanced(found, count))
-    pixels = np.stack([pipeline.raw("train", index)["image"] for index in indices])
+    examples = subject.examples("train", indices)
     times = Counter(value for index in indices for value in found[index])
     return Calibration(
         names=tuple(pipeline.name("train", index) for index in indices),
         indices=tuple(indices),
-        inputs=calls(subject, pipeline.preprocess.normalise(pixels).numpy()),
+        inputs=calls(subject, subject.given(examples)),
         seed=seed,
         classes={_class_name(pipeline, value): times[value] for value in sorted(times)},
         shared=tuple(shared),
-        sha256=hashlib.sha256(pixels.tobytes()).hexdigest(),
+        sha256=hashlib.sha256(examples.tobytes()).hexdigest(),
     )
 
 
-def _hash(image: np.ndarray) -> bytes:
-    return hashlib.sha256(np.ascontiguousarray(image).tobytes()).digest()
+def _hash(example: np.ndarray) -> bytes:
+    return hashlib.sha256(np.ascontiguousarray(example).tobytes()).digest()
 
 
-def _validation_hashes(pipeline: Pipeline) -> Iterator[bytes]:
-    """Of all validation images as they lie in the square."""
-    mean, std = (np.asarray(values, np.float32) for values in (pipeline.preprocess.mean, pipeline.preprocess.std))
-    for batch in pipeline.val().as_numpy_iterator():
-        # Batches come normalised; the pixels are the whole numbers that they were made from.
-        for image in np.rint((batch["image"] * std + mean) * 255).astype(np.uint8):
-            yield _hash(image)
+def _validation_hashes(subject: Subject) -> Iterator[bytes]:
+    """Of all validation examples; of pictures as they lie in the square."""
+    for batch in subject.session.pipeline.val().as_numpy_iterator():
+        values = batch[subject.field]
+        if subject.field == PICTURE:  # batches come normalised; the pixels are the whole numbers that they were made from
+            mean, std = (np.asarray(each, np.float32) for each in (subject.preprocess.mean, subject.preprocess.std))
+            values = np.rint((values * std + mean) * 255).astype(np.uint8)
+        yield from map(_hash, values)
 
 
 def _classes(example: dict[str, np.ndarray]) -> frozenset[int]:
@@ -169,29 +171,28 @@ class _Recorder:
         return getattr(self._net, name)
 
 
-def calls(subject: Subject, images: np.ndarray) -> dict[str, dict[str, np.ndarray]]:
-    """What each network is called with while the system predicts images: no family has to say so.
+def calls(subject: Subject, examples: np.ndarray) -> dict[str, dict[str, np.ndarray]]:
+    """What each network is called with while the system predicts: no family has to say so.
 
     Args:
         subject: What is exported.
-        images: Normalised, float32 `[N, S, S, 3]`.
+        examples: As `Subject.given` gives them, `[N, ...]`.
 
     Returns:
-        Inputs float32 `[N, ...]` by signature and name. Of a network that is called several times a picture, such as the step of a decoder, as many
-        calls are kept as there are pictures, evenly spread.
+        Inputs float32 `[N, ...]` by signature and name. Of a network that is called several times an example, such as the step of a decoder, as many
+        calls are kept as there are examples, evenly spread.
     """
     networks = subject.networks()
-    if len(networks) == 1 and subject.takes_pictures:
-        name, net = next(iter(networks.items()))
-        return {name: {net.inputs[0].name: images}}
+    if len(networks) == 1 and subject.direct:
+        return {name: {subject.field: examples} for name in networks}
     recorders = {role: _Recorder(net) for role, net in subject.system.networks.items()}
     system = subject.system.with_networks(recorders)
-    for image in images:
-        system.predict_step(tf.constant(image[None]))
+    for example in examples:
+        system.predict_step(tf.constant(example[None]))
     inputs = {}
     for name, role in subject.system.signatures().items():
         calls = recorders[role].calls
-        kept = [calls[place] for place in np.linspace(0, len(calls) - 1, min(len(calls), len(images))).astype(int)]
+        kept = [calls[place] for place in np.linspace(0, len(calls) - 1, min(len(calls), len(examples))).astype(int)]
         columns = [np.concatenate(column) for column in zip(*kept, strict=True)]
         inputs[name] = dict(zip([each.name for each in networks[name].inputs], columns, strict=True))
     return inputs

@@ -224,6 +224,8 @@ class ImageMasks(Source):
 
     def split(self, name: SplitName) -> FolderSplit:
         """The pairs of a split; raises `DataError` that names faulty files when `on_error` is `stop`, or when nothing is left."""
+        if name == "test":
+            raise self.no_test_split()
         return self._splits[name]
 
     def chosen(self) -> dict[str, Chosen]:

@@ -156,6 +156,8 @@ class Scenes(Source):
 
     def split(self, name: SplitName) -> SceneSplit:
         """The scenes of a split, drawn when first asked for; raises `DataError` when they don't fit in memory."""
+        if name == "test":
+            raise self.no_test_split()
         if name not in self._splits:
             self._splits[name] = self._draw(name)
         return self._splits[name]
