@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
+import warnings
 from contextlib import contextmanager
 from typing import Iterator
 
@@ -22,10 +23,21 @@ def install() -> None:
 
 @contextmanager
 def starting() -> Iterator[None]:
-    """Around what makes a library greet; where the block fails, what was written to file descriptor 2 comes out."""
-    if not _State.asked:
-        yield
-        return
+    """Around what makes a library greet; where the block fails, what was written to file descriptor 2 comes out.
+
+    TensorFlow's advice to take LiteRT instead is never of use: it is only asked where there is no LiteRT.
+    """
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", r"\s*Warning: tf\.lite\.Interpreter is deprecated", UserWarning)
+        if _State.asked:
+            with _held_back():
+                yield
+        else:
+            yield
+
+
+@contextmanager
+def _held_back() -> Iterator[None]:
     sys.stderr.flush()
     stderr = os.dup(2)
     with tempfile.TemporaryFile() as written:
