@@ -75,7 +75,7 @@ def file(
         path: Where it lies now.
         signatures: Of the file.
         sample: What it makes of the bundle's sample input.
-        calibrated: Whether the bundle holds the names of calibration images.
+        calibrated: Whether the bundle holds the names of calibration examples.
         qat_epochs: For how many epochs the int8 formats were fine-tuned.
 
     Returns:

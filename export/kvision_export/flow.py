@@ -278,7 +278,7 @@ class _Export:
     def _report(self, earlier: Sequence[manifest.File]) -> page.Report:
         facts = [("Weights", f"{self.subject.weights} of {self.subject.run}")]
         if self.calibration:
-            facts.append(("Calibration", f"{self.calibration['count']} training images, seed {self.calibration['seed']}"))
+            facts.append(("Calibration", f"{self.calibration['count']} training examples, seed {self.calibration['seed']}"))
         if self.options.qat_epochs:
             facts.append(("Quantization-aware fine-tuning", words.counted(self.options.qat_epochs, "epoch")))
         facts += [(f"{each.name} could not be made", why) for each, why in self.refused.items()]

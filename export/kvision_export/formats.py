@@ -22,7 +22,7 @@ class Format:
         weights: How the weights are stored.
         activations: What is computed with between the layers.
         edges: Dtype of inputs and outputs.
-        calibrated: Whether ranges are measured on training images.
+        calibrated: Whether ranges are measured on training examples.
         about: One line for `--help` and reports.
     """
 

@@ -68,7 +68,7 @@ class Lite:
         findings: Of each file that was made.
         files: Where each is, in the staging folder, by format.
         refused: Why a format could not be made.
-        calibration: The training images; none if no format needed them.
+        calibration: The training examples; none if no format needed them.
     """
 
     findings: tuple[Finding, ...]
@@ -121,7 +121,7 @@ class _Making:
         exact = good[fp32].path if fp32 in good else None
         found, files = [], {}
         for each, result in good.items():
-            self.tell(f"proving {each.name} on {words.counted(self.reference.count, 'validation image')}")
+            self.tell(f"proving {each.name} on {words.counted(self.reference.count, 'validation example')}")
             try:
                 judged, path = self._judged(each, result), result.path
             except ExportError as error:  # some files can be made and not be run
@@ -142,7 +142,7 @@ class _Making:
 
     def _converted(self, chosen: Sequence[Format], tuned: Subject | None) -> dict[Format, Converted | ExportError]:
         if any(each.calibrated for each in chosen):
-            self.tell(f"choosing {self.options.calibration} training images for calibration")
+            self.tell(f"choosing {self.options.calibration} training examples for calibration")
             self.ranges = calibration.choose(self.subject, self.options.calibration)
         self.tell(f"converting {', '.join(each.short for each in chosen)}")
         outs = {each: self.folder / f"{self.subject.name}-{each.short}.tflite" for each in chosen}

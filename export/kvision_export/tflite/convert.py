@@ -122,7 +122,7 @@ def convert_many(
     for each, out in outs.items():
         refusal = runtimes.refusal(each, runtime)
         if refusal is None and each.calibrated and calibration is None and not trained_ranges:
-            refusal = f"{each.name} is calibrated on training images; give a calibration"
+            refusal = f"{each.name} is calibrated on training examples; give a calibration"
         if refusal is None and each.calibrated and calibration is not None and not trained_ranges and calibration.fewest < (batch or 1):
             count = words.counted(calibration.fewest, "calibration example")
             refusal = f"{each.name}: {count} do not fill a batch of {batch}; give --calibration {batch} or more, or a smaller --batch"

@@ -59,7 +59,7 @@ def test_classes_of_an_example(example: dict[str, np.ndarray], classes: set[int]
 def _with_validation_images(subject: Subject, monkeypatch: pytest.MonkeyPatch, indices: list[int]) -> None:
     pipeline = subject.session.pipeline
     raw = [calibration._hash(pipeline.raw("train", index)["image"]) for index in indices]
-    monkeypatch.setattr(calibration, "_validation_hashes", lambda pipeline: raw)
+    monkeypatch.setattr(calibration, "_validation_hashes", lambda subject: raw)
 
 
 def test_images_that_validation_has_too_are_left_out(subject: Subject, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -69,13 +69,13 @@ def test_images_that_validation_has_too_are_left_out(subject: Subject, monkeypat
     assert set(second.shared) == set(first.names[:2])
     assert not set(second.indices) & set(first.indices[:2])
     _with_validation_images(subject, monkeypatch, list(range(subject.session.pipeline.num_train)))
-    with pytest.raises(ExportError, match=r"is a validation image too; .* mend the splits"):
+    with pytest.raises(ExportError, match=r"is a validation example too; .* mend the splits"):
         calibration.choose(subject, 6)
 
 
 def test_validation_is_known_by_its_pixels(subject: Subject) -> None:
     pipeline = subject.session.pipeline
-    known = list(calibration._validation_hashes(pipeline))
+    known = list(calibration._validation_hashes(subject))
     assert all(calibration._hash(pipeline.raw("val", index)["image"]) in known for index in range(pipeline.num_val))
 
 

@@ -221,7 +221,7 @@ def test_a_crash_loses_only_the_format_at_work(pair: Pair, monkeypatch: pytest.M
 
 
 def test_a_calibrated_format_without_calibration_is_refused_at_once(pair: Pair, tmp_path: Path) -> None:
-    with pytest.raises(ExportError, match="tflite-int8 is calibrated on training images; give a calibration"):
+    with pytest.raises(ExportError, match="tflite-int8 is calibrated on training examples; give a calibration"):
         convert.convert(pair.nets, INT8, tmp_path / "x.tflite")
 
 
