@@ -80,6 +80,18 @@ class AugmentOptions(Section):
     noise_std: float = Field(0.05, ge=0.0, le=1.0, description="Largest standard deviation of the noise, fraction of full range.")
     cutout: Probability = Field(0.0, description="Probability that one square is erased (DeVries 2017).")
     cutout_size: float = Field(0.25, gt=0.0, le=1.0, description="Side of the erased square, as a fraction of the image's side.")
+    mixup: Probability = Field(0.0, description="Probability that a picture is blended with another one (Zhang 2018); for classification.")
+    mixup_alpha: Positive = Field(0.2, description="Both parameters of the Beta distribution that the blend's share is drawn from.")
+    cutmix: Probability = Field(0.0, description="Probability that a box of another picture is pasted in (Yun 2019); for classification.")
+    cutmix_alpha: Positive = Field(1.0, description="Both parameters of the Beta distribution that the share of the picture itself is drawn from.")
+
+    @field_validator("cutmix")
+    @classmethod
+    def _at_most_one_is_drawn(cls, value: float, info: ValidationInfo) -> float:
+        mixup = info.data.get("mixup", 0.0)
+        if value + mixup > 1.0:
+            raise ValueError(f"got {value} beside mixup={mixup}; a picture is mixed in one way only, so use at most {1.0 - mixup:g}")
+        return value
 
 
 class DataOptions(Section):
@@ -92,6 +104,9 @@ class DataOptions(Section):
         "resize",
         description="`resize`: scale the whole image into the square, keeping its aspect, and pad; "
         "`crop`: keep the image's own resolution, train on random crops and predict whole images.",
+    )
+    balance: bool = Field(
+        False, description="Show every class equally often in training, rare ones more than once an epoch; for pictures of one class each."
     )
     cache: Literal["auto", "ram", "none"] = Field("auto", description="Keep decoded examples in memory; `auto`: when they fit in a quarter of it.")
     on_error: Literal["stop", "skip"] = Field(

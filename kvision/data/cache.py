@@ -122,6 +122,12 @@ class Store:
         return len(self.names)
 
     @property
+    def labels(self) -> np.ndarray | None:
+        """The classes of the examples as their split knows them, int32 `[N]` or uint8 `[N, K]`; none: it does not."""
+        labels = getattr(self.reader.split, "labels", None)
+        return None if labels is None else np.asarray(labels)[self._kept]
+
+    @property
     def in_ram(self) -> bool:
         """Whether the examples are in memory."""
         return bool(getattr(self.reader.split, "in_memory", False))

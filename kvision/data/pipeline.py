@@ -3,6 +3,8 @@
 What global batch s holds is a pure function of (seed, s): global position p = s * batch + j lies in epoch p // (steps_per_epoch * batch), and
 the place within the epoch is permuted by `tf.random.experimental.index_shuffle` in constant memory. So training starts at any step without
 replaying those before it, and any number of replicas sees the same global batches.
+
+`mixup` and `cutmix` take an example's partner from another place of the same epoch, by a permutation of their own.
 """
 
 from __future__ import annotations
@@ -16,18 +18,23 @@ import numpy as np
 import tensorflow as tf
 
 from kvision.core.errors import DataError
+from kvision.data import mixing
 from kvision.data.augment import augment, is_identity
 from kvision.data.cache import Reader, Store, chosen_cache, open_store
+from kvision.data.order import Balanced, Shuffled
 from kvision.data.preprocess import Preprocess
 from kvision.data.share import Share
 from kvision.data.statistics import channel_statistics
 
 if TYPE_CHECKING:
     from kvision.core.schema import Chosen, DataOptions
+    from kvision.data.order import Order
     from kvision.data.source import DataInfo, Source, Split, SplitName
 
 CROP_STREAM = 1_000_003
 """Keeps the draws of random crops apart from those of augmentation."""
+MIX_STREAM = 1_000_033
+"""Keeps the draws of mixing, and the order of the partners, apart from all others."""
 
 
 class Pipeline:
@@ -68,6 +75,9 @@ class Pipeline:
                 f"data.source: {options.source} has no {', '.join(missing)}; it gives {', '.join(sorted(self.info.fields))}; "
                 "use another source or another system"
             )
+        unmixed = sorted(self.fields - mixing.FIELDS)
+        if unmixed and not mixing.is_off(options.augment):
+            raise DataError(f"data.augment: mixup and cutmix mix whole pictures, which {', '.join(unmixed)} can't follow; set both to 0")
 
     @cached_property
     def preprocess(self) -> Preprocess:
@@ -125,19 +135,18 @@ class Pipeline:
         steps = self.steps_per_epoch
         positions = tf.data.Dataset.range(start_step * share.mine, np.iinfo(np.int64).max)
 
-        def locate(count: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-            step, place = share.locate(count)
-            epoch = step // steps
-            return epoch, self._shuffle(epoch, step % steps * self.options.batch + place)
-
-        store = self._store("train")
-        plain = is_identity(self.options.augment) and self.options.fit == "resize"
+        store, mixed = self._store("train"), not mixing.is_off(self.options.augment)
+        plain = is_identity(self.options.augment) and self.options.fit == "resize" and not mixed
 
         def fetch(count: tf.Tensor) -> dict[str, tf.Tensor]:
-            epoch, index = locate(count)
+            step, place = share.locate(count)
+            epoch, within = step // steps, step % steps * self.options.batch + place
+            index = self._order(within, self._epoch_seed(epoch))
             example = store.fetch(index)
             if not plain:
                 example = self._augmented(example, epoch, index)
+            if mixed:
+                example = self._mixed(example, epoch, within)
             return {**example, "index": index, "weight": tf.ones_like(index, tf.float32)}
 
         if plain and store.vectorised:
@@ -176,7 +185,7 @@ class Pipeline:
         """Numbers of the examples that global batch `step` holds, int64 `[batch]`."""
         epoch, within = divmod(step, self.steps_per_epoch)
         places = tf.range(within * self.options.batch, (within + 1) * self.options.batch, dtype=tf.int64)
-        return self._shuffle(tf.constant(epoch, tf.int64), places).numpy()
+        return self._order(places, self._epoch_seed(tf.constant(epoch, tf.int64))).numpy()
 
     def names(self, step: int) -> list[str]:
         """Names of the examples that global batch `step` holds."""
@@ -277,10 +286,26 @@ class Pipeline:
             example = self.preprocess.place(example, tf.random.experimental.stateless_fold_in(seed, CROP_STREAM))
         return augment(example, self.options.augment, seed, padding=self.preprocess.padding)
 
-    def _shuffle(self, epoch: tf.Tensor, place: tf.Tensor) -> tf.Tensor:
-        """The example (int64, scalar or `[b]`) at this place of this epoch; a batch never spans two epochs."""
-        seed = tf.stack([tf.constant(self.seed, tf.int64), tf.reduce_max(epoch)])
-        return tf.random.experimental.index_shuffle(place, seed, tf.constant(self.num_train - 1, tf.int64))
+    def _mixed(self, example: dict[str, tf.Tensor], epoch: tf.Tensor, within: tf.Tensor) -> dict[str, tf.Tensor]:
+        """A training example mixed with the one that another permutation of the epoch has at its place."""
+        streams = self._epoch_seed(epoch) + tf.constant([MIX_STREAM, 0], tf.int64)
+        index = self._order(within, streams)
+        partner = self._augmented(self._store("train").fetch(index), epoch, index)
+        return mixing.mix(example, partner, self.options.augment, tf.stack([streams[0], streams[1] * self.num_train + within]))
+
+    @cached_property
+    def _order(self) -> Order:
+        """Which training example (int64, scalar or `[b]`) stands at a place of an epoch."""
+        if not self.options.balance:
+            return Shuffled(self.num_train)
+        labels = self._store("train").labels
+        if labels is None:
+            raise DataError(f"data.balance: {self.options.source} has no classes of whole pictures to balance; leave data.balance out")
+        return Balanced(labels)
+
+    def _epoch_seed(self, epoch: tf.Tensor) -> tf.Tensor:
+        """Seed int64 `[2]` of an epoch's order; a batch never spans two epochs."""
+        return tf.stack([tf.constant(self.seed, tf.int64), tf.reduce_max(epoch)])
 
     def _finish(self, batches: tf.data.Dataset) -> tf.data.Dataset:
         """Normalises, in one fused pass by XLA, and reads ahead in a fixed order."""

@@ -1,0 +1,66 @@
+"""In which order an epoch shows the training examples: a pure function of seed and epoch, in constant memory, at any place directly.
+
+An order maps a place of an epoch to an example, both int64, scalars or `[b]`; `seed` is int64 `[2]`, of the run and of the epoch.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+import tensorflow as tf
+
+from kvision.core.errors import DataError
+
+
+class Order(Protocol):
+    """Which example stands at a place of an epoch."""
+
+    def __call__(self, place: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+        """The number of the example."""
+        ...
+
+
+class Shuffled:
+    """Every one of `count` examples once."""
+
+    def __init__(self, count: int) -> None:
+        self._count = count
+
+    def __call__(self, place: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+        """The example at this place."""
+        return tf.random.experimental.index_shuffle(place, seed, tf.constant(self._count - 1, tf.int64))
+
+
+class Balanced:
+    """Every class equally often, to one place: of N places, each of the K classes that occur has N / K.
+
+    A class with fewer examples shows all of them before it shows one again; one with more shows others in each epoch.
+
+    Args:
+        labels: The class of each example, int `[N]`.
+
+    Raises:
+        DataError: If the examples have several labels each.
+    """
+
+    def __init__(self, labels: np.ndarray) -> None:
+        if labels.ndim != 1:
+            raise DataError("data.balance: a picture with several labels can't stand for one class; leave data.balance out")
+        counts = np.bincount(labels)
+        self._shuffled = Shuffled(len(labels))
+        self._members = np.argsort(labels, kind="stable").astype(np.int64)
+        present = np.flatnonzero(counts)
+        self._counts = counts[present].astype(np.int64)
+        self._starts = np.concatenate([[0], np.cumsum(self._counts)[:-1]]).astype(np.int64)
+
+    def __call__(self, place: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+        """The example at this place."""
+        number = self._shuffled(place, seed)
+        group, turn = number % len(self._counts), number // len(self._counts)
+        count = tf.gather(self._counts, group)
+        # Each round through a class has an order of its own, and so has each epoch. The public function takes no vector of seeds.
+        lap = turn // count
+        seeds = tf.stack([group + seed[0], tf.zeros_like(group) + seed[1], lap], axis=-1)
+        within = tf.raw_ops.RandomIndexShuffle(index=turn % count, seed=seeds, max_index=count - 1, rounds=4)
+        return tf.gather(self._members, tf.gather(self._starts, group) + within)
