@@ -1,0 +1,125 @@
+"""What all classification sources have in common: they find labelled examples, this makes splits, facts and the report of them."""
+
+from __future__ import annotations
+
+import abc
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from kvision.core.errors import DataError
+from kvision.data import splits
+from kvision.data.arrays import ArraySplit
+from kvision.data.palette import palette
+from kvision.data.source import DataInfo, Source, SplitName
+from kvision.data.splits import Labelled, SplitOptions
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from kvision.core.schema import DataOptions
+
+_Options = SplitOptions
+
+
+@dataclass(frozen=True)
+class Found:
+    """What the data holds.
+
+    Attributes:
+        pools: What the data itself calls `train`, and `val` and `test` where it does.
+        class_names: Names of the K classes.
+        facts: What else data.json should keep.
+    """
+
+    pools: Mapping[SplitName, Labelled]
+    class_names: tuple[str, ...]
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+class LabelledSource(Source):
+    """A classification data set; a source says by `find` which examples there are."""
+
+    Options: ClassVar[type[DataOptions]] = SplitOptions
+    options: _Options
+
+    @abc.abstractmethod
+    def find(self) -> Found:
+        """Looks for the examples; raises `DataError` that names the file and the fix."""
+
+    def arrays(self, images: np.ndarray, labels: np.ndarray, name: str) -> ArraySplit:
+        """Examples in memory; pictures that must be scaled to the square are left to the pipeline, which keeps them scaled."""
+        as_they_are = self.options.fit == "crop" or images.shape[1:3] == (self.options.size_px, self.options.size_px)
+        return ArraySplit(images, labels, name, in_memory=as_they_are)
+
+    @cached_property
+    def found(self) -> Found:
+        """What `find` found."""
+        return self.find()
+
+    @cached_property
+    def info(self) -> DataInfo:
+        """Classes, and whether an example is of one (`label`) or of any number of them (`targets`)."""
+        names = self.found.class_names
+        kind = "label" if self.found.pools["train"].labels.ndim == 1 else "targets"
+        return DataInfo(names, palette(len(names) + 1)[1:], frozenset({"image", kind}))
+
+    def split(self, name: SplitName) -> Labelled:
+        """The examples of a split; raises `DataError` that says what to do where there is none."""
+        if name not in self._splits:
+            raise DataError(
+                f"data.source: {self.options.source} has no {name} split; "
+                f"set data.{name}_split, such as 0.2, to put a share of the examples aside for it"
+            )
+        return self._splits[name]
+
+    def report(self) -> dict[str, Any]:
+        """How the splits were made, how many examples of each class they hold, and which."""
+        drawn = sorted(self._splits.keys() - self.found.pools.keys())
+        rule = f"{' and '.join(drawn)} drawn by the hash of each name within its class, seed {self.options.split_seed}" if drawn else "the data's own"
+        return {
+            "split": rule,
+            "class_counts": {name: counts(split.labels, self.info.num_classes).tolist() for name, split in self._splits.items()},
+            "files": {name: split.listing() for name, split in self._splits.items()},
+            **self.found.facts,
+        }
+
+    @cached_property
+    def _splits(self) -> dict[SplitName, Labelled]:
+        return splits.divide(self.found.pools, self.options)
+
+
+def counts(labels: np.ndarray, num_classes: int) -> np.ndarray:
+    """Examples of each class.
+
+    Args:
+        labels: int `[N]`, or 0 and 1 `[N, K]`.
+        num_classes: K.
+
+    Returns:
+        int64 `[K]`.
+    """
+    return labels.sum(0, dtype=np.int64) if labels.ndim == 2 else np.bincount(labels, minlength=num_classes)
+
+
+def class_names(given: Sequence[str] | None, labels: Sequence[np.ndarray]) -> tuple[str, ...]:
+    """Names of the classes where the data holds numbers only.
+
+    Args:
+        given: `data.classes`.
+        labels: Those of each split.
+
+    Returns:
+        The names that are given, or else the numbers.
+
+    Raises:
+        DataError: If there are more classes than names, or too few to tell apart.
+    """
+    count = max(each.shape[1] if each.ndim == 2 else int(each.max()) + 1 for each in labels)
+    if given is not None and len(given) < count:
+        raise DataError(f"data.classes: names {len(given)} classes, the labels hold {count} (0..{count - 1}); name them all")
+    if given is None and count < 2 and labels[0].ndim == 1:
+        raise DataError("the labels hold class 0 only; give examples of two classes at least")
+    return tuple(given) if given is not None else tuple(str(k) for k in range(count))
