@@ -110,7 +110,7 @@ class System(abc.ABC):
         """
 
     @abc.abstractmethod
-    def eval_step(self, batch: Batch) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
+    def eval_step(self, batch: Batch) -> tuple[dict[str, tf.Tensor], tf.Tensor | dict[str, tf.Tensor]]:
         """What this replica's part of a batch says of the network, from one forward pass.
 
         Args:
@@ -118,16 +118,33 @@ class System(abc.ABC):
 
         Returns:
             Statistics that may be summed over replicas and batches, to which examples of weight 0 add nothing; and how well each example is
-            solved, float32 `[b]`, greater is better: the report shows the worst.
+            solved, float32 `[b]`, greater is better: the report shows the worst. Or several values of each example by name, `worst` first.
         """
 
     @abc.abstractmethod
     def metrics(self, sums: Mapping[str, np.ndarray]) -> dict[str, float]:
         """Metrics by name from the summed statistics; `loss` and the monitored metric are among them."""
 
+    def expected_initial_loss(self) -> float | None:
+        """The loss that a network is near before it has learnt anything, such as log K for the cross-entropy; none: it depends on the data."""
+        return None
+
     def tables(self, sums: Mapping[str, np.ndarray]) -> dict[str, Any]:
         """What the report shows beside the metrics: `confusion` `[K, K]` (rows true), `per_class` {metric: [K]}."""
         return {}
+
+    def examples(self, scores: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Which examples the report shows, beside some chosen at random.
+
+        Args:
+            scores: What `eval_step` said of all N examples by name, `[N]`; a single score is `worst`.
+
+        Returns:
+            Numbers of examples by kind, in the order of the page: here the lowest of each score.
+        """
+        from kvision.metrics import selection
+
+        return {kind: selection.lowest(values) for kind, values in scores.items()}
 
     @abc.abstractmethod
     def predict_step(self, image: tf.Tensor) -> dict[str, tf.Tensor]:

@@ -37,18 +37,22 @@ class Conv2DTranspose(keras.layers.Conv2DTranspose):
 
 @keras.saving.register_keras_serializable("kvision")
 class Logits(keras.layers.Conv2D):
-    """`keras.layers.Conv2D` whose outputs are float32 also in mixed precision.
+    """`keras.layers.Conv2D` whose outputs are float32 also in mixed precision; float64 stays.
 
     They are rounded as all activations are, but what is computed of them, the softmax and the loss, is not.
     """
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
         """`[B, H, W, C]` to float32 `[B, H', W', filters]`."""
-        return tf.cast(super().call(inputs), tf.float32)
+        return tf.cast(super().call(inputs), self._output_dtype)
 
     def compute_output_spec(self, inputs: keras.KerasTensor) -> keras.KerasTensor:
         """The shape of the convolution, in float32."""
-        return keras.KerasTensor(self.compute_output_shape(inputs.shape), "float32")
+        return keras.KerasTensor(self.compute_output_shape(inputs.shape), self._output_dtype)
+
+    @property
+    def _output_dtype(self) -> str:
+        return "float64" if self.compute_dtype == "float64" else "float32"
 
 
 @tf.custom_gradient

@@ -17,7 +17,7 @@ class BatchNormalization(keras.layers.Layer):
     """Normalises each channel to the mean and variance of the global batch, `y = gamma (x - mean) / sqrt(var + epsilon) + beta`.
 
     Outputs, gradients and moving statistics equal `keras.layers.BatchNormalization`; scale, offset and statistics are float32 also when the
-    activations are bfloat16 or float16. With several replicas the statistics are those of all their examples together (equal shares are
+    activations are bfloat16 or float16 (float64 where they are float64, which the fused kernels can't do). With several replicas the statistics are those of all their examples together (equal shares are
     assumed), so that a run does not depend on the number of devices and every replica keeps the same moving statistics.
 
     `momentum` is 0.9, not Keras' 0.99, which needs some thousand steps before evaluation can be trusted.
@@ -40,9 +40,12 @@ class BatchNormalization(keras.layers.Layer):
 
     def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
         """Normalises `[..., C]` with the batch's statistics in training, else with the moving ones (also while frozen)."""
+        wide = inputs.dtype == tf.float64
         if not (training and self.trainable):
+            if wide:
+                return self._normalise(inputs, self.moving_mean.value, self.moving_variance.value)
             return self._fused(inputs, self.moving_mean, self.moving_variance, training=False)[0]
-        if tf.distribute.get_strategy().num_replicas_in_sync > 1:
+        if wide or tf.distribute.get_strategy().num_replicas_in_sync > 1:
             outputs, mean, variance = self._over_replicas(inputs)
         else:
             outputs, mean, variance = self._fused(inputs, [], [], training=True)
@@ -70,12 +73,16 @@ class BatchNormalization(keras.layers.Layer):
     def _over_replicas(self, inputs: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         """Outputs, mean and variance over all replicas; two reductions, because E[x^2] - E[x]^2 cancels in float32."""
         replica = tf.distribute.get_replica_context()
-        x = tf.cast(inputs, tf.float32)
+        x = tf.cast(inputs, self.gamma.dtype)
         local_mean, local_variance = tf.nn.moments(x, list(range(inputs.shape.rank - 1)))
         mean = replica.all_reduce(tf.distribute.ReduceOp.MEAN, local_mean)
         variance = replica.all_reduce(tf.distribute.ReduceOp.MEAN, local_variance + tf.square(local_mean - mean))
+        return tf.cast(self._normalise(x, mean, variance), inputs.dtype), mean, variance
+
+    def _normalise(self, x: tf.Tensor, mean: tf.Tensor, variance: tf.Tensor) -> tf.Tensor:
+        """The formula, by plain operations in the dtype of scale and offset."""
         scale = self.gamma.value * tf.math.rsqrt(variance + self.epsilon)
-        return tf.cast(x * scale + (self.beta.value - mean * scale), inputs.dtype), mean, variance
+        return x * scale + (self.beta.value - mean * scale)
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         """The input's shape."""

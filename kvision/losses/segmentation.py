@@ -1,6 +1,6 @@
 """Losses of semantic segmentation: logits `[B, H, W, K]` and mask `[B, H, W]` (class numbers, 255 ignored) to one value an example `[B]`.
 
-All are computed in float32. A mean is over the counted pixels of the example, so that each example weighs the same; an example without any
+All are computed in float32, or in float64 where the logits are. A mean is over the counted pixels of the example, so that each example weighs the same; an example without any
 counts as 0.
 """
 
@@ -45,7 +45,7 @@ def cross_entropy(
         losses = (1.0 - label_smoothing) * losses + label_smoothing * even
     weights = _class_weights(truth, class_weights)
     if pixel_weights is not None:
-        weights += tf.reshape(pixel_weights, tf.shape(counted))
+        weights += tf.cast(tf.reshape(pixel_weights, tf.shape(counted)), counted.dtype)
     return _mean(losses * weights, counted)
 
 
@@ -135,11 +135,12 @@ def border_weights(distances: tf.Tensor, *, w0: float = 10.0, sigma_px: float = 
 
 
 def _flatten(logits: tf.Tensor, mask: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-    """Logits float32 `[B, H W, K]`, the truth one-hot of the same shape (zeros where ignored), and 1 where a pixel counts `[B, H W]`."""
+    """Logits `[B, H W, K]`, the truth one-hot of the same shape (zeros where ignored), and 1 where a pixel counts `[B, H W]`; of one dtype."""
     _, height, width, num_classes = logits.shape
+    dtype = tf.float64 if logits.dtype == tf.float64 else tf.float32
     mask = tf.reshape(tf.cast(mask, tf.int32), [-1, height * width])
-    truth = tf.one_hot(tf.where(mask == IGNORE_LABEL, -1, mask), num_classes)
-    return tf.reshape(tf.cast(logits, tf.float32), [-1, height * width, num_classes]), truth, tf.cast(mask != IGNORE_LABEL, tf.float32)
+    truth = tf.one_hot(tf.where(mask == IGNORE_LABEL, -1, mask), num_classes, dtype=dtype)
+    return tf.reshape(tf.cast(logits, dtype), [-1, height * width, num_classes]), truth, tf.cast(mask != IGNORE_LABEL, dtype)
 
 
 @tf.function(jit_compile=True)
@@ -179,14 +180,14 @@ def _dice(probabilities: tf.Tensor, true_probability: tf.Tensor, truth: tf.Tenso
     """See `dice`; sums over pixels are matrix products, the quickest way."""
     predicted_sum = tf.matmul(counted[:, None], probabilities)[:, 0]
     shared, true_sum = tf.unstack(tf.matmul(tf.stack([true_probability * counted, counted], axis=1), truth), axis=1)
-    present = tf.cast(true_sum > 0, tf.float32)
+    present = tf.cast(true_sum > 0, true_sum.dtype)
     losses = 1.0 - (2.0 * shared + smooth) / (predicted_sum + true_sum + smooth)
     return tf.math.divide_no_nan(tf.reduce_sum(losses * present, axis=-1), tf.reduce_sum(present, axis=-1))
 
 
 def _class_weights(truth: tf.Tensor, class_weights: Sequence[float] | None) -> tf.Tensor:
     """The weight of each pixel's true class `[B, P]`, or 1."""
-    return tf.constant(1.0) if class_weights is None else tf.linalg.matvec(truth, tf.constant(class_weights, tf.float32))
+    return tf.ones([], truth.dtype) if class_weights is None else tf.linalg.matvec(truth, tf.constant(class_weights, truth.dtype))
 
 
 def _mean(losses: tf.Tensor, counted: tf.Tensor) -> tf.Tensor:

@@ -113,6 +113,18 @@ class Segmenter(System):
         distances = masks.two_nearest(batch.get("instances", batch["mask"]), math.ceil(4 * sigma_px))
         return segmentation.border_weights(distances, w0=self.loss.border_w0, sigma_px=sigma_px)
 
+    def expected_initial_loss(self) -> float | None:
+        """Of even probabilities 1/K: log K, times (1 - 1/K)^gamma for `focal`.
+
+        `dice`: the middle of (K - 1) / (K + 1), where a class fills the picture, and 1, where it has hardly a pixel.
+        """
+        loss, num_classes = self.loss, self.info.num_classes
+        if loss.class_weights is not None or loss.name == "border_ce":
+            return None
+        entropy, dice = math.log(num_classes), num_classes / (num_classes + 1)
+        expected = {"ce": entropy, "dice": dice, "ce_dice": entropy + dice, "focal": (1 - 1 / num_classes) ** loss.gamma * entropy}
+        return expected[loss.name]
+
     def eval_step(self, batch: Batch) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
         """Sums: `loss`, `weight`, `confusion` int64 `[K, K]`, and the boundary counts int64 `[K]`; and each example's mean IoU `[B]`."""
         import tensorflow as tf

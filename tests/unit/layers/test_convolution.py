@@ -72,3 +72,9 @@ def test_logits_are_float32_and_those_of_a_convolution(policy: str) -> None:
     assert ours(keras.Input([5, 5, 4])).dtype == "float32"
     assert ours(x).dtype == tf.float32
     np.testing.assert_array_equal(ours(x), tf.cast(plain(x), tf.float32))
+
+
+def test_logits_of_float64_stay_float64() -> None:
+    layer = Logits(3, 1, dtype="float64")
+    assert layer(keras.Input([5, 5, 4])).dtype == "float64"
+    assert layer(tf.ones([2, 5, 5, 4], tf.float64)).dtype == tf.float64

@@ -125,3 +125,14 @@ def test_a_model_with_it_is_saved_and_loaded(tmp_path) -> None:
 
 def test_momentum_suits_short_runs() -> None:
     assert BatchNormalization().momentum == 0.9
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_float64_stays_float64_and_equals_keras(training: bool) -> None:
+    x, upstream = tf.random.normal([3, 5, 6, 4], mean=2.0, dtype=tf.float64), tf.random.normal([3, 5, 6, 4], dtype=tf.float64)
+    ours, theirs = BatchNormalization(dtype="float64"), keras.layers.BatchNormalization(momentum=0.9, dtype="float64")
+    for layer in (ours, theirs):
+        layer.build((None, 5, 6, 4))
+    for mine, reference in zip(step(ours, x, upstream, training), step(theirs, x, upstream, training), strict=True):
+        assert mine.dtype == np.float64
+        np.testing.assert_allclose(mine, reference, rtol=1e-12, atol=1e-12)

@@ -138,6 +138,14 @@ def test_extreme_logits_stay_finite(loss, dtype: str) -> None:
 
 
 @pytest.mark.parametrize("loss", LOSSES)
+def test_float64_logits_give_a_float64_loss(loss) -> None:
+    logits, mask = random_case()
+    wide = loss(tf.cast(logits, tf.float64), mask)
+    assert wide.dtype == tf.float64
+    np.testing.assert_allclose(loss(logits, mask), wide, rtol=1e-5)
+
+
+@pytest.mark.parametrize("loss", LOSSES)
 def test_an_example_without_any_counted_pixel_adds_nothing(loss) -> None:
     mask = tf.fill((1, 2, 2), tf.constant(255, tf.uint8))
     assert loss(LOGITS, mask).numpy().tolist() == [0.0]

@@ -50,6 +50,22 @@ def test_border_weights_need_instances_only_where_the_source_has_them() -> None:
     assert np.isfinite(system.example_losses(batch)).all()
 
 
+@pytest.mark.parametrize("name", ["ce", "ce_dice", "focal"])
+def test_the_expected_initial_loss_is_that_of_even_probabilities(name: str) -> None:
+    batch, system = examples.batch(), examples.unet(loss={"name": name})
+    even = float(tf.reduce_mean(system.losses(tf.zeros([4, 8, 8, 3]), batch)))
+    assert system.expected_initial_loss() == pytest.approx(even, rel=0.15 if name == "ce_dice" else 1e-5)
+
+
+def test_the_expected_dice_lies_between_its_bounds_and_weighted_losses_have_none() -> None:
+    batch = examples.batch()
+    even = float(tf.reduce_mean(examples.unet(loss={"name": "dice"}).losses(tf.zeros([4, 8, 8, 3]), batch)))
+    assert 2 / 4 < even < 1
+    assert examples.unet(loss={"name": "dice"}).expected_initial_loss() == 3 / 4
+    assert examples.unet(loss={"name": "border_ce"}).expected_initial_loss() is None
+    assert examples.unet(loss={"name": "ce", "class_weights": (1.0, 2.0, 1.0)}).expected_initial_loss() is None
+
+
 def test_class_weights_must_be_one_for_each_class() -> None:
     with pytest.raises(UsageError, match=r"loss\.class_weights: 2 values for the 3 classes ground, disc, ring; give one for each"):
         examples.unet(loss={"class_weights": (1.0, 2.0)})
