@@ -17,8 +17,9 @@ class BatchNormalization(keras.layers.Layer):
     """Normalises each channel to the mean and variance of the global batch, `y = gamma (x - mean) / sqrt(var + epsilon) + beta`.
 
     Outputs, gradients and moving statistics equal `keras.layers.BatchNormalization`; scale, offset and statistics are float32 also when the
-    activations are bfloat16 or float16 (float64 where they are float64, which the fused kernels can't do). With several replicas the statistics are those of all their examples together (equal shares are
-    assumed), so that a run does not depend on the number of devices and every replica keeps the same moving statistics.
+    activations are bfloat16 or float16, and float64 when those are float64, which the fused kernels can't do. With several replicas the
+    statistics are those of all their examples together (equal shares are assumed), so that a run does not depend on the number of devices and
+    every replica keeps the same moving statistics.
 
     `momentum` is 0.9, not Keras' 0.99, which needs some thousand steps before evaluation can be trusted.
     """

@@ -1,7 +1,7 @@
 """Losses of semantic segmentation: logits `[B, H, W, K]` and mask `[B, H, W]` (class numbers, 255 ignored) to one value an example `[B]`.
 
-All are computed in float32, or in float64 where the logits are. A mean is over the counted pixels of the example, so that each example weighs the same; an example without any
-counts as 0.
+All are computed in float32, or in float64 where the logits are. A mean is over the counted pixels of the example, so that each example weighs
+the same; an example without any counts as 0.
 """
 
 from __future__ import annotations
