@@ -83,6 +83,8 @@ def file(
     """
     form = each.format
     storage: dict[str, Any] = {"weights": form.weights, "activations": form.activations, "edges": form.edges, "notes": each.notes}
+    if form.calibrated and each.float_ops:
+        storage["float_ops"] = each.float_ops
     if form.calibrated and qat_epochs and form.activations == "int8":
         storage["qat_epochs"] = qat_epochs
     elif form.calibrated and calibrated:

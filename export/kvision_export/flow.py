@@ -265,7 +265,7 @@ class _Export:
             if each.format.name == formats.SAVEDMODEL:
                 shutil.rmtree(rejected / bundle.SAVED_MODEL, ignore_errors=True)
             elif each.kept and each.holds:
-                (rejected / each.path).unlink(missing_ok=True)
+                (rejected / lite.file_name(self.subject, each.format)).unlink(missing_ok=True)
 
     def _ranked(self, earlier: Sequence[manifest.File], before: str, choice: Finding | None) -> list[manifest.File]:
         """The best for a device first, the smaller one of this export's choice and of the file that came first before; the SavedModel last."""

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from kvision_export.tflite.convert import Converted
 
 WORST_SHOWN = 8
+REPAIRED = "-repaired"
+"""In the name of a file some of whose layers stayed in float."""
 
 
 @dataclass(frozen=True)
@@ -104,6 +106,11 @@ def make(
     return _Making(subject, folder, reference, options, tell).files(wanted, tuned)
 
 
+def file_name(subject: Subject, form: Format) -> str:
+    """What a LiteRT file is called, unless some of its layers stayed in float: see `REPAIRED`."""
+    return f"{subject.name}-{form.short}.tflite"
+
+
 class _Making:
     """LiteRT files of one subject on their way."""
 
@@ -145,7 +152,7 @@ class _Making:
             self.tell(f"choosing {self.options.calibration} training examples for calibration")
             self.ranges = calibration.choose(self.subject, self.options.calibration)
         self.tell(f"converting {', '.join(each.short for each in chosen)}")
-        outs = {each: self.folder / f"{self.subject.name}-{each.short}.tflite" for each in chosen}
+        outs = {each: self.folder / file_name(self.subject, each) for each in chosen}
         trained = {each: out for each, out in outs.items() if tuned is not None and each.activations == "int8"}
         others = {each: out for each, out in outs.items() if each not in trained}
         options: convert.Options = {**self.options.conversion, "calibration": self.ranges}
@@ -193,6 +200,7 @@ class _Making:
         if step is None:
             return replace(missed, worst=tried.worst[:WORST_SHOWN], repair=tried), path
         done = trials[step.path]
-        made = replace(done, notes=(*done.notes, f"repaired: {words.counted(len(step.kept), 'operation')} kept in float"))
-        judged = self._judged(form, made, step.kept)
-        return replace(judged, path=missed.path, repair=tried, worst=tried.worst[:WORST_SHOWN]), step.path
+        judged = self._judged(form, done, step.kept)
+        note = f"repaired: {len(judged.float_ops)} of {words.counted(sum(judged.ops.values()), 'operation')} in float"
+        named = step.path.rename(path.with_stem(path.stem + REPAIRED))
+        return replace(judged, path=named.name, notes=(*judged.notes, note), repair=tried, worst=tried.worst[:WORST_SHOWN]), named

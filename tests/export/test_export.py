@@ -18,12 +18,12 @@ from kvision.core.errors import RunError, UsageError
 from kvision_edge import manifest
 from kvision_export import bundle, flow, formats
 from kvision_export.errors import ExportError
-from kvision_export.parity import finding, gates, latency, proof, runner
-from kvision_export.tflite import convert, metadata
+from kvision_export.parity import finding, gates, latency, proof, repair, runner
+from kvision_export.tflite import convert, flatbuffer, metadata
 from kvision_export.tflite.convert import Converted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from kvision_export.formats import Format
@@ -226,6 +226,29 @@ def test_a_file_that_can_not_be_mended_is_rejected_and_costs_no_other_one(
     assert [each.format for each in manifest.read(out).files] == ["tflite-fp32"]
     assert (out / "rejected" / "unet-fp16.tflite").is_file()
     assert "could not be mended, or its layers not be compared: tflite-fp16: all layers or none" in (out / "report.html").read_text()
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_mended_file_is_named_so_and_says_how_much_of_it_is_in_float(trained_once: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def mending(subject: Subject, form: Format, file: Path, *args: object, **options: object) -> repair.Repair:
+        made, timing = args[2](["logits"]), latency.Timing(1.0, 1.0, 9)  # type: ignore[operator]
+        found = proof.Proof({}, "miou", 0.5, 0.5, 0.0, 1.0)
+        return repair.Repair((), (repair.Step(("logits",), made, 9, found, (), timing),), timing)
+
+    def judge(found: object, chosen: Format, *args: object, kept: Sequence[str] = (), **options: object) -> list[str]:
+        return ["missed"] if chosen.short == "fp16" and not kept else []
+
+    monkeypatch.setattr(flow.lite.repair, "repair", mending)
+    monkeypatch.setattr(gates, "judge", judge)
+    out = tmp_path / "bundle"
+    assert export.run(trained_once, ["tflite-fp16"], out=out, repair=False) == export.MISSED
+    assert (out / "rejected" / "unet-fp16.tflite").is_file()
+    assert export.run(trained_once, ["tflite-fp16"], out=out, repair=True) == 0
+    (file,) = manifest.read(out).files
+    assert file.path == "unet-fp16-repaired.tflite"
+    assert not (out / "rejected" / "unet-fp16.tflite").exists()
+    count = sum(sum(each.values()) for each in flatbuffer.inspect(out / file.path).ops.values())
+    assert f"of {count} operations in float" in file.quantization["notes"][-1]
 
 
 def test_a_fault_at_the_very_end_leaves_the_earlier_bundle_whole(own: Path, trained_once: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,6 +10,7 @@ from kvision.core import words
 from kvision.core.errors import UsageError
 from kvision.core.names import did_you_mean
 from kvision_export.formats import FORMATS
+from kvision_export.parity import layers
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -111,8 +112,8 @@ def judge(
         proof: Of the file.
         chosen: Its format.
         gates: `System.gates`.
-        float_ops: Operations that compute in floats, as counted in the file.
-        kept: Layers that were kept in float on purpose.
+        float_ops: Operations that compute in floats, as counted in the file: `OP output tensor`.
+        kept: Output tensors of those that were kept in float on purpose; of a full int8 file no others may be in float.
         changed: What `overrides` gave.
 
     Returns:
@@ -124,10 +125,10 @@ def judge(
         failures.append(f"{proof.not_finite:,} values of {names} are NaN or infinite; the file is broken: export it again, or report it with the run")
     elif failure := _lost(proof, chosen, limit(chosen, gates, changed)):
         failures.append(failure)
-    if chosen.edges != "float32" and float_ops and not kept:
-        listed = words.listed(list(float_ops), 6)
+    left = [each for each in float_ops if layers.unmarked(each.partition(" ")[2]) not in kept]
+    if chosen.edges != "float32" and left:
         failures.append(
-            f"it is not {chosen.short}: {words.counted(len(float_ops), 'operation')} compute in float ({listed}); "
+            f"it is not {chosen.short}, with {words.counted(len(left), 'operation')} in float ({words.listed(left, 6)}); "
             "use --to tflite-int8, which may, or take the layers that cause them out of the network"
         )
     return failures

@@ -102,6 +102,11 @@ def rank(exact: Path, quantized: Path, inputs: Mapping[str, Mapping[str, np.ndar
     return sorted(found, key=lambda each: -each.added)
 
 
+def unmarked(name: str) -> str:
+    """A tensor's name without the marks that quantizers add: as the fp32 file has it."""
+    return _SUFFIX.sub("", name)
+
+
 def _losses(signature: str, graph: _Graph, sums: Mapping[str, _Channels]) -> list[LayerLoss]:
     losses = {name: channels.loss() for name, channels in sums.items()}
     found = []
@@ -175,7 +180,7 @@ def _graphs(path: Path) -> dict[str, _Graph]:
     found = {}
     for signature in model.signatureDefs or ():
         graph = model.subgraphs[signature.subgraphIndex]
-        names = {number: _SUFFIX.sub("", tensor.name.decode()) for number, tensor in enumerate(graph.tensors)}
+        names = {number: unmarked(tensor.name.decode()) for number, tensor in enumerate(graph.tensors)}
         ops = tuple(_Op(kinds[op.opcodeIndex], tuple(op.inputs), tuple(op.outputs)) for op in graph.operators or ())
         found[signature.signatureKey.decode()] = _Graph(ops, names, signature.subgraphIndex)
     return found

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from kvision_export.parity import gates as gating
 from kvision_export.parity import latency, layers
 from kvision_export.parity import proof as proving
+from kvision_export.tflite import flatbuffer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -107,7 +108,8 @@ def repair(
         kept = _kept(spared)
         made = path or make(kept)
         found = proving.prove(subject, made, reference)
-        failures = gating.judge(found, chosen, subject.system.gates, kept=kept, changed=changed)
+        float_ops = flatbuffer.inspect(made).float_ops
+        failures = gating.judge(found, chosen, subject.system.gates, float_ops=float_ops, kept=kept, changed=changed)
         return Step(kept, made, made.stat().st_size, found, tuple(failures))
 
     steps = [tried((), file)]

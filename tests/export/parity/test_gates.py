@@ -48,9 +48,15 @@ def test_a_metric_that_is_no_number_fails(drop: float) -> None:
 
 def test_full_int8_with_float_ops_is_not_full_int8() -> None:
     (failure,) = gates.judge(proof(0.0), FORMATS["tflite-int8-full"], LIMITS, float_ops=["NEG a", "NEG b"])
-    assert failure.startswith("it is not int8-full: 2 operations compute in float (NEG a, NEG b)")
+    assert failure.startswith("it is not int8-full, with 2 operations in float (NEG a, NEG b)")
     assert gates.judge(proof(0.0), FORMATS["tflite-int8"], LIMITS, float_ops=["NEG a"]) == []
-    assert gates.judge(proof(0.0), FORMATS["tflite-int8-full"], LIMITS, float_ops=["NEG a"], kept=["a"]) == []
+
+
+def test_of_a_repaired_file_only_what_was_kept_in_float_on_purpose_may_be_in_float() -> None:
+    kept = ["unet/a;unet/b"]
+    assert gates.judge(proof(0.0), FORMATS["tflite-int8-full"], LIMITS, float_ops=["CONV_2D unet/a;unet/b_dequantize"], kept=kept) == []
+    (failure,) = gates.judge(proof(0.0), FORMATS["tflite-int8-full"], LIMITS, float_ops=["CONV_2D unet/a;unet/b", "NEG c"], kept=kept)
+    assert failure.startswith("it is not int8-full, with 1 operation in float (NEG c)")
 
 
 def test_the_users_limits() -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from kvision_export.parity import latency, repair
 from kvision_export.parity.layers import LayerLoss
 from kvision_export.parity.proof import Proof
 
-INT8 = FORMATS["tflite-int8"]
+INT8 = FORMATS["tflite-int8-full"]
 
 
 def layer(name: str, added: float) -> LayerLoss:
@@ -26,6 +27,7 @@ class Trials:
         self.folder, self.guilty = folder, guilty
         monkeypatch.setattr(repair.layers, "rank", lambda exact, file, inputs: worst)
         monkeypatch.setattr(repair.proving, "prove", self.prove)
+        monkeypatch.setattr(repair.flatbuffer, "inspect", lambda path: SimpleNamespace(float_ops=[f"NEG {each}" for each in self.kept.get(path, ())]))
         timing = latency.Latency({1: latency.Timing(2.0, 3.0, 9)}, 1)
         monkeypatch.setattr(repair.latency, "measure", lambda files, **options: dict.fromkeys(files, timing))
 
@@ -91,16 +93,17 @@ def test_a_network_that_int8_ruins_is_mended(trained_once, tmp_path, monkeypatch
     kernel = after.kernel.numpy()
     kernel[:, :, 0] /= 1e4
     after.kernel.assign(kernel)
+    int8 = FORMATS["tflite-int8"]
     reference, ranges = proof.refer(mine), calibration.choose(mine, 16)
     exact = convert.convert(mine, FORMATS["tflite-fp32"], tmp_path / "exact.tflite").path
-    file = convert.convert(mine, INT8, tmp_path / "int8.tflite", calibration=ranges).path
+    file = convert.convert(mine, int8, tmp_path / "int8.tflite", calibration=ranges).path
     # The metric of a net of six steps says little: the outputs must be near those of Keras.
     monkeypatch.setattr(repair.gating, "judge", lambda found, *args, **options: ["far off"] if found.mean_share > 0.01 else [])
 
     def make(kept) -> Path:
-        return convert.convert(mine, INT8, tmp_path / f"{len(list(tmp_path.iterdir()))}.tflite", calibration=ranges, keep_float=kept).path
+        return convert.convert(mine, int8, tmp_path / f"{len(list(tmp_path.iterdir()))}.tflite", calibration=ranges, keep_float=kept).path
 
-    found = repair.repair(mine, INT8, file, exact, reference, make, ranges.inputs)
+    found = repair.repair(mine, int8, file, exact, reference, make, ranges.inputs)
     assert found.steps[0].failures
     assert found.mended is not None
     assert 2 <= len(found.mended.kept) <= 8
