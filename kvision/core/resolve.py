@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ValidationError
 
-from kvision.core import faults
+from kvision.core import describe, faults
 from kvision.core.errors import Problem, RecipeError
 from kvision.core.overrides import WHERE
 from kvision.core.recipe_layers import Assignment, Layer, command_line_layer, document_layers, early, nest, stack
@@ -45,45 +45,63 @@ def resolve(path: Path, overrides: Sequence[str] = (), *, smoke: bool = False, s
     """
     files, problems = document_layers(path)
     typed, more = command_line_layer(overrides)
-    rehearsal = Layer("smoke", _smoke_values(files))
-    written = [*files, *([rehearsal] if smoke else []), typed]
-    found = sections(early(written, ("system",)), early(written, ("data", "source")))
-    files, typed = [layer.flatten(found.recipe) for layer in files], typed.flatten(found.recipe)
-    rehearsal, wrong_keys = _smoke_layer(files, found.recipe)
-    used = [*files, *([rehearsal] if smoke else []), typed]
+    used = _Settled(files, sections, smoke=smoke, typed=typed)
     kinds = [kind for kind in KINDS if kind != "missing" or not problems]
-    problems += [*more, *wrong_keys, *_problems(used, found, kinds)]
-    if not smoke and rehearsal.assigned:
-        problems += _smoke_problems(files, rehearsal, found)
-    lower = [*files, rehearsal] if smoke else files
-    for count in range(1, len(lower) + 1):
-        problems += _problems(lower[:count], found, kinds=("unknown", "value"))
+    problems += [*more, *used.wrong_keys, *used.problems(kinds)]
+    if not smoke:
+        problems += _smoke_problems(_Settled(files, sections), _Settled(files, sections, smoke=True))
+    lower = [_Settled(files[:count], sections) for count in range(1, len(files) + 1)]
+    for settled in [*lower, *([_Settled(files, sections, smoke=True)] if smoke else [])]:
+        problems += settled.problems(("unknown", "value"))
     if problems:
         raise RecipeError(_unique(problems))
-    assigned = stack(used)
-    recipe = validate(found.recipe, nest(assigned))
+    assigned = stack(used.layers)
+    recipe = validate(used.found.recipe, nest(assigned))
     origins = {".".join(leaf): _origin(leaf, assigned) for leaf in _leaf_paths(recipe)}
     return Resolved(recipe, origins, path, base or path.resolve().parent, sections).with_auto(choices(recipe))
 
 
-def _problems(layers: Sequence[Layer], found: Sections, kinds: Sequence[str] = KINDS) -> list[Problem]:
-    """What is wrong, of the kinds asked for, once these layers lie on each other."""
-    assigned = stack(layers)
-    return [_place(fault, assigned, layers) for fault in _faults(assigned, found) if fault.kind in kinds]
+class _Settled:
+    """Some layers of a recipe on each other, with the type that the system and the source they name give it.
+
+    Where a later layer names another source, the options that only the source before it has are left out below.
+
+    Attributes:
+        layers: Flat, in their order.
+        found: The recipe's type.
+        wrong_keys: Faults of the smoke sections' keys.
+    """
+
+    def __init__(self, files: Sequence[Layer], sections: SectionsOf, *, smoke: bool = False, typed: Layer | None = None) -> None:
+        written = [*files, *([Layer("smoke", _smoke_values(files))] if smoke else []), *([typed] if typed else [])]
+        self.found = sections(early(written, ("system",)), early(written, ("data", "source")))
+        flat = [layer.flatten(self.found.recipe) for layer in files]
+        rehearsal, self.wrong_keys = _smoke_layer(flat, self.found.recipe)
+        self.layers = [*flat, *([rehearsal] if smoke else []), *([typed.flatten(self.found.recipe)] if typed else [])]
+        sources = [early(written[: count + 1], ("data", "source")) for count in range(len(written))]
+        data = describe.section_of(self.found.recipe.model_fields["data"].annotation)
+        kept = set(data.model_fields if data is not None else ()) - {"source"}
+        for layer, source in zip(self.layers, sources, strict=True):
+            if source not in (None, sources[-1]):
+                layer.assigned = {at: each for at, each in layer.assigned.items() if at[0] != "data" or kept.intersection(at[1:2])}
+
+    def problems(self, kinds: Sequence[str] = KINDS) -> list[Problem]:
+        """What is wrong with the layers, of the kinds asked for."""
+        assigned = stack(self.layers)
+        return [_place(fault, assigned, self.layers) for fault in _faults(assigned, self.found) if fault.kind in kinds]
 
 
-def _smoke_problems(files: Sequence[Layer], rehearsal: Layer, found: Sections) -> list[Problem]:
+def _smoke_problems(without: _Settled, rehearsed: _Settled) -> list[Problem]:
     """What --smoke would find: faults of the smoke section's own values, and rules that only they break."""
-    without = {fault.path for fault in _faults(stack(files), found)}
-    layers = [*files, rehearsal]
-    assigned = stack(layers)
+    known = {fault.path for fault in _faults(stack(without.layers), without.found)}
+    assigned = stack(rehearsed.layers)
     problems = []
-    for fault in _faults(assigned, found):
+    for fault in _faults(assigned, rehearsed.found):
         owner = _owner(fault.path, assigned)
-        if fault.kind == "rule" and fault.path not in without:
-            problems.append(_place(replace(fault, message=f"{fault.message} (with --smoke)"), assigned, layers))
+        if fault.kind == "rule" and fault.path not in known:
+            problems.append(_place(replace(fault, message=f"{fault.message} (with --smoke)"), assigned, rehearsed.layers))
         elif fault.kind != "rule" and owner is not None and owner.layer.kind == "smoke":
-            problems.append(_place(fault, assigned, layers))
+            problems.append(_place(fault, assigned, rehearsed.layers))
     return problems
 
 

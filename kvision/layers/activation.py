@@ -1,4 +1,4 @@
-"""ReLU whose gradient is compiled: what `keras.layers.ReLU` computes, with less of a training step's time."""
+"""ReLU whose gradient is compiled: what `keras.layers.ReLU` computes, with less of a training step's time; and maxout."""
 
 from __future__ import annotations
 
@@ -23,6 +23,19 @@ class ReLU(keras.layers.ReLU):
         """`[...]` to the same shape; outside of training the plain operation, so that nothing else is ever exported."""
         plain = self.max_value is None and not self.negative_slope and not self.threshold
         return _relu(inputs) if training and plain else super().call(inputs)
+
+
+@keras.saving.register_keras_serializable("kvision")
+class Maxout(keras.layers.Layer):
+    """The greater of the first and the second half of the channels (Goodfellow 2013, arXiv 1302.4389, with two pieces)."""
+
+    def call(self, inputs: tf.Tensor) -> tf.Tensor:
+        """`[..., 2C]` to `[..., C]`."""
+        return tf.maximum(*tf.split(inputs, 2, axis=-1))
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        """Half as many channels."""
+        return *input_shape[:-1], input_shape[-1] // 2  # type: ignore[operator]
 
 
 @tf.custom_gradient

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from kvision import catalog
 from kvision.core.errors import RecipeError
 from kvision.core.resolved import Origin
 from tests.unit.core.sections import MINIMAL, load
@@ -233,3 +234,22 @@ def test_the_excerpt_has_a_caret_under_the_fault(tmp_path: Path) -> None:
 def test_a_fault_of_a_value_that_was_not_given_names_the_value(tmp_path: Path) -> None:
     found = only(tmp_path, MINIMAL + "model: {title: needs a twin}\n")
     assert found == "recipe.yaml:3:1: model.twin: needs to be given beside this title"
+
+
+def test_another_source_leaves_out_what_only_the_one_before_it_has(tmp_path: Path) -> None:
+    path = tmp_path / "recipe.yaml"
+    path.write_text(
+        "system: segmentation/unet\nmodel: {}\ndata: {source: image_masks, masks: labels, classes: 3, size_px: 32}\n"
+        "smoke: {data.source: scenes, data.min_objects: 2}\n"
+    )
+    for found in (catalog.load(path, smoke=True), catalog.load(path, ["data.source=scenes", "data.min_objects=2"])):
+        assert (found.recipe.data.source, found.recipe.data.min_objects, found.recipe.data.size_px) == ("scenes", 2, 32)
+        assert "data.masks" not in found.origins
+    assert catalog.load(path).recipe.data.masks == "labels"
+
+
+def test_faults_of_a_source_that_a_later_layer_replaces_are_still_told(tmp_path: Path) -> None:
+    path = tmp_path / "recipe.yaml"
+    path.write_text("system: segmentation/unet\nmodel: {}\ndata: {source: image_masks, mask: labels, classes: 3}\n")
+    with pytest.raises(RecipeError, match="data.mask: unknown"):
+        catalog.load(path, ["data.source=scenes"])

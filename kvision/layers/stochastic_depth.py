@@ -1,0 +1,38 @@
+"""Stochastic depth: whole branches left out at random in training.
+
+Paper: Huang et al. 2016, arXiv 1603.09382.
+Deviations: a branch is left out for each example by itself, and what is kept is scaled up in training instead of down in evaluation, as DropPath does.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+
+@keras.saving.register_keras_serializable("kvision")
+class StochasticDepth(keras.layers.Layer):
+    """Keeps each example's branch with the probability `survival`; in evaluation it does nothing."""
+
+    def __init__(self, survival: float, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.survival = survival
+        self.seed_generator = keras.random.SeedGenerator()
+
+    def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
+        """`[B, ...]` to the same shape: 0, or the input over `survival`."""
+        if not training or self.survival == 1.0:
+            return inputs
+        shape = (tf.shape(inputs)[0], *(1,) * (inputs.shape.rank - 1))
+        draw = keras.random.uniform(shape, seed=self.seed_generator)
+        return inputs * tf.cast(draw < self.survival, inputs.dtype) / tf.cast(self.survival, inputs.dtype)
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        """The input's shape."""
+        return input_shape
+
+    def get_config(self) -> dict[str, Any]:
+        """What the constructor takes."""
+        return {**super().get_config(), "survival": self.survival}

@@ -1,0 +1,29 @@
+"""How the layers of a network are made: the options that the systems with convolutions share. No TensorFlow here; `kvision.layers.blocks` obeys them."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from kvision.core.schema import Section
+
+Activation = Literal["relu", "relu6", "leaky_relu", "prelu", "elu", "selu", "gelu", "silu", "hard_silu", "sigmoid", "tanh", "maxout"]
+Norm = Literal["batch", "layer", "group", "instance", "none"]
+Initializer = Literal[
+    "he_normal", "he_uniform", "glorot_normal", "glorot_uniform", "lecun_normal", "lecun_uniform", "orthogonal", "truncated_normal", "zeros"
+]
+
+
+class Style(Section):
+    """Normalisation, activation and initial weights; a system subclasses it with its own options, and other defaults where its paper has them."""
+
+    norm: Norm = Field(
+        "batch", description="Normalisation after each convolution; `group`: 8 groups, `layer`: over each example, `instance`: over each channel."
+    )
+    activation: Activation = Field(
+        "relu", description="After each normalisation; `silu` is swish, `leaky_relu` has the slope 0.1, `maxout` takes the greater of two halves."
+    )
+    initializer: Initializer = Field(
+        "he_normal", description="Initial kernels; `truncated_normal` has the deviation 0.02, as vision transformers use it."
+    )

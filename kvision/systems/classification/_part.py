@@ -1,0 +1,225 @@
+"""What every image classifier shares: the head, losses, metrics, predictions and pictures.
+
+Shapes: B batch, S side of the image, K classes; the network takes `[B, S, S, 3]` and gives float32 logits `[B, K]`. A picture has one class
+(`label`) or any number of them (`targets`): the data decides, and the loss, the metrics and the answer follow.
+"""
+
+from __future__ import annotations
+
+import abc
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from pydantic import Field
+
+from kvision.core.errors import UsageError
+from kvision.core.schema import NonNegative, Positive, Recipe, Section
+from kvision.engine.system import Batch, Monitor, System
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import keras
+    import numpy as np
+    import tensorflow as tf
+    from PIL import Image
+
+    from kvision.data.preprocess import Preprocess
+    from kvision.data.source import DataInfo
+    from kvision.engine.optim import Update
+
+_USED_BY = {
+    "label_smoothing": ("auto", "ce", "bce"),
+    "gamma": ("focal",),
+    "margin": ("hinge", "squared_hinge"),
+    "beta": ("bootstrap_soft", "bootstrap_hard"),
+}
+_SHOWN = 5
+
+
+class ClassificationLoss(Section):
+    """The loss of a classifier, computed for each picture in float32; `l1` and `l2` are added to it."""
+
+    name: Literal["auto", "ce", "bce", "hinge", "squared_hinge", "focal", "bootstrap_soft", "bootstrap_hard"] = Field(
+        "auto",
+        description="`ce`: cross-entropy; `bce`: of each class's own yes or no, for pictures with several; `hinge`, `squared_hinge`: multiclass SVM; "
+        "`focal` (Lin 2017); `bootstrap_soft`, `bootstrap_hard` (Reed 2014): for labels that are partly wrong; `auto`: ce or bce, by the data.",
+    )
+    class_weights: tuple[NonNegative, ...] | None = Field(None, description="One factor a class on its pictures' loss; none: all 1.")
+    label_smoothing: float = Field(0.0, ge=0.0, lt=1.0, description="`ce`, `bce`: share of the target spread evenly over the answers.")
+    gamma: NonNegative = Field(2.0, description="`focal`: focusing exponent.")
+    margin: Positive = Field(1.0, description="`hinge`, `squared_hinge`: by how much the true class must lead.")
+    beta: float = Field(0.9, ge=0.0, le=1.0, description="`bootstrap_*`: share of the given label against the network's own opinion.")
+    l1: NonNegative = Field(0.0, description="Factor of the sum of the kernels' absolute values; with `l2`: elastic net.")
+    l2: NonNegative = Field(0.0, description="Factor of half the sum of the kernels' squares.")
+
+
+class ClassifierOptions(Section):
+    """What every classifier lets one choose."""
+
+    dropout: float = Field(0.0, ge=0.0, lt=1.0, description="Share of the features that is dropped before the logits in training.")
+
+
+class Classifier(System):
+    """Names the class or classes of a picture; a leaf gives `Options` and `body`, whose features become logits in the network `net`."""
+
+    Loss = ClassificationLoss
+    monitor = Monitor("top1", "max")
+    task = "classification"
+    decision = "classes"
+
+    def __init__(self, recipe: Recipe, info: DataInfo) -> None:
+        super().__init__(recipe, info)
+        self.loss: ClassificationLoss = recipe.loss  # type: ignore[assignment]
+        self.several = "label" not in info.fields
+        self.fields = frozenset({"image", "targets" if self.several else "label"})  # type: ignore[misc]
+        if self.several:
+            self.monitor = Monitor("map", "max")  # type: ignore[misc]
+        weights, name = self.loss.class_weights, self.loss.name
+        if weights is not None and len(weights) != info.num_classes:
+            raise UsageError(
+                f"loss.class_weights: {len(weights)} values for the {info.num_classes} classes {', '.join(info.class_names)}; give one for each"
+            )
+        if name != "auto" and self.several != (name == "bce"):
+            has = "several classes a picture, which loss.name=bce is for" if self.several else "one class a picture; bce is for several"
+            raise UsageError(f"loss.name: {name} does not fit data with {has}; use loss.name=auto")
+
+    fields: ClassVar[frozenset[str]] = frozenset({"image", "label"})
+
+    @classmethod
+    def check(cls, recipe: Recipe) -> list[tuple[str, str]]:
+        """Loss settings that the chosen loss does not look at."""
+        loss: ClassificationLoss = recipe.loss  # type: ignore[assignment]
+        return [
+            (f"loss.{key}", f"{value} has no effect on loss.name={loss.name}; take it out, or use loss.name={' or '.join(users)}")
+            for key, users in _USED_BY.items()
+            if loss.name not in users and (value := getattr(loss, key)) != ClassificationLoss.model_fields[key].default
+        ]
+
+    @abc.abstractmethod
+    def body(self, image: keras.KerasTensor) -> keras.KerasTensor:
+        """The features of normalised images `[B, S, S, 3]`: a map `[B, h, w, C]`, of which the head takes the mean, or a vector `[B, D]`."""
+
+    def build(self) -> dict[str, keras.Model]:
+        """The network `net`: normalised image `[B, S, S, 3]` to float32 logits `[B, K]`."""
+        import keras
+
+        size_px = self.recipe.data.size_px
+        image = keras.Input((size_px, size_px, 3), name="image")
+        return {"net": keras.Model(image, self.head(self.body(image)), name=type(self).__name__.lower())}
+
+    def head(self, features: keras.KerasTensor) -> keras.KerasTensor:
+        """Float32 logits `[B, K]` of features: the mean over the map, dropout, and one linear layer."""
+        import keras
+
+        options: ClassifierOptions = self.recipe.model  # type: ignore[assignment]
+        if len(features.shape) == 4:
+            features = keras.layers.GlobalAveragePooling2D(name="mean")(features)
+        if options.dropout:
+            features = keras.layers.Dropout(options.dropout, name="dropout")(features)
+        return keras.layers.Dense(self.info.num_classes, dtype="float32", name="logits")(features)
+
+    def train_step(self, batch: Batch, updates: Mapping[str, Update]) -> dict[str, tf.Tensor]:
+        """One update of the network on this replica's part of a batch."""
+        return {"loss": updates["net"].minimize(self.example_losses, batch)}
+
+    def example_losses(self, batch: Batch, training: bool = True) -> tf.Tensor:
+        """The loss of each example `[B]`, with the penalty on the kernels."""
+        return self.losses(self.net(batch["image"], training=training), batch) + self.penalty()
+
+    def losses(self, logits: tf.Tensor, batch: Batch) -> tf.Tensor:
+        """The recipe's loss of each example `[B]` for logits `[B, K]`; of a mixed example, the mix of what its two labels cost."""
+        if self.several:
+            return self._loss(logits, batch["targets"])
+        own = self._loss(logits, batch["label"])
+        if "mix" not in batch:
+            return own
+        return batch["mix"] * own + (1.0 - batch["mix"]) * self._loss(logits, batch["other_label"])
+
+    def _loss(self, logits: tf.Tensor, target: tf.Tensor) -> tf.Tensor:
+        from kvision.losses import classification as losses
+
+        loss, weights = self.loss, self.loss.class_weights
+        if self.several:
+            return losses.binary_cross_entropy(logits, target, label_smoothing=loss.label_smoothing, class_weights=weights)
+        if loss.name in ("hinge", "squared_hinge"):
+            return getattr(losses, loss.name)(logits, target, margin=loss.margin, class_weights=weights)
+        if loss.name == "focal":
+            return losses.focal(logits, target, gamma=loss.gamma, class_weights=weights)
+        if loss.name in ("bootstrap_soft", "bootstrap_hard"):
+            return losses.bootstrapped(logits, target, beta=loss.beta, hard=loss.name == "bootstrap_hard", class_weights=weights)
+        return losses.cross_entropy(logits, target, label_smoothing=loss.label_smoothing, class_weights=weights)
+
+    def penalty(self) -> tf.Tensor | float:
+        """What L1 and L2 regularisation of the kernels (variables of rank 2 and more) adds to the loss, scalar."""
+        import tensorflow as tf
+
+        loss = self.loss
+        if not (loss.l1 or loss.l2):
+            return 0.0
+        kernels = [tf.cast(variable.value, tf.float32) for variable in self.net.trainable_variables if len(variable.shape) > 1]
+        return tf.add_n([loss.l1 * tf.reduce_sum(tf.abs(kernel)) + loss.l2 * tf.nn.l2_loss(kernel) for kernel in kernels])
+
+    def predict_step(self, image: tf.Tensor) -> dict[str, tf.Tensor]:
+        """`probabilities` float32 `[B, K]` and `classes` int32: the most probable one `[B]`, or, where there may be several, 0 or 1 `[B, K]`."""
+        import tensorflow as tf
+
+        logits = self.net(image, training=False)
+        if self.several:
+            return {"probabilities": tf.sigmoid(logits), "classes": tf.cast(logits > 0, tf.int32)}
+        return {"probabilities": tf.nn.softmax(logits), "classes": tf.argmax(logits, axis=-1, output_type=tf.int32)}
+
+    def decoding(self) -> dict[str, Any]:
+        """The probabilities are the softmax of the logits, or their sigmoids where a picture may have several classes."""
+        activation = "sigmoid" if self.several else "softmax"
+        return {"output": "logits", "activation": activation, "top_k": min(_SHOWN, self.info.num_classes)}
+
+    def answer(self, output: Mapping[str, tf.Tensor], preprocess: Preprocess, height: tf.Tensor, width: tf.Tensor) -> dict[str, tf.Tensor]:
+        """What is served for one picture: `class_names` string `[k]` and `class_scores` float32 `[k]` of the most probable classes, best first."""
+        import tensorflow as tf
+
+        del preprocess, height, width
+        scores, classes = tf.math.top_k(output["probabilities"], min(_SHOWN, self.info.num_classes))
+        return {"class_names": tf.gather(tf.constant(self.info.class_names), classes), "class_scores": scores}
+
+    def eval_step(self, batch: Batch) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
+        """Sums: `loss`, `weight` and the counts of the metrics; and by how much the true class leads the others, -1..1 `[B]`."""
+        import tensorflow as tf
+
+        from kvision.metrics import calibration, classification
+
+        logits, label, weight = self.net(batch["image"], training=False), batch["label"], batch["weight"]
+        sums = {"loss": tf.reduce_sum(weight * self.losses(logits, batch)), "weight": tf.reduce_sum(weight)}
+        sums |= classification.count(logits, label, weight) | calibration.count(logits, label, weight)
+        return sums, _lead(tf.nn.softmax(logits), label)
+
+    def metrics(self, sums: Mapping[str, np.ndarray]) -> dict[str, float]:
+        """`loss`, mean over the examples and without `l1` and `l2`; `top1`, `top5`, `balanced_accuracy`, `f1_macro`; `ece`."""
+        from kvision.metrics import calibration, classification
+
+        loss = float(sums["loss"]) / float(sums["weight"])
+        return {"loss": loss, **classification.metrics(sums), "ece": calibration.ece(sums)}
+
+    def tables(self, sums: Mapping[str, np.ndarray]) -> dict[str, Any]:
+        """`confusion` `[K, K]`, rows true; `per_class` values; `top_k` `[R]`; `reliability` by bins of confidence."""
+        from kvision.metrics import calibration, classification
+
+        return {
+            "confusion": sums["confusion"],
+            "per_class": classification.per_class(sums),
+            "top_k": classification.top_k(sums),
+            "reliability": calibration.reliability(sums),
+        }
+
+    def picture(self, image: np.ndarray, output: Mapping[str, np.ndarray], truth: Mapping[str, np.ndarray] | None) -> Image.Image:
+        """The image beside its most probable classes, and the truth if known."""
+        from PIL import Image as pillow
+
+        return pillow.fromarray(image)
+
+
+def _lead(probabilities: tf.Tensor, label: tf.Tensor) -> tf.Tensor:
+    """Probability of the true class less that of the best other one `[B]`, -1..1: how well each example is solved."""
+    import tensorflow as tf
+
+    true = tf.one_hot(label, probabilities.shape[-1])
+    return tf.reduce_sum(true * probabilities, axis=-1) - tf.reduce_max((1.0 - true) * probabilities, axis=-1)

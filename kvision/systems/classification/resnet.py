@@ -1,0 +1,194 @@
+"""ResNet: blocks that learn what to add to their input, so that networks of a hundred layers train.
+
+Paper: He et al. 2016, arXiv 1512.03385; `preactivation`: He et al. 2016, arXiv 1603.05027; `width`: Zagoruyko & Komodakis 2016 (Wide ResNet), arXiv
+1605.07146; `groups`: Xie et al. 2017 (ResNeXt), arXiv 1611.05431; `squeeze_excite`: Hu et al. 2018, arXiv 1709.01507; `survival`: Huang et al. 2016
+(stochastic depth), arXiv 1603.09382.
+Deviations: a bottleneck has its stride in the 3x3 convolution (`stride_in: 3x3`), as most code since 2016; the paper has it in the first 1x1.
+Shapes: image `[B, S, S, 3]` normalised, logits `[B, K]`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import Field
+
+from kvision.core.schema import Chosen, Count, NonNegative, Recipe
+from kvision.layers.style import Style
+from kvision.systems.classification._part import Classifier, ClassifierOptions
+
+if TYPE_CHECKING:
+    import keras
+
+_IMAGENET = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 6, 3), 101: (3, 4, 23, 3), 152: (3, 8, 36, 3)}
+_FIRST_BOTTLENECK = 50
+
+
+class ResNetOptions(Style, ClassifierOptions):
+    """Size and make of the network."""
+
+    depth: int = Field(
+        18,
+        ge=8,
+        le=1202,
+        description="Layers: 18, 34, 50, 101 or 152 as for ImageNet, in four stages; or 6 n + 2, as for CIFAR, in three: 20, 32, 110.",
+    )
+    stages: tuple[Count, ...] | None = Field(None, min_length=1, max_length=6, description="Blocks of each stage; none: by `depth`.")
+    filters: tuple[Count, ...] | None = Field(
+        None, min_length=1, max_length=6, description="Filters of each stage, before `width`; none: 64 doubled each stage, or 16 in a CIFAR depth."
+    )
+    width: NonNegative = Field(1.0, gt=0.0, le=64.0, description="Factor on all filters but the stem's (Wide ResNet).")
+    block: Literal["auto", "basic", "bottleneck"] = Field(
+        "auto", description="Two 3x3 convolutions, or a 3x3 between two 1x1; `auto`: bottleneck at 50, 101 and 152."
+    )
+    stem: Literal["auto", "imagenet", "cifar"] = Field(
+        "auto", description="7x7 with stride 2 and pooling, or 3x3 for small pictures; `auto`: cifar below 64 px."
+    )
+    preactivation: bool = Field(False, description="Normalise and activate before each convolution, so that the sum stays untouched (ResNet v2).")
+    groups: Count = Field(1, description="Groups of the 3x3 convolution of a bottleneck: the cardinality of ResNeXt, 32.")
+    group_width: Count = Field(64, description="Filters of each group in the first stage when there are several: 4 in ResNeXt 32x4d.")
+    squeeze_excite: int = Field(
+        0, ge=0, le=256, description="Reduction of the squeeze-and-excitation after each block's convolutions, 16 in SENet; 0: none."
+    )
+    survival: float = Field(
+        1.0, gt=0.0, le=1.0, description="Probability that the last block is kept in training; it falls linearly from 1 (stochastic depth)."
+    )
+    stride_in: Literal["1x1", "3x3"] = Field("3x3", description="Which convolution of a bottleneck has the stride.")
+    bias: bool = Field(False, description="Biases in all convolutions, which a normalisation after them makes useless; as keras.applications has it.")
+    skips: bool = Field(True, description="Add each block's input to its output; false: the plain network, the control experiment.")
+
+    @property
+    def is_cifar(self) -> bool:
+        """Whether it has the three stages of the networks for CIFAR."""
+        return self.depth not in _IMAGENET
+
+    def chosen(self) -> dict[str, Chosen]:
+        """`stages`, `filters` and `block`: by the depth; `stem`: by the size of the pictures."""
+        per_stage = (self.depth - 2) // 6
+        stages = (per_stage,) * 3 if self.is_cifar else _IMAGENET[self.depth]
+        first = 16 if self.is_cifar else 64
+        count = len(self.stages or stages)
+        open_options = {
+            "stages": (self.stages, list(stages)),
+            "filters": (self.filters, [first * 2**stage for stage in range(count)]),
+            "block": (
+                None if self.block == "auto" else self.block,
+                "bottleneck" if not self.is_cifar and self.depth >= _FIRST_BOTTLENECK else "basic",
+            ),
+        }
+        found = {name: Chosen(f"depth={self.depth}", value) for name, (given, value) in open_options.items() if given is None}
+        return found | ({"stem": Chosen("cifar below 64 px, else imagenet")} if self.stem == "auto" else {})
+
+
+class ResNet(Classifier):
+    """ResNet and what grew from it, for square images of `data.size_px`."""
+
+    Options = ResNetOptions
+
+    @classmethod
+    def check(cls, recipe: Recipe) -> list[tuple[str, str]]:
+        """The depth must be one there is, and the options must fit each other."""
+        options: ResNetOptions = recipe.model  # type: ignore[assignment]
+        problems = super().check(recipe)
+        stages, filters = options.used("stages"), options.used("filters")
+        if options.stages is None and options.is_cifar and (options.depth - 2) % 6:
+            near = 6 * round((options.depth - 2) / 6) + 2
+            problems.append(("model.depth", f"{options.depth} is no depth; use 18, 34, 50, 101, 152, or 6 n + 2 such as {max(8, near)}"))
+        if len(stages) != len(filters):
+            problems.append(("model.filters", f"{len(filters)} values for {len(stages)} stages; give one for each stage"))
+        if options.groups > 1 and options.used("block") == "basic":
+            problems.append(("model.groups", f"{options.groups} groups need a bottleneck; use model.block=bottleneck or depth=50"))
+        if options.activation == "maxout":
+            problems.append(("model.activation", "maxout halves the channels, which a sum can't follow; use relu, or another system, such as mlp"))
+        if options.survival < 1 and not options.skips:
+            problems.append(("model.survival", f"{options.survival} has no effect without skips; take it out"))
+        return problems
+
+    def body(self, image: keras.KerasTensor) -> keras.KerasTensor:
+        """The last stage's map `[B, S / 32, S / 32, C]` (a small picture's: S / 4)."""
+        from kvision.layers import blocks
+
+        options: ResNetOptions = self.recipe.model  # type: ignore[assignment]
+        stages, filters = options.used("stages"), [round(each * options.width) for each in options.used("filters")]
+        x = self._stem(image, options)
+        total, number = sum(stages), 0
+        for stage, (count, width) in enumerate(zip(stages, filters, strict=True)):
+            for place in range(count):
+                number += 1
+                survival = 1.0 - number / total * (1.0 - options.survival)
+                strides = 2 if stage and not place else 1
+                x = _block(x, width, strides, options, survival, f"stage{stage}_block{place}")
+        if options.preactivation:
+            x = blocks.activation(blocks.normalise(x, options.norm, "last_norm"), options.activation, "last_act")
+        return x
+
+    def _stem(self, image: keras.KerasTensor, options: ResNetOptions) -> keras.KerasTensor:
+        """`[B, S / 4, S / 4, C]`, or of small pictures `[B, S, S, C]`."""
+        import keras
+
+        from kvision.layers import blocks
+
+        filters = options.used("filters")[0]
+        small = options.stem == "cifar" or (options.stem == "auto" and self.recipe.data.size_px < 64)
+        make = blocks.plain_convolution if options.preactivation else blocks.convolution
+        name = "stem_conv" if options.preactivation else "stem"
+        if small:
+            return make(image, filters, 3, options, name=name, use_bias=options.bias)
+        x = make(image, filters, 7, options, name=name, strides=2, use_bias=options.bias)
+        x = keras.layers.ZeroPadding2D(1, name="pool_pad")(x)
+        return keras.layers.MaxPooling2D(3, strides=2, name="pool")(x)
+
+
+def _block(x: keras.KerasTensor, width: int, strides: int, options: ResNetOptions, survival: float, name: str) -> keras.KerasTensor:
+    """One block: what it learns, added to its input, which a 1x1 convolution brings to the same shape where it must."""
+    import keras
+
+    from kvision.layers import blocks
+    from kvision.layers.stochastic_depth import StochasticDepth
+
+    bottleneck = options.used("block") == "bottleneck"
+    outputs = 4 * width if bottleneck else width
+    first = x
+    if options.preactivation:
+        first = blocks.activation(blocks.normalise(x, options.norm, f"{name}_norm"), options.activation, f"{name}_act")
+    learned = (_bottleneck if bottleneck else _basic)(first, width, strides, options, name)
+    if options.squeeze_excite:
+        learned = blocks.squeeze_excite(learned, max(1, outputs // options.squeeze_excite), options, name=f"{name}_se")
+    if options.skips:
+        if strides > 1 or x.shape[-1] != outputs:
+            project = blocks.plain_convolution if options.preactivation else blocks.convolution
+            extra = {} if options.preactivation else {"activate": False}
+            short = f"{name}_skip_conv" if options.preactivation else f"{name}_skip"
+            x = project(first, outputs, 1, options, name=short, strides=strides, use_bias=options.bias, **extra)
+        if survival < 1.0:
+            learned = StochasticDepth(survival, name=f"{name}_depth")(learned)
+        learned = keras.layers.Add(name=f"{name}_add")([x, learned])
+    return learned if options.preactivation else blocks.activation(learned, options.activation, f"{name}_out")
+
+
+def _basic(x: keras.KerasTensor, width: int, strides: int, options: ResNetOptions, name: str) -> keras.KerasTensor:
+    """Two 3x3 convolutions."""
+    from kvision.layers import blocks
+
+    x = blocks.convolution(x, width, 3, options, name=f"{name}_a", strides=strides, use_bias=options.bias)
+    return _last(x, width, 3, options, f"{name}_b")
+
+
+def _bottleneck(x: keras.KerasTensor, width: int, strides: int, options: ResNetOptions, name: str) -> keras.KerasTensor:
+    """A 3x3 convolution, in groups perhaps, between two of 1x1."""
+    from kvision.layers import blocks
+
+    inner = width if options.groups == 1 else width * options.group_width // 64 * options.groups
+    early, late = (strides, 1) if options.stride_in == "1x1" else (1, strides)
+    x = blocks.convolution(x, inner, 1, options, name=f"{name}_a", strides=early, use_bias=options.bias)
+    x = blocks.convolution(x, inner, 3, options, name=f"{name}_b", strides=late, groups=options.groups, use_bias=options.bias)
+    return _last(x, 4 * width, 1, options, f"{name}_c")
+
+
+def _last(x: keras.KerasTensor, filters: int, size: int, options: ResNetOptions, name: str) -> keras.KerasTensor:
+    """The last convolution of a block: with its normalisation, unless that comes before the next one."""
+    from kvision.layers import blocks
+
+    if options.preactivation:
+        return blocks.plain_convolution(x, filters, size, options, name=f"{name}_conv", use_bias=options.bias)
+    return blocks.convolution(x, filters, size, options, name=name, activate=False, use_bias=options.bias)
