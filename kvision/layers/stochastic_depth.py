@@ -1,7 +1,7 @@
 """Stochastic depth: whole branches left out at random in training.
 
 Paper: Huang et al. 2016, arXiv 1603.09382.
-Deviations: a branch is left out for each example by itself, and what is kept is scaled up in training instead of down in evaluation, as DropPath does.
+Deviations: a branch is left out for each example by itself, and what is kept is scaled up in training, not down in evaluation, as DropPath does.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How the layers of a network are made: the options that the systems with convolutions share. No TensorFlow here; `kvision.layers.blocks` obeys them."""
+"""How the layers of a network are made: options that systems with convolutions share, and that `kvision.layers.blocks` obeys. No TensorFlow here."""
 
 from __future__ import annotations
 

@@ -251,5 +251,5 @@ def test_another_source_leaves_out_what_only_the_one_before_it_has(tmp_path: Pat
 def test_faults_of_a_source_that_a_later_layer_replaces_are_still_told(tmp_path: Path) -> None:
     path = tmp_path / "recipe.yaml"
     path.write_text("system: segmentation/unet\nmodel: {}\ndata: {source: image_masks, mask: labels, classes: 3}\n")
-    with pytest.raises(RecipeError, match="data.mask: unknown"):
+    with pytest.raises(RecipeError, match=r"data\.mask: unknown"):
         catalog.load(path, ["data.source=scenes"])
