@@ -1,9 +1,9 @@
-"""Evaluation of a split, exactly and in constant memory: sums over replicas and batches, and the numbers of the worst examples."""
+"""Evaluation of a split, exactly: sums over replicas and batches in constant memory, and a few numbers about each example."""
 
 from __future__ import annotations
 
-import heapq
-import math
+import functools
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,16 +15,16 @@ from kvision.core.errors import DataError
 from kvision.core.jsonable import jsonable
 from kvision.engine import runfolder
 from kvision.engine.strategy import distribute
+from kvision.metrics.selection import SHOWN
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    from PIL import Image
 
     from kvision.engine.session import Session
     from kvision.engine.system import Batch
-
-SHOWN = 8
-"""Worst examples, and as many random ones, that are drawn."""
 
 
 @dataclass(frozen=True)
@@ -34,14 +34,17 @@ class Evaluation:
     Attributes:
         metrics: As `System.metrics` gives them.
         tables: As `System.tables` gives them.
-        worst: (score, example number) of the worst examples, the worst first; a score that is not a number counts as the worst.
-        count: Examples evaluated.
+        scores: What `System.eval_step` said of each example by name, `[N]` in the order of their numbers, `worst` first.
     """
 
     metrics: Mapping[str, float]
     tables: Mapping[str, Any]
-    worst: tuple[tuple[float, int], ...]
-    count: int
+    scores: Mapping[str, np.ndarray]
+
+    @property
+    def count(self) -> int:
+        """N, the examples evaluated."""
+        return len(next(iter(self.scores.values())))
 
 
 class Evaluator:
@@ -56,33 +59,35 @@ class Evaluator:
         self._batches: Any = None
         self._graph = tf.function(self._batch)
 
-    def run(self, sums: dict[str, np.ndarray]) -> Iterator[tuple[np.ndarray, ...]]:
+    def run(self, sums: dict[str, np.ndarray]) -> Iterator[dict[str, np.ndarray]]:
         """Evaluates with the weights as they are.
 
         Args:
             sums: The statistics of `System.eval_step`, to which each batch adds, in int64 or float64; empty at first.
 
         Yields:
-            After each global batch, `index`, `weight` and score of its examples `[B]`.
+            After each global batch, what is known of its examples `[b]` (those of weight 0 are left out): `index` and the scores by name.
         """
         if self._batches is None:
             self._batches = distribute(self._session.strategy, self._session.pipeline.val)
         for batch in self._batches:
             totals, examples = self._graph(batch)
             add(sums, totals)
-            yield tuple(values.numpy() for values in examples)
+            kept = examples.pop("weight").numpy() > 0
+            yield {name: values.numpy()[kept] for name, values in examples.items()}
 
-    def _batch(self, batch: Any) -> tuple[dict[str, tf.Tensor], tuple[tf.Tensor, ...]]:
-        """Summed statistics of one global batch, and `index`, `weight`, score `[B]` of its examples."""
+    def _batch(self, batch: Any) -> tuple[dict[str, tf.Tensor], dict[str, tf.Tensor]]:
+        """Summed statistics of one global batch, and `index`, `weight` and the scores of its examples `[B]`."""
         strategy, system = self._session.strategy, self._session.system
 
-        def replica(part: Batch) -> tuple[dict[str, tf.Tensor], tuple[tf.Tensor, ...]]:
-            sums, score = system.eval_step(part)
-            return sums, (part["index"], part["weight"], score)
+        def replica(part: Batch) -> tuple[dict[str, tf.Tensor], dict[str, tf.Tensor]]:
+            sums, scores = system.eval_step(part)
+            named = scores if isinstance(scores, Mapping) else {"worst": scores}
+            return sums, {"index": part["index"], "weight": part["weight"], **named}
 
         sums, examples = strategy.run(replica, (batch,))
         totals = {name: strategy.reduce(tf.distribute.ReduceOp.SUM, value, axis=None) for name, value in sums.items()}
-        return totals, tuple(tf.concat(strategy.experimental_local_results(values), axis=0) for values in examples)
+        return totals, {name: tf.concat(strategy.experimental_local_results(values), axis=0) for name, values in examples.items()}
 
 
 def add(sums: dict[str, np.ndarray], totals: Mapping[str, tf.Tensor]) -> None:
@@ -92,16 +97,15 @@ def add(sums: dict[str, np.ndarray], totals: Mapping[str, tf.Tensor]) -> None:
         sums[name] = sums.get(name, 0) + array.astype(np.float64 if array.dtype.kind == "f" else np.int64)
 
 
-def evaluate(session: Session, *, shown: int = SHOWN, progress: Callable[[int, int], None] = lambda done, total: None) -> Evaluation:
+def evaluate(session: Session, *, progress: Callable[[int, int], None] = lambda done, total: None) -> Evaluation:
     """Evaluates the session's validation split with the weights as they are.
 
     Args:
         session: With or without its training part.
-        shown: How many of the worst examples to find.
         progress: Called after each batch with the batches done and their number.
 
     Returns:
-        Metrics, tables and the worst examples. Sums are kept in int64 and float64, so the result depends neither on the number of replicas
+        Metrics, tables and the examples' scores. Sums are kept in int64 and float64, so the result depends neither on the number of replicas
         nor on the batch size, but for the rounding of the network itself.
 
     Raises:
@@ -109,66 +113,67 @@ def evaluate(session: Session, *, shown: int = SHOWN, progress: Callable[[int, i
     """
     pipeline = session.pipeline
     if pipeline.num_val == 0:
-        raise DataError("there are no examples to evaluate; give data with images and masks, or another --split")
+        raise DataError("there are no examples to evaluate; give data that has some, or another --split")
     sums: dict[str, np.ndarray] = {}
-    worst: list[tuple[float, int]] = []  # a heap of (-score, -index): its root is the best of the worst, the first to go
-    for done, (index, weight, score) in enumerate(Evaluator(session).run(sums), start=1):
-        for number, value in zip(index[weight > 0].tolist(), score[weight > 0].tolist(), strict=True):
-            entry = (math.inf if math.isnan(value) else -value, -number)
-            (heapq.heappush if len(worst) < shown else heapq.heappushpop)(worst, entry)
+    parts = []
+    for done, examples in enumerate(Evaluator(session).run(sums), start=1):
+        parts.append(examples)
         progress(done, pipeline.val_steps)
-    found = tuple((-score, -number) for score, number in sorted(worst, reverse=True))
-    return Evaluation(session.system.metrics(sums), session.system.tables(sums), found, pipeline.num_val)
+    found = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    order = np.argsort(found.pop("index"))
+    scores = {name: values[order] for name, values in found.items()}
+    return Evaluation(session.system.metrics(sums), session.system.tables(sums), scores)
 
 
 def write(
-    session: Session,
-    out_dir: Path,
-    *,
-    shown: int = SHOWN,
-    progress: Callable[[int, int], None] = lambda done, total: None,
-    option: str = "--run-dir",
+    session: Session, out_dir: Path, *, progress: Callable[[int, int], None] = lambda done, total: None, option: str = "--run-dir"
 ) -> Evaluation:
-    """Evaluates, and writes evaluation.json and pictures/ with the worst and some random examples.
+    """Evaluates, and writes evaluation.json and pictures/ with the examples that the system chooses and `SHOWN` random ones.
 
     Args:
         session: With or without its training part.
         out_dir: A run folder, or any folder; made if need be.
-        shown: How many of the worst, and how many random examples to draw; the random ones are the same for the same `train.seed`.
         progress: Called after each batch with the batches done and their number.
         option: The option of the command line that names another folder, for the message.
 
     Returns:
-        What was found.
+        What was found; the random examples are the same for the same `train.seed`.
 
     Raises:
         DataError: If there are no examples.
         RunError: If the folder can't be written.
     """
-    found = evaluate(session, shown=shown, progress=progress)
+    found = evaluate(session, progress=progress)
     generator = np.random.default_rng(session.recipe.train.seed)
-    chosen = generator.choice(found.count, min(shown, found.count), replace=False)
-    numbers = [("worst", place, number) for place, (_, number) in enumerate(found.worst, start=1)]
-    numbers += [("random", place, number) for place, number in enumerate(chosen.tolist(), start=1)]
-    predict = tf.function(session.system.predict_step)
-    score = tf.function(lambda batch: session.system.eval_step(batch)[1])
+    kinds = {**session.system.examples(found.scores), "random": generator.choice(found.count, min(SHOWN, found.count), replace=False)}
+    draw = functools.cache(_drawer(session))  # an example may be of several kinds
     examples = []
     with writing(out_dir, "the evaluation", option):
         (out_dir / "pictures").mkdir(parents=True, exist_ok=True)
-        for kind, place, number in numbers:
-            file = f"pictures/{kind}-{place}.png"
-            raw = session.pipeline.raw("val", number)
-            batch = _single(session, raw)
-            output = {name: value[0].numpy() for name, value in predict(batch["image"]).items()}
-            truth = {name: value for name, value in raw.items() if name != "image"}
-            session.system.picture(raw["image"], output, truth).save(out_dir / file)
-            value = float(score(batch)[0].numpy())
-            examples.append({"name": session.pipeline.name("val", number), "picture": file, "score": value, "kind": kind})
+        for kind, numbers in kinds.items():
+            for place, number in enumerate(numbers.tolist(), start=1):
+                file = f"pictures/{kind}-{place}.png"
+                draw(number).save(out_dir / file)
+                examples.append({"name": session.pipeline.name("val", number), "picture": file, "kind": kind, **_facts(found, kind, number)})
         runfolder.write_json(out_dir / "evaluation.json", jsonable({"metrics": found.metrics, "tables": found.tables, "examples": examples}))
     return found
 
 
-def _single(session: Session, raw: Mapping[str, np.ndarray]) -> dict[str, tf.Tensor]:
-    """One example as a batch of its own."""
-    batch = {name: tf.convert_to_tensor(value)[None] for name, value in raw.items()}
-    return {**batch, "image": session.pipeline.preprocess.normalise(batch["image"]), "weight": tf.ones([1])}
+def _facts(found: Evaluation, kind: str, number: int) -> dict[str, Any]:
+    """`score`, the one that the kind is named after or else the first, and all that is known of an example but the one score."""
+    values = {name: each[number].item() for name, each in found.scores.items()}
+    first = next(iter(values))
+    return {"score": values.get(kind, values[first]), **{name: value for name, value in values.items() if name != first}}
+
+
+def _drawer(session: Session) -> Callable[[int], Image.Image]:
+    """Draws a validation example and what the network says of it."""
+    system, predict = session.system, tf.function(session.system.predict_step)
+
+    def draw(number: int) -> Image.Image:
+        raw = session.pipeline.raw("val", number)
+        image = session.pipeline.preprocess.normalise(tf.convert_to_tensor(raw["image"])[None])
+        output = {name: value[0].numpy() for name, value in predict(image).items()}
+        return system.picture(raw["image"], output, {name: value for name, value in raw.items() if name != "image"})
+
+    return draw

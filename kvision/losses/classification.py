@@ -14,9 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
-def cross_entropy(
-    logits: tf.Tensor, target: tf.Tensor, *, label_smoothing: float = 0.0, class_weights: Sequence[float] | None = None
-) -> tf.Tensor:
+def cross_entropy(logits: tf.Tensor, target: tf.Tensor, *, label_smoothing: float = 0.0, class_weights: Sequence[float] | None = None) -> tf.Tensor:
     """Minus the log-probability of the true class.
 
     Args:
@@ -59,9 +57,7 @@ def focal(logits: tf.Tensor, target: tf.Tensor, *, gamma: float = 2.0, class_wei
     return -tf.reduce_sum(shares * tf.pow(complement, gamma) * log_p, axis=-1)
 
 
-def bootstrapped(
-    logits: tf.Tensor, target: tf.Tensor, *, beta: float, hard: bool = False, class_weights: Sequence[float] | None = None
-) -> tf.Tensor:
+def bootstrapped(logits: tf.Tensor, target: tf.Tensor, *, beta: float, hard: bool = False, class_weights: Sequence[float] | None = None) -> tf.Tensor:
     """Cross-entropy against a mix of the given label and the network's own opinion, for labels that are partly wrong.
 
     Args:

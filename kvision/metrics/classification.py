@@ -47,6 +47,32 @@ def count(logits: tf.Tensor, label: tf.Tensor, weight: tf.Tensor) -> dict[str, t
     }
 
 
+def scores(logits: tf.Tensor, label: tf.Tensor) -> dict[str, tf.Tensor]:
+    """What the network says of each example, for the report to choose those worth a look.
+
+    Args:
+        logits: `[B, K]`, K at least 2.
+        label: True class numbers int32 `[B]`.
+
+    Returns:
+        float32 `[B]` each: `worst`, the probability of the true class less that of the most probable other one, -1 (surely wrong) .. 1 (surely
+        right); `least_sure`, by how much the most probable class leads; `confidence`, its probability; `given`, that of the true class; and int32
+        `[B]`: `label`, `predicted`.
+    """
+    probabilities = tf.nn.softmax(tf.cast(logits, tf.float32))
+    first, second = tf.unstack(tf.math.top_k(probabilities, k=2).values, axis=-1)
+    given = tf.gather(probabilities, label, batch_dims=1)
+    predicted = tf.argmax(logits, axis=-1, output_type=tf.int32)
+    return {
+        "worst": given - tf.where(predicted == label, second, first),
+        "least_sure": first - second,
+        "confidence": first,
+        "given": given,
+        "label": label,
+        "predicted": predicted,
+    }
+
+
 def top_k(sums: Mapping[str, np.ndarray]) -> np.ndarray:
     """Share of the examples whose true class is among the first k, for k = 1 .. R `[R]`; NaN without examples."""
     total = float(np.sum(sums["confusion"]))

@@ -4,12 +4,24 @@ import json
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from PIL import Image
 
 from kvision.core.errors import RunError
 from kvision.engine import evaluation
 from kvision.engine.loop import Loop
 from tests.unit.engine import tiny
+
+
+class Judged(tiny.Tiny):
+    """Says three things of each example, and shows those whose number is odd."""
+
+    def eval_step(self, batch):
+        sums, score = super().eval_step(batch)
+        return sums, {"worst": score, "least_sure": -tf.cast(batch["index"], tf.float32), "label": tf.cast(batch["index"] % 2, tf.int32)}
+
+    def examples(self, scores):
+        return {"odd": np.flatnonzero(scores["label"]), "least_sure": np.argsort(scores["least_sure"])[:2]}
 
 
 @pytest.fixture(scope="module")
@@ -20,13 +32,11 @@ def session():
 @pytest.fixture(scope="module")
 def found(session, tmp_path_factory):
     folder = tmp_path_factory.mktemp("evaluation")
-    return folder, evaluation.write(session, folder, shown=3)
+    return folder, evaluation.write(session, folder)
 
 
-def scores(session):
-    """The score of each validation example, one by one."""
-    examples = [session.pipeline.raw("val", number) for number in range(session.pipeline.num_val)]
-    return np.array([float(session.system.eval_step(evaluation._single(session, example))[1][0]) for example in examples])
+def read(folder):
+    return json.loads((folder / "evaluation.json").read_text(), parse_constant=pytest.fail)
 
 
 def test_metrics_are_those_of_the_training_loop(session, found):
@@ -36,46 +46,70 @@ def test_metrics_are_those_of_the_training_loop(session, found):
     assert found[1].tables["confusion"].sum() == 10 * 16 * 16  # each example once, though the last batch is filled up
 
 
-def test_the_worst_are_the_worst(session, found):
-    each = scores(session)
-    order = np.argsort(each, kind="stable")[:3]
-    assert [number for _, number in found[1].worst] == order.tolist()
-    np.testing.assert_allclose([score for score, _ in found[1].worst], each[order], atol=1e-6)
+def test_each_example_has_its_own_score(session, found):
+    assert list(found[1].scores) == ["worst"]
+    for number, score in enumerate(found[1].scores["worst"]):
+        raw = session.pipeline.raw("val", number)
+        batch = {name: tf.convert_to_tensor(value)[None] for name, value in raw.items()}
+        batch |= {"image": session.pipeline.preprocess.normalise(batch["image"]), "weight": tf.ones([1])}
+        assert score == pytest.approx(session.system.eval_step(batch)[1][0].numpy(), abs=1e-6)
 
 
-def test_files(session, found):
-    folder, _ = found
-    text = json.loads((folder / "evaluation.json").read_text(), parse_constant=pytest.fail)
+def test_files(found):
+    folder, result = found
+    text = read(folder)
     assert list(text) == ["metrics", "tables", "examples"]
-    assert [example["kind"] for example in text["examples"]] == ["worst"] * 3 + ["random"] * 3
+    assert [example["kind"] for example in text["examples"]] == ["worst"] * 8 + ["random"] * 8
     assert np.shape(text["tables"]["confusion"]) == (3, 3)
     for example in text["examples"]:
         number = int(example["name"].removeprefix("fake/val/"))
-        assert example["score"] == pytest.approx(scores(session)[number], abs=1e-6)
+        assert set(example) == {"name", "picture", "score", "kind"}
+        assert example["score"] == pytest.approx(result.scores["worst"][number])
         with Image.open(folder / example["picture"]) as picture:
             assert min(picture.size) > 16
-    assert len({example["name"] for example in text["examples"] if example["kind"] == "random"}) == 3
+    assert [example["score"] for example in text["examples"][:8]] == pytest.approx(np.sort(result.scores["worst"])[:8])
+    assert len({example["name"] for example in text["examples"] if example["kind"] == "random"}) == 8
+
+
+def test_a_system_that_says_more_chooses_its_examples(tmp_path):
+    result = evaluation.write(tiny.session(system=Judged, training=False), tmp_path)
+    assert list(result.scores) == ["worst", "least_sure", "label"]
+    examples = [example for example in read(tmp_path)["examples"] if example["kind"] != "random"]
+    assert [(example["kind"], example["name"]) for example in examples] == [
+        *(("odd", f"fake/val/{number}") for number in (1, 3, 5, 7, 9)),
+        *(("least_sure", f"fake/val/{number}") for number in (9, 8)),
+    ]
+    assert examples[0] == {
+        "name": "fake/val/1",
+        "picture": "pictures/odd-1.png",
+        "kind": "odd",
+        "score": pytest.approx(result.scores["worst"][1]),
+        "least_sure": -1.0,
+        "label": 1,
+    }
+    assert (examples[-1]["score"], examples[-1]["label"]) == (-8.0, 0)
+    assert (tmp_path / "pictures" / "odd-1.png").read_bytes() != (tmp_path / "pictures" / "odd-2.png").read_bytes()
 
 
 def test_two_replicas_find_the_same(session, found):
     from kvision.engine import state
 
-    two = tiny.session(devices="cpu:2", training=False)
+    two = tiny.session(system=Judged, devices="cpu:2", training=False)
     state.write(two.weights(), state.read(session.weights()), "the first session")
-    other = evaluation.evaluate(two, shown=3)
+    other = evaluation.evaluate(two)
     np.testing.assert_array_equal(other.tables["confusion"], found[1].tables["confusion"])
     assert other.metrics == pytest.approx(dict(found[1].metrics), abs=1e-6)
-    assert [number for _, number in other.worst] == [number for _, number in found[1].worst]
+    np.testing.assert_allclose(other.scores["worst"], found[1].scores["worst"], atol=1e-6)
+    assert other.scores["least_sure"].tolist() == [-number for number in range(10)]
 
 
-def test_progress_and_fewer_examples_than_are_shown(session):
+def test_progress(session):
     told = []
-    result = evaluation.evaluate(session, shown=99, progress=lambda done, total: told.append((done, total)))
+    evaluation.evaluate(session, progress=lambda done, total: told.append((done, total)))
     assert told == [(1, 3), (2, 3), (3, 3)]
-    assert sorted(number for _, number in result.worst) == list(range(10))
 
 
 def test_a_folder_that_can_not_be_written(session, tmp_path):
     (tmp_path / "pictures").write_text("in the way")
     with pytest.raises(RunError, match="the evaluation could not be written"):
-        evaluation.write(session, tmp_path, shown=1)
+        evaluation.write(session, tmp_path)

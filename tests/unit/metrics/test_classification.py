@@ -84,3 +84,13 @@ def test_a_network_that_says_the_same_of_all_classes_is_at_chance() -> None:
 def test_without_examples_there_are_no_metrics_rather_than_zeros() -> None:
     empty = classification.count(tf.zeros((2, K)), tf.constant([0, 1]), tf.zeros(2))
     assert np.isnan(list(classification.metrics({name: value.numpy() for name, value in empty.items()}).values())).all()
+
+
+def test_scores_by_hand() -> None:
+    probabilities = np.array([[0.7, 0.2, 0.1], [0.3, 0.1, 0.6], [0.5, 0.5, 0.0]]) + 1e-30
+    found = classification.scores(tf.constant(np.log(probabilities), tf.float32), tf.constant([0, 1, 1]))
+    assert found["worst"].numpy() == pytest.approx([0.5, -0.5, 0.0], abs=1e-6)
+    assert found["least_sure"].numpy() == pytest.approx([0.5, 0.3, 0.0], abs=1e-6)
+    assert found["confidence"].numpy() == pytest.approx([0.7, 0.6, 0.5], abs=1e-6)
+    assert found["given"].numpy() == pytest.approx([0.7, 0.1, 0.5], abs=1e-6)
+    assert (found["label"].numpy().tolist(), found["predicted"].numpy().tolist()) == ([0, 1, 1], [0, 2, 0])
