@@ -7,6 +7,7 @@ Shapes: B batch, S side of the image, K classes; the network takes `[B, S, S, 3]
 from __future__ import annotations
 
 import abc
+import math
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
@@ -149,6 +150,21 @@ class Classifier(System):
             return losses.bootstrapped(logits, target, beta=loss.beta, hard=loss.name == "bootstrap_hard", class_weights=weights)
         return losses.cross_entropy(logits, target, label_smoothing=loss.label_smoothing, class_weights=weights)
 
+    def expected_initial_loss(self) -> float | None:
+        """Of even probabilities 1/K: log K (times (1 - 1/K)^gamma for `focal`); K - 1 violated margins; log 2 where each class is a yes or no."""
+        loss, num_classes = self.loss, self.info.num_classes
+        if loss.class_weights is not None or loss.name.startswith("bootstrap"):
+            return None
+        if self.several:
+            return math.log(2)
+        entropy, others = math.log(num_classes), num_classes - 1
+        expected = {
+            "focal": (1 - 1 / num_classes) ** loss.gamma * entropy,
+            "hinge": others * loss.margin,
+            "squared_hinge": others * loss.margin**2,
+        }
+        return expected.get(loss.name, entropy)
+
     def penalty(self) -> tf.Tensor | float:
         """What L1 and L2 regularisation of the kernels (variables of rank 2 and more) adds to the loss, scalar."""
         import tensorflow as tf
@@ -181,8 +197,8 @@ class Classifier(System):
         scores, classes = tf.math.top_k(output["probabilities"], min(_SHOWN, self.info.num_classes))
         return {"class_names": tf.gather(tf.constant(self.info.class_names), classes), "class_scores": scores}
 
-    def eval_step(self, batch: Batch) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
-        """Sums: `loss`, `weight` and the counts of the metrics; and by how much the true class leads the others, -1..1 `[B]`."""
+    def eval_step(self, batch: Batch) -> tuple[dict[str, tf.Tensor], dict[str, tf.Tensor]]:
+        """Sums: `loss`, `weight` and the counts of the metrics; and what the network says of each example, as `classification.scores` names it."""
         import tensorflow as tf
 
         from kvision.metrics import calibration, classification
@@ -190,7 +206,13 @@ class Classifier(System):
         logits, label, weight = self.net(batch["image"], training=False), batch["label"], batch["weight"]
         sums = {"loss": tf.reduce_sum(weight * self.losses(logits, batch)), "weight": tf.reduce_sum(weight)}
         sums |= classification.count(logits, label, weight) | calibration.count(logits, label, weight)
-        return sums, _lead(tf.nn.softmax(logits), label)
+        return sums, classification.scores(logits, label)
+
+    def examples(self, scores: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """`worst`, `least_sure`, some of each class, and those whose label may be wrong."""
+        from kvision.metrics import selection
+
+        return selection.of_labels(scores)
 
     def metrics(self, sums: Mapping[str, np.ndarray]) -> dict[str, float]:
         """`loss`, mean over the examples and without `l1` and `l2`; `top1`, `top5`, `balanced_accuracy`, `f1_macro`; `ece`."""
@@ -212,14 +234,6 @@ class Classifier(System):
 
     def picture(self, image: np.ndarray, output: Mapping[str, np.ndarray], truth: Mapping[str, np.ndarray] | None) -> Image.Image:
         """The image beside its most probable classes, and the truth if known."""
-        from PIL import Image as pillow
+        from PIL import Image
 
-        return pillow.fromarray(image)
-
-
-def _lead(probabilities: tf.Tensor, label: tf.Tensor) -> tf.Tensor:
-    """Probability of the true class less that of the best other one `[B]`, -1..1: how well each example is solved."""
-    import tensorflow as tf
-
-    true = tf.one_hot(label, probabilities.shape[-1])
-    return tf.reduce_sum(true * probabilities, axis=-1) - tf.reduce_max((1.0 - true) * probabilities, axis=-1)
+        return Image.fromarray(image)
