@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from kvision.data.files import FAULTS, Fault, Pair
 from kvision.data.headers import SUFFIXES, Header, HeaderError, read_header
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 Exif = Literal["ignore", "apply"]
 
@@ -18,6 +21,27 @@ class Entry:
     pair: Pair
     image: Header
     mask: Header
+
+
+def head(path: Path, name: str, max_pixels: int) -> tuple[Header | None, list[Fault]]:
+    """Reads the header of one picture.
+
+    Args:
+        path: The file.
+        name: What to call it.
+        max_pixels: More pixels than this are taken for a decompression bomb.
+
+    Returns:
+        The header, or none when a fault makes the picture useless; and the faults.
+    """
+    try:
+        header = read_header(path)
+    except HeaderError as error:
+        return None, [Fault(error.kind, (name,), str(error))]
+    if header.pixels > max_pixels:
+        return None, [Fault("bomb", (name,), f"{header.width}x{header.height} px are more than data.max_pixels={max_pixels}")]
+    told = SUFFIXES.get(path.suffix.lower()) == header.type
+    return header, [] if told else [Fault("extension", (name,), f"a {header.type} file by its content")]
 
 
 def read_entry(pair: Pair, *, max_pixels: int, exif: Exif) -> tuple[Entry | None, list[Fault]]:
@@ -33,17 +57,9 @@ def read_entry(pair: Pair, *, max_pixels: int, exif: Exif) -> tuple[Entry | None
     """
     headers, faults = [], []
     for path, name in ((pair.image, pair.name), (pair.mask, pair.mask_name)):
-        try:
-            header = read_header(path)
-        except HeaderError as error:
-            faults.append(Fault(error.kind, (name,), str(error)))
-            continue
-        if header.pixels > max_pixels:
-            faults.append(Fault("bomb", (name,), f"{header.width}x{header.height} px are more than data.max_pixels={max_pixels}"))
-            continue
-        if SUFFIXES[path.suffix.lower()] != header.type:
-            faults.append(Fault("extension", (name,), f"a {header.type} file by its content"))
-        headers.append(header)
+        header, found = head(path, name, max_pixels)
+        faults += found
+        headers += [header] if header is not None else []
     if len(headers) < 2:
         return None, faults
     faults += _compare(pair, headers[0], headers[1], exif)

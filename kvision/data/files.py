@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal, TypeVar
 
 from kvision.core.errors import DataError
 from kvision.core.names import did_you_mean
-from kvision.data.headers import SUFFIXES
+from kvision.data.headers import SUFFIXES, HeaderError, read_header
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -69,7 +69,15 @@ FAULTS: dict[str, FaultKind] = {
     "all-background": FaultKind("warning", False, "look whether the masks are finished"),
     "all-ignored": FaultKind("warning", False, "remove them, or mend data.ignore_value"),
     "two-splits": FaultKind("error", False, "keep the picture in one split only, else the validation result is too good"),
+    "two-labels": FaultKind("error", False, "look at the picture, and keep it under the right label only"),
     "same-picture": FaultKind("warning", False, "remove the copies"),
+    "no-class": FaultKind("warning", False, "move it into the folder of its class; it is left out meanwhile"),
+    "no-suffix": FaultKind("warning", False, "give its name the right ending; it is left out meanwhile"),
+    "empty-folder": FaultKind("error", True, "put pictures of the class into it, or remove the folder"),
+    "untrained-class": FaultKind("error", True, "put pictures of the class into the training split, or remove it from the others"),
+    "no-example": FaultKind("error", False, "add examples of the class, or remove it from data.classes"),
+    "not-in-val": FaultKind("warning", False, "add examples of the class, so that the validation split can have one"),
+    "skewed": FaultKind("warning", False, "set data.balance: true or weights of the classes, and look at the metrics of each class"),
 }
 """Everything that can be wrong with a data set, by name."""
 
@@ -191,6 +199,17 @@ def _by_key(top: Path, faults: list[Fault], root: Path, leave_out: Callable[[Pat
         elif file.suffix.lower() in _FOREIGN:
             faults.append(Fault("unsupported", (_name(file, root),), f"{file.suffix} files can't be read; JPEG, PNG, BMP, GIF and WebP can"))
     return found
+
+
+def fault_of_suffix(file: Path, name: str) -> Fault | None:
+    """What is wrong with a file whose ending is not one of a picture that can be read: it is one all the same, or one of another kind."""
+    if file.suffix.lower() in _FOREIGN:
+        return Fault("unsupported", (name,), f"{file.suffix} files can't be read; JPEG, PNG, BMP, GIF and WebP can")
+    try:
+        header = read_header(file)
+    except HeaderError:
+        return None
+    return Fault("no-suffix", (name,), f"a {header.type} file by its content, but its name does not say so")
 
 
 def _instead(top: Path) -> str:

@@ -101,7 +101,7 @@ def _parse(file: BinaryIO) -> Header:
     elif head[:6] in {b"GIF87a", b"GIF89a"}:
         header = Header("GIF", *struct.unpack_from("<HH", head, 6))
     elif head[:4] == b"RIFF" and head[8:12] == b"WEBP":
-        header = _webp(head)
+        header = _webp(file, head)
     elif head[:2] == b"BM":
         header = _bmp(file, head)
     else:
@@ -125,15 +125,19 @@ def _png(file: BinaryIO) -> Header:
         raise HeaderError("corrupt", "the checksum of its PNG header is wrong")
     if colour != 3:
         return Header("PNG", width, height, _png_orientation(file), colour, depth)
+    orientation = 1
     while True:  # leave out the palette and everything else before the pixels
         start = file.tell()
         length, kind = struct.unpack(">I4s", file.read(8))
         if kind == b"IDAT":
             break
+        if kind == b"eXIf":
+            orientation = _tiff_orientation(file.read(length))
+            length = 0
         file.seek(length + 4, 1)
     grey = b"IHDR" + body[:9] + b"\0" + body[10:13]
     prefix = _PNG + struct.pack(">I", 13) + grey + struct.pack(">I", zlib.crc32(grey))
-    return Header("PNG", width, height, 1, colour, depth, prefix, start)
+    return Header("PNG", width, height, orientation, colour, depth, prefix, start)
 
 
 def _png_orientation(file: BinaryIO) -> int:
@@ -186,10 +190,11 @@ def _tiff_orientation(tiff: bytes) -> int:
     return 1
 
 
-def _webp(head: bytes) -> Header:
-    kind = head[12:16]
+def _webp(file: BinaryIO, head: bytes) -> Header:
+    kind, orientation = head[12:16], 1
     if kind == b"VP8X":
         width, height = (1 + int.from_bytes(head[at : at + 3], "little") for at in (24, 27))
+        orientation = _webp_orientation(file)
     elif kind == b"VP8L":
         bits = struct.unpack_from("<I", head, 21)[0]
         width, height = 1 + (bits & 0x3FFF), 1 + (bits >> 14 & 0x3FFF)
@@ -197,7 +202,18 @@ def _webp(head: bytes) -> Header:
         width, height = (side & 0x3FFF for side in struct.unpack_from("<HH", head, 26))
     else:
         raise HeaderError("corrupt", f"a WebP with an unknown chunk {kind!r}")
-    return Header("WebP", width, height)
+    return Header("WebP", width, height, orientation)
+
+
+def _webp_orientation(file: BinaryIO) -> int:
+    """Orientation from the EXIF chunk of an extended WebP; 1 when there is none."""
+    file.seek(12)
+    while len(head := file.read(8)) == 8:
+        kind, length = struct.unpack("<4sI", head)
+        if kind == b"EXIF":
+            return _tiff_orientation(file.read(length).removeprefix(b"Exif\0\0"))
+        file.seek(length + length % 2, 1)
+    return 1
 
 
 def _bmp(file: BinaryIO, head: bytes) -> Header:

@@ -17,7 +17,7 @@ from kvision.data.source import DataInfo, Source, SplitName
 from kvision.data.splits import Labelled, SplitOptions
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from kvision.core.schema import DataOptions
 
@@ -102,24 +102,3 @@ def counts(labels: np.ndarray, num_classes: int) -> np.ndarray:
         int64 `[K]`.
     """
     return labels.sum(0, dtype=np.int64) if labels.ndim == 2 else np.bincount(labels, minlength=num_classes)
-
-
-def class_names(given: Sequence[str] | None, labels: Sequence[np.ndarray]) -> tuple[str, ...]:
-    """Names of the classes where the data holds numbers only.
-
-    Args:
-        given: `data.classes`.
-        labels: Those of each split.
-
-    Returns:
-        The names that are given, or else the numbers.
-
-    Raises:
-        DataError: If there are more classes than names, or too few to tell apart.
-    """
-    count = max(each.shape[1] if each.ndim == 2 else int(each.max()) + 1 for each in labels)
-    if given is not None and len(given) < count:
-        raise DataError(f"data.classes: names {len(given)} classes, the labels hold {count} (0..{count - 1}); name them all")
-    if given is None and count < 2 and labels[0].ndim == 1:
-        raise DataError("the labels hold class 0 only; give examples of two classes at least")
-    return tuple(given) if given is not None else tuple(str(k) for k in range(count))

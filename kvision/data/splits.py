@@ -141,15 +141,16 @@ def pick(ordered: np.ndarray, strata: np.ndarray, count: int, *, keep: int = 0) 
     sizes = np.bincount(group)
     ideal = count * sizes / len(strata)
     most = np.maximum(sizes - keep, 0)
-    quotas = np.clip(np.floor(ideal).astype(np.int64), np.minimum(1, most), most)
+    least = np.minimum(1, most) if count >= len(groups) else np.zeros_like(most)
+    quotas = np.clip(np.floor(ideal).astype(np.int64), least, most)
     while (missing := count - quotas.sum()) != 0:
         change = np.sign(missing)
-        gain = np.where((quotas < most) if change > 0 else (quotas > 0), change * (ideal - quotas), -np.inf)
+        gain = np.where((quotas < most) if change > 0 else (quotas > least), change * (ideal - quotas), -np.inf)
         quotas[gain.argmax()] += change
     picked = np.zeros(len(strata), bool)
-    for number in range(len(groups)):
-        members = ordered[group[ordered] == number]
-        picked[members[: quotas[number]]] = True
+    by_group = ordered[np.argsort(group[ordered], kind="stable")]
+    rank = np.arange(len(strata)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+    picked[by_group] = rank < np.repeat(quotas, sizes)
     return picked
 
 

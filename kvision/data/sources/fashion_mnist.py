@@ -51,12 +51,11 @@ class FashionMnist(LabelledSource):
         """Reads the four files; raises `DataError` when they are nowhere, or not the data set that they should be."""
         folder = self._folder()
         pools = {}
-        for split, (images, labels) in idx.image_files(folder).items():
-            pools[split] = self.arrays(*idx.pair(images, labels), split)
-            if len(pools[split]) != _SIZES.get(split) or pools[split].labels.max() >= len(CLASSES):
-                raise DataError(
-                    f"{images}: holds {len(pools[split])} examples, Fashion-MNIST {_SIZES.get(split, 0)}; for other data use data.source: idx"
-                )
+        for split, (file, label_file) in idx.image_files(folder).items():
+            images, labels = idx.pair(file, label_file)
+            if len(images) != _SIZES.get(split) or labels.max() >= len(CLASSES):
+                raise DataError(f"{file}: holds {len(images)} examples, Fashion-MNIST's {split} {_SIZES.get(split, 0)}; use data.source: idx for it")
+            pools[split] = self.arrays(images, labels, split)
         return Found(pools, CLASSES, {"folder": str(folder)})
 
     def _folder(self) -> Path:

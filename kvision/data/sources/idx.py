@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from pydantic import Field
 
 from kvision.core.errors import DataError
-from kvision.data import arrays, files, idx
-from kvision.data.labelled import Found, LabelledSource, class_names
+from kvision.data import arrays, classes, files, idx
+from kvision.data.labelled import Found, LabelledSource
 from kvision.data.splits import SplitOptions
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ class Idx(LabelledSource):
         """Reads all files; raises `DataError` that names the file that is missing or damaged."""
         pairs = image_files(files.folder(self.base / self.options.path, "data.path"))
         read = {split: pair(images, labels) for split, (images, labels) in pairs.items()}
-        names = class_names(self.options.classes, [labels for _, labels in read.values()])
+        names = classes.of_numbers(self.options.classes, [labels for _, labels in read.values()])
         return Found({split: self.arrays(*both, split) for split, both in read.items()}, names)
 
 

@@ -32,12 +32,12 @@ def test_type_and_size_are_those_pillow_wrote(tmp_path, name, mode, options, kin
 
 
 @pytest.mark.parametrize("orientation", [1, 3, 6, 8])
-@pytest.mark.parametrize("name", ["a.jpg", "a.png"])
-def test_exif_orientation(tmp_path, orientation, name):
+@pytest.mark.parametrize(("name", "mode"), [("a.jpg", "RGB"), ("a.png", "RGB"), ("a.png", "P"), ("a.webp", "RGB"), ("a.webp", "RGBA")])
+def test_exif_orientation(tmp_path, orientation, name, mode):
     exif = Image.Exif()
     exif[0x010F] = "a camera's name, so that the tag is not the first"
     exif[0x0112] = orientation
-    Image.fromarray(PIXELS).save(tmp_path / name, exif=exif)
+    Image.fromarray(PIXELS).convert(mode).save(tmp_path / name, exif=exif)
     assert read_header(tmp_path / name).orientation == orientation
 
 
