@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from kvision_export.formats import Format
     from kvision_export.parity.finding import Finding
+    from kvision_export.parity.latency import Latency
     from kvision_export.parity.proof import Reference
     from kvision_export.subject import Subject
     from kvision_export.tflite.calibration import Calibration
@@ -106,6 +107,13 @@ def make(
     return _Making(subject, folder, reference, options, tell).files(wanted, tuned)
 
 
+def _timed(each: Finding, time: Latency | ExportError) -> Finding:
+    """With its latency; a file that could not be timed says so."""
+    if isinstance(time, ExportError):
+        return replace(each, notes=(*each.notes, f"no latency, and so no choice for a device: {time}"))
+    return replace(each, latency=time)
+
+
 def file_name(subject: Subject, form: Format) -> str:
     """What a LiteRT file is called, unless some of its layers stayed in float: see `REPAIRED`."""
     return f"{subject.name}-{form.short}.tflite"
@@ -144,8 +152,7 @@ class _Making:
             files[each] = path
         self.tell("measuring latencies")
         times = latency.measure({each.name: path for each, path in files.items()})
-        found = [replace(each, latency=times[each.format.name]) for each in found]
-        return Lite(tuple(found), files, refused, self.ranges)
+        return Lite(tuple(_timed(each, times[each.format.name]) for each in found), files, refused, self.ranges)
 
     def _converted(self, chosen: Sequence[Format], tuned: Subject | None) -> dict[Format, Converted | ExportError]:
         if any(each.calibrated for each in chosen):

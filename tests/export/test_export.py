@@ -213,6 +213,20 @@ def test_a_file_that_does_not_run_costs_no_other_one(trained_once: Path, tmp_pat
 
 
 @pytest.mark.usefixtures("quick")
+def test_a_file_that_can_not_be_timed_is_said_to_be_one(trained_once: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    timing = latency.Latency({1: latency.Timing(1.0, 1.0, 9), 2: latency.Timing(1.0, 1.0, 9)}, 1)
+    slow = ExportError("unet-fp16.tflite: can't be timed (a few calls took more than 300 s)")
+    monkeypatch.setattr(latency, "measure", lambda files: {name: slow if "fp16" in name else timing for name in files})
+    out = tmp_path / "bundle"
+    assert export.run(trained_once, ["tflite-fp32,tflite-fp16"], out=out) == 0
+    told = json.loads((out / "proof.json").read_text())
+    assert told["choice"] == "tflite-fp32", "the smaller one may be slower"
+    half = next(each for each in told["files"] if each["format"] == "tflite-fp16")
+    assert half["verdict"] == "good"
+    assert half["notes"] == [f"no latency, and so no choice for a device: {slow}"]
+
+
+@pytest.mark.usefixtures("quick")
 def test_a_file_that_can_not_be_mended_is_rejected_and_costs_no_other_one(
     trained_once: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -95,7 +95,7 @@ def busy(finding: Finding) -> str:
 
 
 def auto(findings: Sequence[Finding]) -> Finding | None:
-    """The smallest LiteRT file that is kept, holds its gate, and is not slower than fp32.
+    """The smallest LiteRT file that is kept, holds its gate, and is not slower than fp32, nor could not be timed while fp32 could.
 
     Args:
         findings: Of a bundle, the fp32 file among them, kept or not.
@@ -103,5 +103,8 @@ def auto(findings: Sequence[Finding]) -> Finding | None:
     Returns:
         The choice; none if no file holds.
     """
+    single = find(findings)
+    timed = single is not None and single.latency is not None
     good = [each for each in findings if each.format.is_tflite and each.kept and each.holds and not slower(each, findings)]
+    good = [each for each in good if each.latency is not None or not timed]
     return min(good, key=lambda each: each.bytes, default=None)

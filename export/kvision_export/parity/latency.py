@@ -7,6 +7,7 @@ Run as `python -m kvision_export.parity.latency`, it reads a request as JSON fro
 from __future__ import annotations
 
 import json
+import os
 import resource
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import psutil
 
+from kvision_export import tether
 from kvision_export.errors import ExportError
 
 if TYPE_CHECKING:
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 
 THREADS = (1, 2)
 LIMIT_S = 300.0
+"""For a few calls of one file."""
 _BURST_S = 0.02
 _FEWEST = 5
 
@@ -60,7 +63,7 @@ class Latency:
     peak_bytes: int
 
 
-def measure(files: Mapping[str, Path], *, threads: Sequence[int] = THREADS, budget_s: float = 6.0) -> dict[str, Latency]:
+def measure(files: Mapping[str, Path], *, threads: Sequence[int] = THREADS, budget_s: float = 6.0) -> dict[str, Latency | ExportError]:
     """Measures LiteRT files against each other.
 
     Args:
@@ -69,29 +72,33 @@ def measure(files: Mapping[str, Path], *, threads: Sequence[int] = THREADS, budg
         budget_s: For each number of threads; a file is run at least 5 times whatever it takes.
 
     Returns:
-        By the names given.
-
-    Raises:
-        ExportError: If a file can't be run, or the process fails.
+        By the names given; in place of a latency, why a file could not be timed, which keeps no other one from it.
     """
     named = {name: str(path) for name, path in files.items()}
-    if not named:
-        return {}
-    timings = {count: _asked({"files": named, "threads": count, "budget_s": budget_s}) for count in threads}
-    peaks = {name: _asked({"files": {name: path}, "threads": 1, "budget_s": 0.0})[name]["peak_bytes"] for name, path in named.items()}
-    return {name: Latency({count: Timing(**found[name]["timing"]) for count, found in timings.items()}, peaks[name]) for name in named}
+    alone = {name: _asked({name: path}, 1, 0.0) for name, path in named.items()}
+    able = {name: named[name] for name, answer in alone.items() if not isinstance(answer, ExportError)}
+    together = {count: _asked(able, count, budget_s) for count in threads} if able else {}
+    found = {}
+    for name in named:
+        answers = [alone[name], *together.values()]
+        failure = next((each for each in answers if isinstance(each, ExportError)), None)
+        timings = {count: Timing(**answer[name]["timing"]) for count, answer in together.items()} if failure is None else {}
+        found[name] = failure or Latency(timings, alone[name][name]["peak_bytes"])
+    return found
 
 
-def _asked(request: dict[str, Any]) -> Any:
-    """What a fresh process answers."""
+def _asked(files: Mapping[str, str], threads: int, budget_s: float) -> Any:
+    """What a fresh process says of files, or why it says nothing."""
+    request = {"files": files, "threads": threads, "budget_s": budget_s, "parent": os.getpid()}
+    names, limit_s = ", ".join(Path(path).name for path in files.values()), LIMIT_S * len(files)
     command = [sys.executable, "-m", "kvision_export.parity.latency"]
     try:
-        done = subprocess.run(command, input=json.dumps(request), capture_output=True, text=True, timeout=LIMIT_S, check=False)
-    except subprocess.TimeoutExpired as error:
-        raise ExportError(f"{', '.join(request['files'].values())}: took more than {LIMIT_S:.0f} s to time; leave the slowest format out") from error
+        done = subprocess.run(command, input=json.dumps(request), capture_output=True, text=True, timeout=limit_s, check=False)
+    except subprocess.TimeoutExpired:
+        return ExportError(f"{names}: can't be timed (a few calls took more than {limit_s:g} s)")
     if done.returncode:
         reason = (done.stderr.strip().splitlines() or [f"ended with {done.returncode}"])[-1]
-        raise ExportError(f"{', '.join(request['files'].values())}: can't be timed ({reason})")
+        return ExportError(f"{names}: can't be timed ({reason})")
     return json.loads(done.stdout.splitlines()[-1])
 
 
@@ -101,6 +108,7 @@ def _main() -> None:
     from kvision_export.parity.runner import Runner
 
     request = json.loads(sys.stdin.read())
+    tether.to(request["parent"])
     resident = psutil.Process().memory_info
     before = resident().rss
     calls = {name: _call(Runner(Path(path), request["threads"])) for name, path in request["files"].items()}

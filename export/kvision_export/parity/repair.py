@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from kvision_export.parity import gates as gating
@@ -40,7 +40,7 @@ class Step:
         bytes: Its size.
         proof: Of the file.
         failures: What it does not hold; none: it is mended.
-        timing: Single-threaded, against the other steps in one measurement; none before all are made.
+        timing: Single-threaded, against the other steps in one measurement; none before all are made, or if it could not be timed.
     """
 
     kept: tuple[str, ...]
@@ -58,12 +58,12 @@ class Repair:
     Attributes:
         worst: The layers, what loses most first.
         steps: The trials, fewest layers in float first; the first is the file as it was.
-        fp32: Of the file in float, in the same measurement.
+        fp32: Of the file in float, in the same measurement; none if it could not be timed.
     """
 
     worst: tuple[LayerLoss, ...]
     steps: tuple[Step, ...]
-    fp32: Timing
+    fp32: Timing | None
 
     @property
     def mended(self) -> Step | None:
@@ -144,7 +144,5 @@ def _timed(worst: tuple[LayerLoss, ...], steps: Sequence[Step], exact: Path) -> 
     """The trials with their times, all measured by turns with the file in float."""
     files = {str(number): step.path for number, step in enumerate(steps)}
     found = latency.measure({"fp32": exact, **files}, threads=(1,), budget_s=1.0 + 0.5 * len(steps))
-    timed = tuple(
-        Step(step.kept, step.path, step.bytes, step.proof, step.failures, found[str(number)].timings[1]) for number, step in enumerate(steps)
-    )
-    return Repair(worst, timed, found["fp32"].timings[1])
+    timings = {name: each.timings[1] if isinstance(each, latency.Latency) else None for name, each in found.items()}
+    return Repair(worst, tuple(replace(step, timing=timings[str(number)]) for number, step in enumerate(steps)), timings["fp32"])

@@ -6,6 +6,7 @@ must not take the export with them.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -19,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 import numpy as np
+import tensorflow as tf
 
 from kvision.core import words
 from kvision_export.errors import ExportError
@@ -26,7 +28,7 @@ from kvision_export.tflite import faults, flatbuffer, freeze, runtimes, worker
 from kvision_export.tflite.engines import Task
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from kvision_export.formats import Format
     from kvision_export.tflite.calibration import Calibration
@@ -116,6 +118,9 @@ def convert_many(
 
     Returns:
         By format what was made, or why it could not be.
+
+    Raises:
+        ExportError: If the networks can't be handed to the child.
     """
     found: dict[Format, Converted | ExportError] = {}
     tasks: dict[Format, Task] = {}
@@ -131,8 +136,7 @@ def convert_many(
         else:
             found[each] = ExportError(refusal)
     if tasks:
-        with tempfile.TemporaryDirectory(prefix="kvision-convert-") as name:
-            folder = Path(name)
+        with _workshop() as folder:
             freeze.save(subject, folder / worker.MODEL, batch)
             if calibration is not None:
                 arrays = {f"{key}|{name}": each for key, part in calibration.inputs.items() for name, each in part.items()}
@@ -141,6 +145,18 @@ def convert_many(
         for each, task in tasks.items():
             found[each] = _judged(each, task, answers[each.name], calibration)
     return {each: found[each] for each in outs}
+
+
+@contextlib.contextmanager
+def _workshop() -> Iterator[Path]:
+    """A temporary folder for what the child is given and answers; where there is no room for it, that is said, whatever wrote there."""
+    where = os.environ.get("TMPDIR", "/tmp")  # noqa: S108 - where the operating system puts temporary files, for the message alone
+    try:
+        with tempfile.TemporaryDirectory(prefix="kvision-convert-") as where:
+            yield Path(where)
+    except (OSError, tf.errors.ResourceExhaustedError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error.message).rpartition("; ")[2]
+        raise ExportError(faults.no_room(where, reason)) from error
 
 
 def _run(folder: Path, tasks: Sequence[Task], timeout_s: float) -> dict[str, dict[str, Any]]:
@@ -165,7 +181,12 @@ def _child(folder: Path, tasks: Sequence[Task], timeout_s: float) -> dict[str, A
     log = folder / "log.txt"
     with log.open("wb") as output:
         child = subprocess.Popen(
-            [sys.executable, *_MAIN, str(folder)], stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=environment, start_new_session=True
+            [sys.executable, *_MAIN, str(folder), str(os.getpid())],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            env=environment,
+            start_new_session=True,
         )
     try:
         deadline, made = time.monotonic() + timeout_s + _START_S, 0
@@ -180,6 +201,8 @@ def _child(folder: Path, tasks: Sequence[Task], timeout_s: float) -> dict[str, A
         if child.poll() is None:
             os.killpg(child.pid, signal.SIGKILL)
             child.wait()
+    if child.returncode == worker.NO_ROOM:
+        return {"fault": "room", "folder": str(folder)}
     said = [line for line in log.read_text(errors="replace").splitlines() if any(mark in line for mark in _LAST_WORDS)]
     return {"fault": "crash", "code": child.returncode, "log": said[-1].strip() if said else ""}
 

@@ -25,6 +25,19 @@ def message(name: str, answer: Mapping[str, Any]) -> str:
     return f"{name}: {_WORDS[answer['fault']](answer)}"
 
 
+def no_room(folder: str, reason: str) -> str:
+    """That the parent and the child can't hand things to each other.
+
+    Args:
+        folder: Where they do.
+        reason: What the operating system says.
+
+    Returns:
+        What came, what to do.
+    """
+    return f"{folder}: no place for what the converter works with: {reason}; free some space there, or name another folder by TMPDIR"
+
+
 def _crash(answer: Mapping[str, Any]) -> str:
     code = answer["code"]
     if code == -signal.SIGKILL or "bad_alloc" in answer["log"]:
@@ -60,5 +73,6 @@ _WORDS = {
     "refused": lambda answer: str(answer["reason"]),
     "hang": lambda answer: f"the converter was still at work after {answer['timeout_s']:g} s and was ended; allow more time, or leave the format out",
     "disk": lambda answer: f"the file could not be written: {answer['reason']}; free some space, or choose another place with --out",
+    "room": lambda answer: no_room(answer["folder"], "the child's answer could not be written"),
     "converter": _converter,
 }

@@ -1,7 +1,8 @@
-"""The child process that converts: `python -m kvision_export.tflite.worker FOLDER`.
+"""The child process that converts: `python -m kvision_export.tflite.worker FOLDER PARENT`.
 
 `FOLDER` holds `job.json`, `saved_model/` and, for calibrated formats, `calibration.npz`. The files are made one after another; as soon as one is
-made, or is known to be impossible, its answer `<format>.json` appears. So a crash or a hang loses nothing but the format at work.
+made, or is known to be impossible, its answer `<format>.json` appears. So a crash or a hang loses nothing but the format at work. `PARENT` is the
+process that asked; the child ends with it.
 """
 
 from __future__ import annotations
@@ -13,9 +14,13 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from kvision_export import tether
+
 if TYPE_CHECKING:
     from kvision_export.tflite.engines import Engines, Task
 
+NO_ROOM = os.EX_IOERR
+"""Exit code where an answer can't be written into the folder."""
 JOB, MODEL, CALIBRATION = "job.json", "saved_model", "calibration.npz"
 
 
@@ -35,8 +40,11 @@ def main(folder: Path) -> None:
         started = time.monotonic()
         answer = {**_do(task, made), "seconds": time.monotonic() - started}
         path = folder / answer_name(task.format)
-        path.with_suffix(".tmp").write_text(json.dumps(answer))
-        path.with_suffix(".tmp").replace(path)
+        try:
+            path.with_suffix(".tmp").write_text(json.dumps(answer))
+            path.with_suffix(".tmp").replace(path)
+        except OSError:
+            sys.exit(NO_ROOM)
 
 
 def _do(task: Task, maker: Engines) -> dict[str, Any]:
@@ -72,4 +80,5 @@ def _samples(path: Path) -> dict[str, dict[str, Any]]:
 
 
 if __name__ == "__main__":
+    tether.to(int(sys.argv[2]))
     main(Path(sys.argv[1]))

@@ -46,6 +46,9 @@ def test_auto_takes_the_smallest_that_holds_and_is_not_slower() -> None:
     assert finding.auto([aside, FP16, DYNAMIC]) is FP16
     assert finding.auto([aside, DYNAMIC]) is None, "compared with, but not there to be chosen"
     assert finding.auto([found("savedmodel", 10, None)]) is None
+    untimed = found("tflite-int8", 10, None)
+    assert finding.auto([FP32, untimed]) is FP32, "nobody knows whether it is slower"
+    assert finding.auto([dataclasses.replace(FP32, latency=None), untimed]) is untimed
 
 
 def test_what_is_slower_is_said_to_be_so() -> None:

@@ -1,10 +1,9 @@
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import time
-
-import pytest
 
 from kvision_export.errors import ExportError
 from kvision_export.parity import latency
@@ -45,6 +44,7 @@ def test_two_files_in_fresh_processes(files) -> None:
     found = latency.measure({"fp32": files["fp32"], "int8": files["int8-full"]}, threads=(1,), budget_s=0.2)
     assert set(found) == {"fp32", "int8"}
     for each in found.values():
+        assert isinstance(each, latency.Latency)
         timing = each.timings[1]
         assert 0 < timing.p50_ms <= timing.p90_ms
         assert timing.runs >= 5
@@ -57,9 +57,17 @@ def test_the_process_that_measures_loads_no_tensorflow() -> None:
     assert done.stdout.strip() == "[]"
 
 
-def test_a_file_that_can_not_be_run_is_named(tmp_path) -> None:
+def test_a_file_that_can_not_be_run_is_named_and_keeps_no_other_one_from_being_timed(tmp_path, files) -> None:
     path = tmp_path / "broken.tflite"
     path.write_bytes(b"nothing")
-    with pytest.raises(ExportError, match=r"broken\.tflite: can't be timed \(.*is no LiteRT file"):
-        latency.measure({"x": path}, threads=(1,), budget_s=0.1)
+    found = latency.measure({"x": path, "fp32": files["fp32"]}, threads=(1,), budget_s=0.0)
+    assert isinstance(found["x"], ExportError)
+    assert re.match(r"broken\.tflite: can't be timed \(.*is no LiteRT file", str(found["x"]))
+    assert isinstance(found["fp32"], latency.Latency)
     assert latency.measure({}) == {}
+
+
+def test_a_file_that_takes_too_long_is_no_fault_of_the_export(files, monkeypatch) -> None:
+    monkeypatch.setattr(latency, "LIMIT_S", 0.05)
+    found = latency.measure({"fp32": files["fp32"]})
+    assert str(found["fp32"]) == f"{files['fp32'].name}: can't be timed (a few calls took more than 0.05 s)"

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import signal
+import subprocess
 import sys
 import time
 from typing import TYPE_CHECKING
@@ -10,6 +13,7 @@ from typing import TYPE_CHECKING
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from kvision_export.errors import ExportError
 from kvision_export.formats import FORMATS
@@ -185,6 +189,7 @@ def _child(monkeypatch: pytest.MonkeyPatch, script: str) -> None:
             r"refused this network: loc\(a\): error: op b is odd; use",
         ),
         ("raise SystemExit(3)", r"ended with code 3"),
+        ("raise SystemExit(os.EX_IOERR)", r"kvision-convert-.*: no place for what the converter works with: .*; free some space there, or .* TMPDIR"),
     ],
 )
 def test_whatever_ends_the_child_is_one_clear_error(pair: Pair, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, script: str, message: str) -> None:
@@ -237,6 +242,44 @@ def test_outputs_of_one_name_are_refused() -> None:
     net = keras.Model(image, [layer(image), layer(image * 2)])
     with pytest.raises(ExportError, match="outputs twice, twice can't be told apart by name; let it return a dict"):
         freeze.output_names(net)
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        OSError(errno.ENOSPC, "No space left on device"),
+        # As TensorFlow says it.
+        tf.errors.ResourceExhaustedError(None, None, "/tmp/x/saved_model.pb.tmp17; No space left on device"),
+    ],
+    ids=["numpy", "tensorflow"],
+)
+def test_no_room_for_what_the_child_is_given(pair: Pair, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, fault: Exception) -> None:
+    def full(subject: object, folder: Path, batch: object) -> None:
+        raise fault
+
+    monkeypatch.setattr(freeze, "save", full)
+    with pytest.raises(
+        ExportError, match=r"^/.*/kvision-convert-\w+: no place for .*: No space left on device; free some .* TMPDIR$"
+    ):
+        convert.convert(pair.nets, FP32, tmp_path / "x.tflite")
+
+
+def test_no_place_for_temporary_files_at_all(pair: Pair, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def none(**options: object) -> object:
+        raise FileNotFoundError(errno.ENOENT, "No usable temporary directory found in ['/tmp']")
+
+    monkeypatch.setattr(convert.tempfile, "TemporaryDirectory", none)
+    with pytest.raises(
+        ExportError, match=r"No usable temporary directory found in \['/tmp'\]; free some .* TMPDIR$"
+    ):
+        convert.convert(pair.nets, FP32, tmp_path / "x.tflite")
+
+
+def test_a_child_whose_parent_is_gone_does_nothing(tmp_path: Path) -> None:
+    if sys.platform != "linux":
+        pytest.skip("only Linux tells a child of its parent's end")
+    done = subprocess.run([sys.executable, *convert._MAIN, str(tmp_path), str(os.getppid())], capture_output=True, check=False)
+    assert done.returncode == -signal.SIGKILL
 
 
 def test_a_full_disk_is_said_to_be_one(pair: Pair) -> None:
