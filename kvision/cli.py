@@ -19,6 +19,9 @@ from kvision.cli_options import (
     RunPrecision,
     Smoke,
     SplitChoice,
+    SweepMethod,
+    SweepMode,
+    SweepPrune,
     Verbose,
     Weights,
     complete_recipe,
@@ -189,6 +192,61 @@ def plan(
         from kvision.commands import plan as command
 
         command.run(recipe, overrides or [], devices=devices, precision=precision.value, smoke=smoke, json_lines=json_lines)
+
+
+@app.command()
+def sweep(
+    recipe: Recipe,
+    space: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="KEY=SPACE", help="What is searched, such as 'optim.lr=log(1e-4, 1e-1)', and values that are held: train.epochs=3."),
+    ] = None,
+    space_file: Annotated[str | None, typer.Option("--space", help="A YAML file with more of them, one a line: `optim.lr: log(1e-4, 1e-1)`.")] = None,
+    trials: Annotated[int, typer.Option(min=1, help="Trainings in all, those before a resumption included.")] = 20,
+    jobs: Annotated[int, typer.Option(min=1, help="Trainings at a time.")] = 1,
+    study: Annotated[str | None, typer.Option(help="Folder of the sweep; else runs/sweeps/RECIPE. The same command goes on with it.")] = None,
+    method: Annotated[SweepMethod, typer.Option(help="How values are chosen.")] = SweepMethod.tpe,
+    rounds: Annotated[int, typer.Option(min=1, help="Rounds of coarse-to-fine, each a third as wide as the one before.")] = 3,
+    prune: Annotated[SweepPrune, typer.Option(help="How trials without prospects are found and stopped.")] = SweepPrune.median,
+    metric: Annotated[str | None, typer.Option(help="Column of metrics.csv that counts; else the system's own.")] = None,
+    mode: Annotated[SweepMode | None, typer.Option(help="Whether its greatest or smallest value is the best.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the search; that of the trainings is train.seed.")] = 0,
+    storage: Annotated[str | None, typer.Option(help="URL of a database that many machines share; else SQLite in the folder.")] = None,
+    devices: Devices = "auto",
+    precision: PrecisionOption = Precision.fp32,
+    smoke: Smoke = False,
+    json_lines: Json = False,
+    verbose: Verbose = False,
+) -> None:
+    """Search for the values with which a recipe is best.
+
+    Spaces: log(1e-4, 1e-1), uniform(0, 0.5), int(2, 5), logint(8, 256), choice(adamw, sgd).
+
+    Example: kvision sweep recipes/unet.yaml 'optim.lr=log(1e-4, 1e-1)' 'model.width=choice(8, 16, 32)' --trials 20
+    """
+    with errors(verbose):
+        from kvision.commands import sweep as command
+
+        code = command.run(
+            recipe,
+            space or [],
+            space_file=space_file,
+            study=study,
+            metric=metric,
+            mode=mode.value if mode else None,
+            json_lines=json_lines,
+            trials=trials,
+            jobs=jobs,
+            method=method.value,
+            rounds=rounds,
+            prune=prune.value,
+            seed=seed,
+            storage=storage,
+            devices=devices,
+            precision=precision.value,
+            smoke=smoke,
+        )
+    raise typer.Exit(code)
 
 
 @app.command("list")

@@ -32,6 +32,30 @@ class SplitChoice(StrEnum):
     test = "test"
 
 
+class SweepMethod(StrEnum):
+    """How a sweep chooses values."""
+
+    tpe = "tpe"
+    random = "random"
+    grid = "grid"
+    coarse_to_fine = "coarse-to-fine"
+
+
+class SweepPrune(StrEnum):
+    """How a sweep finds trials without prospects."""
+
+    median = "median"
+    hyperband = "hyperband"
+    none = "none"
+
+
+class SweepMode(StrEnum):
+    """Which values of a metric are the best."""
+
+    max = "max"
+    min = "min"
+
+
 def complete_recipe(incomplete: str) -> list[str]:
     """Recipe files here and shipped recipes by name."""
     from kvision.commands import completion
