@@ -24,35 +24,57 @@ BATCH_EPSILON = 1e-5
 def convolution(
     x: keras.KerasTensor,
     filters: int,
-    size: int,
+    size: int | tuple[int, int],
     style: Style,
     *,
     name: str,
     strides: int = 1,
     groups: int = 1,
+    pad_px: int | None = None,
     use_bias: bool = False,
     activate: bool = True,
 ) -> keras.KerasTensor:
-    """Convolution, normalisation and, unless the caller adds something first, activation.
-
-    With strides the picture is padded evenly on both sides, as most papers' code does; `same` would pad below and to the right only.
-    """
+    """Convolution, normalisation and, unless the caller adds something first, activation; padded as `plain_convolution` does it."""
     filters_made = 2 * filters if activate and style.activation == "maxout" else filters
     use_bias = use_bias or style.norm == "none"  # else the normalisation's offset stands in for it
-    x = plain_convolution(x, filters_made, size, style, name=f"{name}_conv", strides=strides, groups=groups, use_bias=use_bias)
+    x = plain_convolution(x, filters_made, size, style, name=f"{name}_conv", strides=strides, groups=groups, pad_px=pad_px, use_bias=use_bias)
     x = normalise(x, style.norm, f"{name}_norm")
     return activation(x, style.activation, f"{name}_act") if activate else x
 
 
 def plain_convolution(
-    x: keras.KerasTensor, filters: int, size: int, style: Style, *, name: str, strides: int = 1, groups: int = 1, use_bias: bool = False
+    x: keras.KerasTensor,
+    filters: int,
+    size: int | tuple[int, int],
+    style: Style,
+    *,
+    name: str,
+    strides: int = 1,
+    groups: int = 1,
+    pad_px: int | None = None,
+    use_bias: bool = False,
 ) -> keras.KerasTensor:
-    """A convolution alone; with strides the picture is padded evenly on both sides."""
-    even = strides > 1 and size > 1
-    if even:
-        x = keras.layers.ZeroPadding2D((size - 1) // 2, name=f"{name}_pad")(x)
-    options: dict[str, Any] = {"strides": strides, "padding": "valid" if even else "same", "use_bias": use_bias, "name": name}
-    return keras.layers.Conv2D(filters, size, groups=groups, kernel_initializer=initializer(style.initializer), **options)(x)
+    """A convolution alone.
+
+    Args:
+        x: `[B, H, W, C]`.
+        filters: Channels of the result.
+        size: Side of the kernel, or its height and width.
+        style: Initial kernels.
+        name: Of the layer.
+        strides: In both directions.
+        groups: Of channels that don't see each other.
+        pad_px: Zeros on every side; none: as many as keep the size at stride 1. With strides too they are added evenly on both sides, as most
+            papers' code does; `same` would pad below and to the right only.
+        use_bias: Whether there is one.
+    """
+    height, width = (size, size) if isinstance(size, int) else size
+    pads = ((height - 1) // 2, (width - 1) // 2) if pad_px is None else (pad_px, pad_px)
+    same = pad_px is None and strides == 1
+    if any(pads) and not same:
+        x = keras.layers.ZeroPadding2D(pads, name=f"{name}_pad")(x)
+    options: dict[str, Any] = {"strides": strides, "padding": "same" if same else "valid", "use_bias": use_bias, "name": name}
+    return keras.layers.Conv2D(filters, (height, width), groups=groups, kernel_initializer=initializer(style.initializer), **options)(x)
 
 
 def depthwise(x: keras.KerasTensor, size: int, style: Style, *, name: str, strides: int = 1, activate: bool = True) -> keras.KerasTensor:
