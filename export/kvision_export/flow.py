@@ -15,7 +15,7 @@ from kvision_export import bundle, description, exported, formats, lite, samples
 from kvision_export.errors import ExportError
 from kvision_export.parity import finding, gates, page, pictures, proof, runner
 from kvision_export.saved_model import publish
-from kvision_export.tflite import c_array, flatbuffer, metadata
+from kvision_export.tflite import c_array, flatbuffer, metadata, runtimes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -78,9 +78,11 @@ def export(subject: Subject, wanted: Sequence[Format], out: Path, options: Optio
         What came of it; files that miss their gate lie under `rejected/`.
 
     Raises:
+        UsageError: If a format can't be had for the runtime, but as a candidate of `--auto`, where that is no fault.
         RunError: If the folder holds something else, can't be written, or another export is writing it.
         ExportError: If the trained system can't be exported at all.
     """
+    runtimes.check(() if options.auto else wanted, options.runtime)
     old = bundle.check(out)
     with bundle.staging(out) as folder:
         tell("evaluating the trained model")

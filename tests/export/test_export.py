@@ -145,6 +145,20 @@ def test_a_second_export_leaves_the_best_for_a_device_first(own: Path, trained_o
     assert [each.format for each in manifest.read(own).files][::3] == ["tflite-int8-full", "savedmodel"]
 
 
+@pytest.mark.parametrize(
+    ("runtime", "wanted", "message"),
+    [
+        ("2.14", "tflite-fp32,tflite-int4", r"^tflite-int4 can't be had for --runtime 2.14: .* or tflite-int8; the others can be had: --to fp32$"),
+        ("2.17", "int4", r"^tflite-int4 can't be had for --runtime 2.17: .*; use --runtime litert2, or tflite-int8$"),
+        ("2.15", "fp32", r"^--runtime 2.15: accepted are 2.14, 2.17, litert2$"),
+    ],
+)
+def test_what_a_runtime_can_not_have_is_refused_at_once(trained_once: Path, tmp_path: Path, runtime: str, wanted: str, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        export.run(trained_once, [wanted], out=tmp_path / "bundle", runtime=runtime)
+    assert not (tmp_path / "bundle").exists()
+
+
 @pytest.mark.usefixtures("quick")
 def test_a_missed_gate_ends_with_an_exit_code_and_the_file_among_the_rejected(
     trained_once: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]

@@ -155,7 +155,7 @@ def _workshop() -> Iterator[Path]:
         with tempfile.TemporaryDirectory(prefix="kvision-convert-") as where:
             yield Path(where)
     except (OSError, tf.errors.ResourceExhaustedError) as error:
-        reason = error.strerror if isinstance(error, OSError) else str(error.message).rpartition("; ")[2]
+        reason = error.strerror or str(error) if isinstance(error, OSError) else str(error.message).rpartition("; ")[2]
         raise ExportError(faults.no_room(where, reason)) from error
 
 

@@ -19,12 +19,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from kvision.core import quiet, words
+from kvision.core.errors import UsageError
 from kvision_export.errors import ExportError
 from kvision_export.parity import runner
 from kvision_export.tflite import op_versions, probe
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Mapping, Sequence
 
     from kvision_export.formats import Format
     from kvision_export.tflite.flatbuffer import FileFacts
@@ -53,10 +54,28 @@ def refusal(form: Format, runtime: str) -> str | None:
         What came, what is accepted, what to do.
     """
     if runtime not in RUNTIMES:
-        return f"--runtime {runtime}: accepted are {', '.join(RUNTIMES)}"
+        return _unknown(runtime)
     if form.weights == "int4" and runtime != "litert2":
         return f"{form.name} can't be had for --runtime {runtime}: there its 4-bit ops compute NaN or crash; use --runtime litert2, or tflite-int8"
     return None
+
+
+def check(wanted: Sequence[Format], runtime: str) -> None:
+    """Refuses what can't be had for a runtime before anything is made.
+
+    Args:
+        wanted: The formats that were asked for.
+        runtime: As asked for.
+
+    Raises:
+        UsageError: If the runtime is unknown, or a format can't be had for it; says which can.
+    """
+    if runtime not in RUNTIMES:
+        raise UsageError(_unknown(runtime))
+    refused = {each: why for each in wanted if (why := refusal(each, runtime)) is not None}
+    if refused:
+        others = ",".join(each.short for each in wanted if each not in refused)
+        raise UsageError("; ".join([*refused.values(), *([f"the others can be had: --to {others}"] if others else [])]))
 
 
 def problem(facts: FileFacts, form: Format, runtime: str, *, allow_flex: bool, keep_float: Collection[str] = ()) -> str | None:
@@ -112,6 +131,10 @@ def remarks(facts: FileFacts, form: Format) -> list[str]:
     if form.weights in ("int8", "int4") and left > _NOTED * total:
         found.append(f"{left / total:.0%} of the weights' bytes stay float32, for the converter has no smaller form of these layers")
     return found
+
+
+def _unknown(runtime: str) -> str:
+    return f"--runtime {runtime}: accepted are {', '.join(RUNTIMES)}"
 
 
 def _runs(facts: FileFacts) -> list[str]:

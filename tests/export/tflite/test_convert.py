@@ -258,9 +258,7 @@ def test_no_room_for_what_the_child_is_given(pair: Pair, monkeypatch: pytest.Mon
         raise fault
 
     monkeypatch.setattr(freeze, "save", full)
-    with pytest.raises(
-        ExportError, match=r"^/.*/kvision-convert-\w+: no place for .*: No space left on device; free some .* TMPDIR$"
-    ):
+    with pytest.raises(ExportError, match=r"^/.*/kvision-convert-\w+: no place for .*: No space left on device; free some .* TMPDIR$"):
         convert.convert(pair.nets, FP32, tmp_path / "x.tflite")
 
 
@@ -269,9 +267,7 @@ def test_no_place_for_temporary_files_at_all(pair: Pair, monkeypatch: pytest.Mon
         raise FileNotFoundError(errno.ENOENT, "No usable temporary directory found in ['/tmp']")
 
     monkeypatch.setattr(convert.tempfile, "TemporaryDirectory", none)
-    with pytest.raises(
-        ExportError, match=r"No usable temporary directory found in \['/tmp'\]; free some .* TMPDIR$"
-    ):
+    with pytest.raises(ExportError, match=r"No usable temporary directory found in \['/tmp'\]; free some .* TMPDIR$"):
         convert.convert(pair.nets, FP32, tmp_path / "x.tflite")
 
 
