@@ -9,7 +9,7 @@ import jinja2
 
 import kvision
 from kvision.core import words
-from kvision.report import folder, page
+from kvision.report import folder, gallery, page
 
 _MOST_WEAK = 3
 
@@ -40,6 +40,8 @@ def render(run: folder.RunFolder) -> str:
         headline=run.headline,
         metrics=sorted((run.evaluation.get("metrics") or {}).items()),
         per_class=page.per_class(columns, run.class_names),
+        galleries=gallery.galleries(run),
+        suspects=gallery.suspects(run),
         source=data.get("source", "unknown"),
         data=[(path, value) for path, value in folder.leaves(run.data) if isinstance(value, int | float | str) and len(str(value)) < 200][:30],
         weakest_metric=metric,

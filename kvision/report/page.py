@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import math
 import shlex
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jinja2
 import markupsafe
 import numpy as np
 
 from kvision.core import words
-from kvision.report import confusion, curves, embed, folder
+from kvision.report import confusion, curves, folder, gallery, reliability, thresholds
 
-_PICTURE_BYTES = 2_600_000  # before base64; with figures and tables the page stays under 5 MB
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
 _MOST_LEAVES = 80
 _MOST_LETTERS = 300
 
@@ -26,15 +27,6 @@ class Cell:
 
     text: str
     share: float | None = None
-
-
-@dataclass(frozen=True)
-class Picture:
-    """A prediction to look at."""
-
-    name: str
-    source: str
-    score: str
 
 
 def environment() -> jinja2.Environment:
@@ -64,9 +56,14 @@ def render(run: folder.RunFolder) -> str:
             headline=run.headline,
             facts=_facts(run),
             curves=[markupsafe.Markup(svg) for svg in curves.svgs(run.rows)],  # noqa: S704 - drawn by us; matplotlib escapes what it writes
-            confusion=_confusion(tables.get("confusion"), run.class_names),
+            galleries=gallery.galleries(run),
+            suspects=gallery.suspects(run),
             per_class=per_class(tables.get("per_class") or {}, run.class_names),
-            pictures=_pictures(run),
+            confusion=_confusion(tables.get("confusion"), run.class_names),
+            top_k=list(enumerate(tables.get("top_k") or (), start=1)),
+            thresholds=_thresholds(tables, run.class_names),
+            reliability=_reliability(tables.get("reliability")),
+            ece=(run.evaluation.get("metrics") or {}).get("ece"),
             recipe=[_option(run.origins.get(path) or {}, path, value) for path, value in run.leaves()],
             data=_leaves({key: value for key, value in run.data.items() if key not in ("class_names", "palette")}),
             environment=_leaves(run.environment),
@@ -138,14 +135,18 @@ def _confusion(matrix: Any, names: Sequence[str]) -> markupsafe.Markup | None:
     return markupsafe.Markup(confusion.svg(np.asarray(matrix), names))  # noqa: S704 - drawn by us; matplotlib escapes the class names
 
 
-def _pictures(run: folder.RunFolder) -> dict[str, list[Picture]]:
-    examples = [example for example in run.evaluation.get("examples") or () if isinstance(example, Mapping)]
-    found: dict[str, list[Picture]] = {"worst": [], "random": []}
-    for example in examples:
-        source = embed.data_uri(run.path / str(example.get("picture", "")), _PICTURE_BYTES // len(examples))
-        if source:
-            found.setdefault(str(example.get("kind")), []).append(Picture(str(example.get("name")), source, words.number(example.get("score"))))
-    return found
+def _reliability(table: Any) -> markupsafe.Markup | None:
+    return markupsafe.Markup(reliability.svg(table)) if table else None  # noqa: S704 - drawn by us
+
+
+def _thresholds(tables: Mapping[str, Any], names: Sequence[str]) -> list[markupsafe.Markup]:
+    found, columns = tables.get("curves"), tables.get("per_class") or {}
+    if not found or len(found["recall"]) != len(names):
+        return []
+    return [
+        markupsafe.Markup(thresholds.svg(kind, found, columns, names))  # noqa: S704 - drawn by us; matplotlib escapes the class names
+        for kind in thresholds.KINDS
+    ]
 
 
 def _option(origin: Mapping[str, Any], path: str, value: Any) -> tuple[str, str, str, str]:
