@@ -37,7 +37,8 @@ def head(path: Path, name: str, max_pixels: int) -> tuple[Header | None, list[Fa
     try:
         header = read_header(path)
     except HeaderError as error:
-        return None, [Fault(error.kind, (name,), str(error))]
+        missing = error.kind == "unreadable" and not path.exists()
+        return None, [Fault("missing-file" if missing else error.kind, (name,), "there is no such file" if missing else str(error))]
     if header.pixels > max_pixels:
         return None, [Fault("bomb", (name,), f"{header.width}x{header.height} px are more than data.max_pixels={max_pixels}")]
     told = SUFFIXES.get(path.suffix.lower()) == header.type
