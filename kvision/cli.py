@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from kvision import cli_export
+from kvision import cli_check, cli_export
 from kvision.cli_errors import State, computing, errors, validate
 from kvision.cli_options import (
     AnySource,
@@ -46,6 +46,7 @@ recipe_app = typer.Typer(
 app.add_typer(runs_app, name="runs")
 app.add_typer(data_app, name="data")
 app.add_typer(recipe_app, name="recipe")
+cli_check.register(app)
 cli_export.register(app)
 
 
@@ -109,7 +110,10 @@ def train(
 def evaluate(
     source: AnySource,
     overrides: Overrides = None,
-    data: Annotated[str | None, typer.Option(help="A folder with images/ and masks/, or a recipe, to evaluate on; else the run's own data.")] = None,
+    data: Annotated[
+        str | None,
+        typer.Option(help="A labelled folder (images/ and masks/, or one folder a class), or a recipe, to evaluate on; else the run's own data."),
+    ] = None,
     split: Annotated[SplitChoice, typer.Option(help="Which part of the data.")] = SplitChoice.val,
     weights: Annotated[Weights, typer.Option(help="Which of the run's weights.")] = Weights.best,
     out: Annotated[str | None, typer.Option(help="Folder for tables and pictures; else a new one in eval/ in the run.")] = None,
@@ -142,7 +146,7 @@ def evaluate(
 def predict(
     source: AnySource,
     inputs: Annotated[list[str], typer.Argument(metavar="IMAGE", help="Image files, folders or globs.")],
-    out: Annotated[str | None, typer.Option(help="Folder for masks, overlays and predictions.json; else predictions/ in the run.")] = None,
+    out: Annotated[str | None, typer.Option(help="Folder for pictures and predictions.json; else predictions/ in the run.")] = None,
     weights: Annotated[Weights, typer.Option(help="Which of the run's weights.")] = Weights.best,
     tile: Annotated[int | None, typer.Option(min=1, help="Pixels of a tile, with data.fit=crop; else 512, for large images only.")] = None,
     overlap: Annotated[int | None, typer.Option(min=0, help="Pixels by which tiles overlap and are blended; else a quarter of the tile.")] = None,

@@ -1,4 +1,4 @@
-"""`kvision predict`: masks, overlays and a JSON file for pictures of any kind and size."""
+"""`kvision predict`: what a model says of pictures of any kind and size, as pictures and as a JSON file."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from PIL import Image
-
 from kvision.commands import pictures, trained
 from kvision.core import progress
 from kvision.core.disk import writing
-from kvision.core.errors import DataError
-from kvision.data import decode, palette
+from kvision.core.errors import DataError, UsageError
+from kvision.data import decode
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
-    from kvision.data.source import DataInfo
+    import numpy as np
+
+    from kvision.engine.session import Session
+    from kvision.engine.system import Prediction
 
 PREDICTIONS = "predictions.json"
 
@@ -35,14 +35,14 @@ def run(
     precision: str | None = None,
     json_lines: bool = False,
 ) -> None:
-    """Predicts pictures: for each an indexed PNG mask of its own size and an overlay; for all of them predictions.json.
+    """Predicts pictures: for each what `System.prediction` keeps, such as a mask and an overlay; for all of them predictions.json.
 
     Args:
         source: A run folder, a checkpoint in it, its `model.keras`, or a bundle, a SavedModel or a `.tflite` file exported from it.
         inputs: Files, folders (searched through) and globs.
         out: Where to write, a new or an empty folder; none: `predictions/<n>` in the run folder.
         weights: `best`, `last` or `ema`.
-        tile: Side of a tile, for runs with `data.fit=crop`; none: 512 px, for large pictures only.
+        tile: Side of a tile, for masks of runs with `data.fit=crop`; none: 512 px, for large pictures only.
         overlap: Overlap of neighbouring tiles; none: a quarter of the tile.
         devices: As `--devices`.
         precision: `fp32`, `bf16` or `fp16`; none: as the run was trained.
@@ -58,48 +58,53 @@ def run(
         raise found.exported.missing("use kvision-edge, which needs the bundle alone")
     files = pictures.collect(inputs)
     folder = pictures.fresh(out, found.home / "predictions")
-    from kvision.engine.dense import Dense  # brings TensorFlow: after the quick mistakes
-
     session = trained.open_session(found, narrow=trained.recorded(found.run), devices=devices, precision=precision)
-    info = session.pipeline.info
-    if found.exported is not None and session.pipeline.preprocess.fit == "crop":
-        tile = tile or session.pipeline.preprocess.size_px  # the only size that an exported file takes
-    dense = Dense(session, tile_px=tile, overlap_px=overlap)
+    predictor = _predictor(session, tile, overlap, exported=found.exported is not None)
     entries: list[dict[str, Any]] = []
     with writing(folder, "the predictions", "--out"), progress.Count("predicting", len(files)) as count:
         folder.mkdir(parents=True, exist_ok=True)
         for file, name in zip(files, pictures.stems(files), strict=True):
             try:
                 image = decode.rgb(file)
-                entries.append({"file": str(file), **write_one(image, dense.classes(image), folder, name, info)})
+                entries.append({"file": str(file), **write_one(session.system.prediction(image, predictor(image)), folder, name)})
             except DataError as error:
                 entries.append({"file": str(file), "error": str(error)})
             if json_lines:
                 print(json.dumps(entries[-1]), flush=True)
             count.at(len(entries))
-        facts = {"run": str(found.run), "weights": str(found.origin), "kind": found.kind, "class_names": info.class_names, "images": entries}
+        names = session.pipeline.info.class_names
+        facts = {"run": str(found.run), "weights": str(found.origin), "kind": found.kind, "class_names": names, "images": entries}
         (folder / PREDICTIONS).write_text(json.dumps(facts, indent=1), encoding="utf-8")
     pictures.tell(entries, folder / PREDICTIONS, ("predicted", "could not be read"), quiet=json_lines)
 
 
-def write_one(image: np.ndarray, classes: np.ndarray, folder: Path, name: str, info: DataInfo) -> dict[str, Any]:
-    """Writes mask and overlay of one picture.
+def write_one(found: Prediction, folder: Path, name: str) -> dict[str, Any]:
+    """Writes the pictures of one prediction.
 
     Args:
-        image: uint8 `[H, W, 3]`.
-        classes: uint8 `[H, W]`.
+        found: What is kept.
         folder: Where to.
         name: Their files' stem.
-        info: Names and colours of the classes.
 
     Returns:
-        What predictions.json says of the picture: `mask`, `overlay`, `width`, `height`, `classes` {name: share of the pixels}.
+        What predictions.json says of the picture: the file of each kind of picture, and the facts.
     """
-    height, width = classes.shape
-    mask = Image.frombytes("P", (width, height), np.ascontiguousarray(classes).tobytes())
-    mask.putpalette([value for colour in info.palette for value in colour])
-    mask.save(folder / f"{name}.mask.png", optimize=True)
-    Image.fromarray(palette.overlay(image, classes, info.palette)).save(folder / f"{name}.overlay.png")
-    counts = np.bincount(classes.ravel(), minlength=info.num_classes)
-    shares = {class_name: round(float(count / classes.size), 6) for class_name, count in zip(info.class_names, counts, strict=False) if count}
-    return {"mask": f"{name}.mask.png", "overlay": f"{name}.overlay.png", "width": width, "height": height, "classes": shares}
+    files = {kind: f"{name}.{kind}.png" for kind in found.pictures}
+    for kind, picture in found.pictures.items():
+        picture.save(folder / files[kind], optimize=picture.mode == "P")
+    return {**files, **found.facts}
+
+
+def _predictor(session: Session, tile: int | None, overlap: int | None, *, exported: bool) -> Callable[[np.ndarray], dict[str, np.ndarray]]:
+    """What says of a picture uint8 `[H, W, 3]` what `System.prediction` needs."""
+    from kvision.engine.dense import Dense
+    from kvision.engine.single import Single
+
+    if not session.system.dense:
+        if tile or overlap:
+            raise UsageError(f"--tile and --overlap are for masks; {session.recipe.system} answers for whole pictures: leave the options out")
+        return Single(session)
+    preprocess = session.pipeline.preprocess
+    if exported and preprocess.fit == "crop":
+        tile = tile or preprocess.size_px  # the only size that an exported file takes
+    return Dense(session, tile_px=tile, overlap_px=overlap)

@@ -54,6 +54,10 @@ class Dense:
         side = tile_px if tile_px is not None else padded(TILE_PX, self._stride_px)
         self._tiling = Tiling(side, side // 4 if overlap_px is None else overlap_px, self._stride_px)
 
+    def __call__(self, image: np.ndarray) -> dict[str, np.ndarray]:
+        """The most probable class of each pixel as `classes` uint8 `[H, W]`, of an image uint8 `[H, W, 3]` of any size."""
+        return {"classes": self.classes(image)}
+
     def classes(self, image: np.ndarray) -> np.ndarray:
         """The most probable class of each pixel.
 

@@ -36,6 +36,19 @@ class Monitor:
     mode: Mode
 
 
+@dataclass(frozen=True)
+class Prediction:
+    """What `kvision predict` keeps of one picture.
+
+    Attributes:
+        facts: Plain JSON for predictions.json.
+        pictures: Pictures to be written, by kind.
+    """
+
+    facts: Mapping[str, Any]
+    pictures: Mapping[str, Image.Image]
+
+
 def is_better(value: float, best: float, mode: Mode) -> bool:
     """Whether a metric beats the best so far; anything beats NaN, and NaN beats nothing."""
     if math.isnan(value):
@@ -176,6 +189,15 @@ class System(abc.ABC):
             whose name ends in `_bytes`.
         """
         return dict(output)
+
+    def prediction(self, image: np.ndarray, output: Mapping[str, np.ndarray]) -> Prediction:
+        """What is kept of a picture of any size.
+
+        Args:
+            image: uint8 `[H, W, 3]`.
+            output: What `predict_step` says of it; of a dense system, `classes` uint8 `[H, W]`.
+        """
+        return Prediction({name: value.tolist() for name, value in output.items()}, {"answer": self.picture(image, output, None)})
 
     @abc.abstractmethod
     def picture(self, image: np.ndarray, output: Mapping[str, np.ndarray], truth: Mapping[str, np.ndarray] | None) -> Image.Image:

@@ -14,7 +14,7 @@ from pydantic import Field
 
 from kvision.core.errors import UsageError
 from kvision.core.schema import NonNegative, Positive, Recipe, Section
-from kvision.engine.system import Batch, Monitor, System
+from kvision.engine.system import Batch, Monitor, Prediction, System
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -198,33 +198,40 @@ class Classifier(System):
         return {"class_names": tf.gather(tf.constant(self.info.class_names), classes), "class_scores": scores}
 
     def eval_step(self, batch: Batch) -> tuple[dict[str, tf.Tensor], dict[str, tf.Tensor]]:
-        """Sums: `loss`, `weight` and the counts of the metrics; and what the network says of each example, as `classification.scores` names it."""
+        """Sums: `loss`, `weight` and the counts of the metrics; and what the network says of each example, such as `worst` `[B]`."""
         import tensorflow as tf
 
-        from kvision.metrics import calibration, classification
+        from kvision.metrics import calibration, classification, ranking
 
-        logits, label, weight = self.net(batch["image"], training=False), batch["label"], batch["weight"]
+        logits, weight = self.net(batch["image"], training=False), batch["weight"]
         sums = {"loss": tf.reduce_sum(weight * self.losses(logits, batch)), "weight": tf.reduce_sum(weight)}
+        if self.several:
+            return sums | ranking.count(logits, batch["targets"], weight), ranking.scores(logits, batch["targets"])
+        label = batch["label"]
         sums |= classification.count(logits, label, weight) | calibration.count(logits, label, weight)
         return sums, classification.scores(logits, label)
 
     def examples(self, scores: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """`worst`, `least_sure`, some of each class, and those whose label may be wrong."""
+        """`worst` and `least_sure`; where pictures have one class, also some of each class and those whose label may be wrong."""
         from kvision.metrics import selection
 
-        return selection.of_labels(scores)
+        return super().examples(scores) if self.several else selection.of_labels(scores)
 
     def metrics(self, sums: Mapping[str, np.ndarray]) -> dict[str, float]:
-        """`loss`, mean over the examples and without `l1` and `l2`; `top1`, `top5`, `balanced_accuracy`, `f1_macro`; `ece`."""
-        from kvision.metrics import calibration, classification
+        """`loss`, mean over the examples and without `l1` and `l2`, and those of `metrics.classification` and `ece`, or of `metrics.ranking`."""
+        from kvision.metrics import calibration, classification, ranking
 
-        loss = float(sums["loss"]) / float(sums["weight"])
-        return {"loss": loss, **classification.metrics(sums), "ece": calibration.ece(sums)}
+        found = {"loss": float(sums["loss"]) / float(sums["weight"])}
+        if self.several:
+            return found | ranking.metrics(sums)
+        return {**found, **classification.metrics(sums), "ece": calibration.ece(sums)}
 
     def tables(self, sums: Mapping[str, np.ndarray]) -> dict[str, Any]:
-        """`confusion` `[K, K]`, rows true; `per_class` values; `top_k` `[R]`; `reliability` by bins of confidence."""
-        from kvision.metrics import calibration, classification
+        """`per_class` values; of pictures with one class `confusion` `[K, K]`, rows true, `top_k` `[R]` and `reliability`; else `curves`."""
+        from kvision.metrics import calibration, classification, ranking
 
+        if self.several:
+            return {"per_class": ranking.per_class(sums), "curves": ranking.curves(sums)}
         return {
             "confusion": sums["confusion"],
             "per_class": classification.per_class(sums),
@@ -232,8 +239,22 @@ class Classifier(System):
             "reliability": calibration.reliability(sums),
         }
 
+    def prediction(self, image: np.ndarray, output: Mapping[str, np.ndarray]) -> Prediction:
+        """The `classes`, `{name: probability}` of the most probable ones, best first; and a picture of them, `answer`."""
+        import numpy as np
+
+        probabilities, names = output["probabilities"], self.info.class_names
+        best = np.argsort(-probabilities, kind="stable")[:_SHOWN].tolist()
+        facts = {"classes": {names[number]: round(float(probabilities[number]), 6) for number in best}}
+        return Prediction(facts, {"answer": self.picture(image, output, None)})
+
     def picture(self, image: np.ndarray, output: Mapping[str, np.ndarray], truth: Mapping[str, np.ndarray] | None) -> Image.Image:
         """The image beside its most probable classes, and the truth if known."""
-        from PIL import Image
+        import numpy as np
 
-        return Image.fromarray(image)
+        from kvision.systems.classification import _picture
+
+        true = None
+        if truth is not None:
+            true = np.flatnonzero(truth["targets"]).tolist() if self.several else [int(truth["label"])]
+        return _picture.beside(image, output["probabilities"], true, self.info.class_names, several=self.several)

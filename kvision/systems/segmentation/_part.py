@@ -12,7 +12,7 @@ from pydantic import Field
 
 from kvision.core.errors import UsageError
 from kvision.core.schema import NonNegative, Positive, Recipe, Section
-from kvision.engine.system import Batch, Monitor, System
+from kvision.engine.system import Batch, Monitor, Prediction, System
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -202,6 +202,21 @@ class Segmenter(System):
         counts = tf.math.bincount(tf.cast(tf.reshape(classes, [-1]), tf.int32), minlength=len(names), maxlength=len(names), dtype=tf.float32)
         shares = tf.ensure_shape(counts / tf.cast(tf.size(classes), tf.float32), [len(names)])
         return {"mask_bytes": tf.io.encode_png(classes[..., None]), "class_names": tf.constant(names), "class_shares": shares}
+
+    def prediction(self, image: np.ndarray, output: Mapping[str, np.ndarray]) -> Prediction:
+        """`width`, `height` and the `classes`' shares of the pixels; an indexed PNG `mask` and an `overlay`."""
+        import numpy as np
+        from PIL import Image
+
+        from kvision.data import palette
+        from kvision.systems.segmentation import _picture
+
+        classes, info = output["classes"], self.info
+        height, width = classes.shape
+        counts = np.bincount(classes.ravel(), minlength=info.num_classes)
+        shares = {name: round(float(count / classes.size), 6) for name, count in zip(info.class_names, counts, strict=False) if count}
+        shown = {"mask": _picture.indexed(classes, info.palette), "overlay": Image.fromarray(palette.overlay(image, classes, info.palette))}
+        return Prediction({"width": width, "height": height, "classes": shares}, shown)
 
     def picture(self, image: np.ndarray, output: Mapping[str, np.ndarray], truth: Mapping[str, np.ndarray] | None) -> Image.Image:
         """The image, the truth if known, and the prediction side by side above a legend of the classes shown."""

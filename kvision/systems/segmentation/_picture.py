@@ -12,6 +12,8 @@ from kvision.core.labels import IGNORE_LABEL
 from kvision.data.palette import IGNORED, overlay
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from kvision.data.source import DataInfo
 
 GAP_PX, LINE_PX, SWATCH_PX = 4, 16, 12
@@ -56,6 +58,14 @@ def side_by_side(image: np.ndarray, truth: np.ndarray | None, predicted: np.ndar
         draw.rectangle((left, top, left + SWATCH_PX - 1, top + SWATCH_PX - 1), colour, INK)
         draw.text((left + SWATCH_PX + 3, top - 1), name, INK, font)
     return canvas
+
+
+def indexed(classes: np.ndarray, palette: Sequence[tuple[int, int, int]]) -> Image.Image:
+    """Classes uint8 `[H, W]` as a picture whose values are the classes and whose palette shows their colours."""
+    height, width = classes.shape
+    mask = Image.frombytes("P", (width, height), np.ascontiguousarray(classes).tobytes())
+    mask.putpalette([value for colour in palette for value in colour])
+    return mask
 
 
 def _enlarge(pixels: np.ndarray, factor: int) -> np.ndarray:

@@ -8,7 +8,7 @@ from PIL import Image
 
 from kvision.commands import predict
 from kvision.core.errors import DataError, RunError, UsageError
-from kvision.data.source import DataInfo
+from kvision.engine.system import Prediction
 
 
 @pytest.mark.parametrize("which", ["run", "crop_run"])
@@ -57,10 +57,8 @@ def test_tile_is_checked_against_the_network(crop_run, photos, tmp_path):
     assert not (tmp_path / "other").exists()
 
 
-def test_one_picture_by_hand(tmp_path):
-    info = DataInfo(("ground", "disc"), ((0, 0, 0), (200, 100, 0)), frozenset())
-    image = np.full((1, 4, 3), 100, np.uint8)
-    entry = predict.write_one(image, np.array([[0, 0, 0, 1]], np.uint8), tmp_path, "x", info)
-    assert entry == {"mask": "x.mask.png", "overlay": "x.overlay.png", "width": 4, "height": 1, "classes": {"ground": 0.75, "disc": 0.25}}
+def test_pictures_and_facts_by_hand(tmp_path):
+    found = Prediction({"width": 4}, {"mask": Image.new("P", (4, 1)), "overlay": Image.new("RGB", (4, 1), (1, 2, 3))})
+    assert predict.write_one(found, tmp_path, "x") == {"mask": "x.mask.png", "overlay": "x.overlay.png", "width": 4}
     with Image.open(tmp_path / "x.overlay.png") as overlay:
-        assert np.asarray(overlay)[0].tolist() == [[100] * 3] * 3 + [[155, 100, 45]]  # 0.45 * image + 0.55 * colour
+        assert np.asarray(overlay)[0].tolist() == [[1, 2, 3]] * 4

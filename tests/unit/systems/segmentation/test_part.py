@@ -147,6 +147,14 @@ def test_a_picture_has_a_panel_for_each_side_and_a_legend(known: bool) -> None:
     assert red[-_picture.LINE_PX :].any() == known  # the disc's swatch
 
 
+def test_a_prediction_is_an_indexed_mask_an_overlay_and_shares() -> None:
+    found = examples.unet().prediction(np.full((1, 4, 3), 100, np.uint8), {"classes": np.array([[0, 0, 0, 1]], np.uint8)})
+    assert found.facts == {"width": 4, "height": 1, "classes": {"ground": 0.75, "disc": 0.25}}
+    assert np.asarray(found.pictures["mask"]).tolist() == [[0, 0, 0, 1]]
+    assert found.pictures["mask"].getpalette()[:6] == [0, 0, 0, 255, 0, 0]
+    assert np.asarray(found.pictures["overlay"])[0].tolist() == [[100] * 3] * 3 + [[185, 45, 45]]  # 0.45 * image + 0.55 * colour
+
+
 def test_a_picture_shows_no_prediction_where_nothing_is_counted() -> None:
     info = examples.unet().info
     image, predicted, truth = np.zeros((20, 130, 3), np.uint8), np.ones((20, 130), np.uint8), np.zeros((20, 130), np.uint8)
