@@ -26,17 +26,17 @@ def count(logits: tf.Tensor, label: tf.Tensor, weight: tf.Tensor) -> dict[str, t
     Of equal logits the lower class number goes first, so that a network that says the same of all classes earns nothing by it.
 
     Args:
-        logits: `[B, K]`.
+        logits: `[B, K]`, K at least 2.
         label: True class numbers int32 `[B]`.
         weight: `[B]`; examples of weight 0 are not counted.
 
     Returns:
         `confusion` int64 `[K, K]`, rows the truth, columns the prediction; `places` int64 `[R]`, examples whose true class is at place 1 .. R of
-        the ranking, R = min(K, `MOST_PLACES`).
+        the ranking, R = min(K - 1, `MOST_PLACES`).
     """
     num_classes = logits.shape[-1]
     cells = num_classes**2
-    ranking = tf.math.top_k(logits, k=min(num_classes, MOST_PLACES)).indices
+    ranking = tf.math.top_k(logits, k=min(num_classes - 1, MOST_PLACES)).indices
     cell = tf.where(weight > 0, label * num_classes + ranking[:, 0], cells)
     # Without weights `bincount` counts in integers, exactly and in any order.
     counts = tf.math.bincount(cell, minlength=cells + 1, maxlength=cells + 1, dtype=tf.int32)[:-1]

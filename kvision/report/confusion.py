@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _MOST_NUMBERS = 16  # with more classes the cells are too small for a number
+_MOST_CLASSES, _WEAKEST = 100, 50  # of more classes, only those that are found least
 _BLUE = (59, 130, 246)
 
 
@@ -39,9 +40,13 @@ def draw(matrix: np.ndarray, names: Sequence[str]) -> Figure:
         names: K class names.
 
     Returns:
-        A figure whose size grows with K, so that names stay readable from 2 to 100 classes.
+        A figure whose size grows with K, so that names stay readable up to 100 classes; of more, the 50 that are found least are drawn.
     """
-    share = shares(matrix)
+    share, selected = shares(matrix), ""
+    if len(names) > _MOST_CLASSES:
+        kept = np.sort(np.argsort(np.diag(share), kind="stable")[:_WEAKEST])
+        selected = f"\n(of {len(names)} classes, the {_WEAKEST} that are found least)"
+        share, names = share[np.ix_(kept, kept)], [names[k] for k in kept]
     K = len(share)
     labels = [name if len(name) <= 18 else f"{name[:17]}…" for name in names]
     side = max(4.6, 0.42 * K if K <= _MOST_NUMBERS else 2.0 + 0.15 * K)
@@ -55,7 +60,7 @@ def draw(matrix: np.ndarray, names: Sequence[str]) -> Figure:
         size = 9 if K <= _MOST_NUMBERS else 7
         axes.set_xticks(range(K), labels, rotation=90, fontsize=size)
         axes.set_yticks(range(K), labels, fontsize=size)
-        axes.set_xlabel("predicted")
+        axes.set_xlabel(f"predicted{selected}")
         axes.set_ylabel("true")
         axes.grid(visible=False)
         axes.tick_params(length=0)
