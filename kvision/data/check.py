@@ -11,9 +11,10 @@ import numpy as np
 import tensorflow as tf
 
 from kvision.core.labels import IGNORE_LABEL
-from kvision.data import files, folder
+from kvision.data import check_labels, files, folder
 from kvision.data.files import FAULTS, Fault
 from kvision.data.folder import Examined
+from kvision.data.labelled import LabelledSource
 from kvision.data.masks import OUTSIDE
 from kvision.data.sources.image_masks import ImageMasks
 
@@ -57,11 +58,14 @@ def check(source: Source, *, told: Told | None = None) -> list[Finding]:
     Raises:
         DataError: If there is nothing to look at: a missing or empty folder, a wrong list of names.
     """
+    told = told or (lambda done, total: None)
+    if isinstance(source, LabelledSource):
+        return findings(check_labels.check(source, told))
     faults: list[Fault] = []
     splits: dict[SplitName, list[Examined]] = {name: [] for name in _SPLITS}
     if isinstance(source, ImageMasks):
         faults += source.inventory.faults
-    for split, one in _examined(source, told or (lambda done, total: None)):
+    for split, one in _examined(source, told):
         splits[split].append(one)
         faults += one.faults
     everything = [one for name in _SPLITS for one in splits[name]]

@@ -73,17 +73,23 @@ class EncodedSplit(abc.ABC):
 
 
 class FileSplit(EncodedSplit):
-    """Pictures in a file each."""
+    """Pictures in a file each.
+
+    Attributes:
+        files: The files.
+        turns: EXIF orientation of each, int32 `[N]`.
+    """
 
     def __init__(self, files: Sequence[Path], names: Sequence[str], labels: np.ndarray, orientations: np.ndarray) -> None:
+        """Keeps what is known of all N pictures; none is read."""
         super().__init__(names, labels, orientations)
         self.files = files
-        self._orientations = orientations
+        self.turns = orientations
 
     def take(self, chosen: np.ndarray) -> FileSplit:
         """The examples of these numbers."""
         files, names = [self.files[k] for k in chosen], [self.names[k] for k in chosen]
-        return FileSplit(files, names, self.labels[chosen], self._orientations[chosen])
+        return FileSplit(files, names, self.labels[chosen], self.turns[chosen])
 
     def bytes(self, index: tf.Tensor) -> tf.Tensor:
         """The bytes of the file of this number."""

@@ -115,14 +115,14 @@ def examine(source: ImageMasks, entries: Iterable[Entry], *, images: bool = Fals
         found = Examined(entry.pair.name, entry.pair.mask_name)
         _look_at_mask(source, entry, found, accepted)
         if images:
-            image = _decoded(encoded.stored, entry.pair.image, entry.image.type, entry.pair.name, found)
+            image = decoded(encoded.stored, entry.pair.image, entry.image.type, entry.pair.name, found)
             found.digest = None if image is None else digest(image)
         return found
 
     yield from files.in_threads(look, entries)
 
 
-def _decoded(decode: Any, path: Path, kind: FileType, name: str, found: Examined) -> np.ndarray | None:
+def decoded(decode: Any, path: Path, kind: FileType, name: str, found: Examined) -> np.ndarray | None:
     """The decoded file, or none and a fault."""
     try:
         data = path.read_bytes()
@@ -140,7 +140,7 @@ def _decoded(decode: Any, path: Path, kind: FileType, name: str, found: Examined
 def _look_at_mask(source: ImageMasks, entry: Entry, found: Examined, accepted: str) -> None:
     codec, name = source.codec, entry.pair.mask_name
     if entry.mask.colour in {2, 6} and not codec.in_colour:
-        colours = _decoded(lambda data: tf.io.decode_png(data, channels=3), entry.pair.mask, "PNG", name, found)
+        colours = decoded(lambda data: tf.io.decode_png(data, channels=3), entry.pair.mask, "PNG", name, found)
         if colours is None:
             return
         if (colours != colours[..., :1]).any():
@@ -148,7 +148,7 @@ def _look_at_mask(source: ImageMasks, entry: Entry, found: Examined, accepted: s
             some = ", ".join(str(colour.tolist()) for colour in distinct[:6])
             found.faults.append(Fault("mask-in-colour", (name,), f"the mask is in RGB and holds {len(distinct)} colours, such as {some}"))
             return
-    samples = _decoded(lambda data: codec.samples(data, codec.layout(entry.mask)), entry.pair.mask, "PNG", name, found)
+    samples = decoded(lambda data: codec.samples(data, codec.layout(entry.mask)), entry.pair.mask, "PNG", name, found)
     if samples is None:
         return
     classes = codec.classes(tf.constant(samples)).numpy()

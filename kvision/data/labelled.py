@@ -68,26 +68,27 @@ class LabelledSource(Source):
 
     def split(self, name: SplitName) -> Labelled:
         """The examples of a split; raises `DataError` that says what to do where there is none."""
-        if name not in self._splits:
+        if name not in self.splits:
             raise DataError(
                 f"data.source: {self.options.source} has no {name} split; "
                 f"set data.{name}_split, such as 0.2, to put a share of the examples aside for it"
             )
-        return self._splits[name]
+        return self.splits[name]
 
     def report(self) -> dict[str, Any]:
         """How the splits were made, how many examples of each class they hold, and which."""
-        drawn = sorted(self._splits.keys() - self.found.pools.keys())
+        drawn = sorted(self.splits.keys() - self.found.pools.keys())
         rule = f"{' and '.join(drawn)} drawn by the hash of each name within its class, seed {self.options.split_seed}" if drawn else "the data's own"
         return {
             "split": rule,
-            "class_counts": {name: counts(split.labels, self.info.num_classes).tolist() for name, split in self._splits.items()},
-            "files": {name: split.listing() for name, split in self._splits.items()},
+            "class_counts": {name: counts(split.labels, self.info.num_classes).tolist() for name, split in self.splits.items()},
+            "files": {name: split.listing() for name, split in self.splits.items()},
             **self.found.facts,
         }
 
     @cached_property
-    def _splits(self) -> dict[SplitName, Labelled]:
+    def splits(self) -> dict[SplitName, Labelled]:
+        """All splits that there are; raises `DataError` where `find` does, or when one would be empty."""
         return splits.divide(self.found.pools, self.options)
 
 

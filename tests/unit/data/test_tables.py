@@ -29,10 +29,10 @@ def test_json_lines(tmp_path):
 
 def test_parquet(tmp_path):
     pytest.importorskip("pyarrow")
-    import pyarrow
+    import pyarrow as pa
     from pyarrow import parquet
 
-    parquet.write_table(pyarrow.Table.from_pylist(ROWS), tmp_path / "a.parquet")
+    parquet.write_table(pa.Table.from_pylist(ROWS), tmp_path / "a.parquet")
     assert tables.read(tmp_path / "a.parquet") == ROWS
     (tmp_path / "b.parquet").write_bytes(b"PAR1 no")
     with pytest.raises(DataError, match=r"b.parquet: can't be read"):

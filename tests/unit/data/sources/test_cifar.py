@@ -74,9 +74,7 @@ class Evil:
 def test_a_pickle_runs_nothing(tmp_path, capsys):
     cifar10(tmp_path, python=True)
     (tmp_path / "data_batch_1").write_bytes(pickle.dumps({b"data": Evil()}))
-    with pytest.raises(
-        DataError, match=r"data_batch_1: is no batch of CIFAR: it asks for (builtins|__builtin__).print, which no batch of CIFAR does"
-    ):
+    with pytest.raises(DataError, match=r"data_batch_1: is no batch of CIFAR: it asks for \w+.print, which no batch of CIFAR does"):
         source(tmp_path).split("train")
     assert not capsys.readouterr().out
 

@@ -101,7 +101,7 @@ def test_faulty_rows_and_files_are_named(tmp_path):
     for words in (
         "cat/none.png: there is no such file; copy",
         "cat/000.png: stands 2 times",
-        "dog/000.png: has no label in the list; give it a label",
+        "dog/000.png: has no label in the list",
     ):
         assert words in str(caught.value)
     table(tmp_path / "labels.csv", [row | {"label": "cta"} if number == 3 else row for number, row in enumerate(rows_of())])
@@ -119,7 +119,7 @@ def test_columns_that_can_not_be_guessed(tmp_path):
 
 def test_parquet_with_the_pictures_inside(tmp_path):
     pytest.importorskip("pyarrow")
-    import pyarrow
+    import pyarrow as pa
     from pyarrow import parquet
 
     write(tmp_path, 4)
@@ -127,7 +127,7 @@ def test_parquet_with_the_pictures_inside(tmp_path):
         {"image": {"bytes": (tmp_path / row["image"]).read_bytes(), "path": row["image"]}, "label": number % 3}
         for number, row in enumerate(rows_of(4))
     ]
-    parquet.write_table(pyarrow.Table.from_pylist(rows), tmp_path / "a.parquet")
+    parquet.write_table(pa.Table.from_pylist(rows), tmp_path / "a.parquet")
     one = source(tmp_path, list="a.parquet", val_split=0.25)
     train = one.split("train")
     data = tf.data.Dataset.range(len(train)).map(lambda index: train.read(index, frozenset({"image", "label"})))

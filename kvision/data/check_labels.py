@@ -1,0 +1,142 @@
+"""What is wrong with a classification data set: files, classes that are missing or rare, and pictures that occur twice."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
+import numpy as np
+import tensorflow as tf
+
+from kvision.core import words
+from kvision.data import encoded, files, folder, labelled
+from kvision.data.arrays import ArraySplit
+from kvision.data.cache import reason
+from kvision.data.encoded_split import FileSplit
+from kvision.data.file_source import FileSource
+from kvision.data.files import Fault
+from kvision.data.folder import Examined
+from kvision.data.headers import read_header
+from kvision.ops import exif
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from kvision.data.labelled import LabelledSource
+    from kvision.data.source import DataInfo, SplitName
+    from kvision.data.splits import Labelled
+
+SKEW = 10.0
+"""A class with so many times fewer training examples than another one is worth a warning."""
+_CHUNK = 1024
+_NAMED = 6
+
+
+def check(source: LabelledSource, told: Callable[[int, int], None]) -> list[Fault]:
+    """Looks at every example of every split.
+
+    Args:
+        source: The data set.
+        told: Is called with the number of examples done and their total.
+
+    Returns:
+        The faults.
+
+    Raises:
+        DataError: If there is nothing to look at.
+    """
+    skipping = type(source)(source.options.model_copy(update={"on_error": "skip"}), seed=source.seed, base=source.base)
+    splits = skipping.splits
+    total, done = sum(len(split) for split in splits.values()), 0
+    faults = list(skipping.collected.faults) if isinstance(skipping, FileSource) else []
+    found: dict[SplitName, list[Examined]] = {}
+    for name, split in splits.items():
+        found[name] = []
+        for one in examine(split):
+            done += 1
+            told(done, total)
+            found[name].append(one)
+            faults += one.faults
+    return faults + missing(skipping.info, splits) + skew(skipping.info, splits["train"]) + twice(skipping.info, splits, found)
+
+
+def examine(split: Labelled) -> Iterator[Examined]:
+    """Reads every picture of a split, in order: its hash, or why it can't be read."""
+    if isinstance(split, ArraySplit):
+        for start in range(0, len(split), _CHUNK):
+            chunk = tf.range(start, min(start + _CHUNK, len(split)), dtype=tf.int64)
+            images = split.read(chunk, frozenset({"image"}))["image"].numpy()
+            for number, image in enumerate(images, start=start):
+                yield Examined(split.names[number], split.names[number], digest=folder.digest(image))
+    else:
+        yield from files.in_threads(lambda number: _look(split, number), range(len(split)))
+
+
+def _look(split: Labelled, number: int) -> Examined:
+    name = split.names[number]
+    found = Examined(name, name)
+    if isinstance(split, FileSplit):
+        file, orientation = split.files[number], int(split.turns[number])
+        kind = read_header(file).type
+        image = folder.decoded(lambda data: exif.upright(encoded.stored(data), tf.constant(orientation)), file, kind, name, found)
+        found.digest = None if image is None else folder.digest(image)
+        return found
+    try:
+        with tf.device("CPU:0"):
+            found.digest = folder.digest(split.read(tf.constant(number, tf.int64), frozenset({"image"}))["image"].numpy())
+    except tf.errors.OpError as error:
+        found.faults.append(Fault("corrupt", (name,), f"it can't be read: {reason(error)}"))
+    return found
+
+
+def missing(info: DataInfo, splits: Mapping[SplitName, Labelled]) -> list[Fault]:
+    """Classes without an example to train on, or none to validate with."""
+    counts = {name: labelled.counts(split.labels, info.num_classes) for name, split in splits.items()}
+    found = []
+    for k, name in enumerate(info.class_names):
+        if counts["train"][k] == 0:
+            found.append(Fault("no-example", (name,), f"class {k} ({name}) has no training example"))
+        elif counts["val"][k] == 0:
+            trained = words.counted(int(counts["train"][k]), "training example")
+            found.append(Fault("not-in-val", (name,), f"class {k} ({name}) has {trained} and none in val, so nothing is known of it"))
+    return found
+
+
+def skew(info: DataInfo, train: Labelled) -> list[Fault]:
+    """A fault if the commonest class has `SKEW` times as many training examples as the rarest, or more."""
+    counts = labelled.counts(train.labels, info.num_classes)
+    rare, common = int(np.where(counts > 0, counts, counts.max()).argmin()), int(counts.argmax())
+    ratio = counts[common] / max(counts[rare], 1)
+    if ratio < SKEW:
+        return []
+    names = (info.class_names[rare], info.class_names[common])
+    return [Fault("skewed", names, f"{names[1]} has {counts[common]:,} training examples, {names[0]} {counts[rare]:,}: {ratio:.0f} times fewer")]
+
+
+def twice(info: DataInfo, splits: Mapping[SplitName, Labelled], found: Mapping[SplitName, Sequence[Examined]]) -> list[Fault]:
+    """Pictures whose pixels are equal: with different labels, in two splits, or in one."""
+    places: defaultdict[str, list[tuple[SplitName, int]]] = defaultdict(list)
+    for name, members in found.items():
+        for number, one in enumerate(members):
+            if one.digest is not None:
+                places[one.digest].append((name, number))
+    faults = []
+    for same in places.values():
+        if len(same) == 1:
+            continue
+        names = tuple(splits[split].names[number] for split, number in same)
+        labels = [_label(info, splits[split].labels[number]) for split, number in same]
+        if len(set(labels)) > 1:
+            told = [f"{name} ({label})" for name, label in zip(names, labels, strict=True)]
+            faults.append(Fault("two-labels", names, f"the same picture with different labels: {words.listed(told, _NAMED)}"))
+        elif len({split for split, _ in same}) > 1:
+            told = [f"{name} ({split})" for name, (split, _) in zip(names, same, strict=True)]
+            faults.append(Fault("two-splits", names, f"the same picture in two splits: {words.listed(told, _NAMED)}"))
+        else:
+            faults.append(Fault("same-picture", names, f"the same picture {len(same)} times in {same[0][0]}: {words.listed(names, _NAMED)}"))
+    return faults
+
+
+def _label(info: DataInfo, label: np.ndarray) -> str:
+    """The name of a class, or those of several."""
+    return " and ".join(info.class_names[k] for k in np.flatnonzero(label)) or "none" if label.ndim else info.class_names[int(label)]
