@@ -1,19 +1,21 @@
-"""The bundle's folder: a new one is finished in a staging folder inside, and then only renamed into place, the manifest last."""
+"""The bundle's folder: a new one is finished in a staging folder inside, and then only renamed into place, the manifest last.
+
+A kill before the renames leaves the earlier bundle; one amidst them leaves a tree that is marked as ready, and the next export carries it over.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
 import importlib.metadata
-import os
+import json
 import shutil
 from typing import TYPE_CHECKING
-
-import psutil
 
 from kvision.core import disk
 from kvision.core.errors import RunError
 from kvision_edge import manifest
+from kvision_export import staging as folders
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -23,6 +25,8 @@ REJECTED = "rejected"
 SAMPLE = "sample"
 SAVED_MODEL = "saved_model"
 _STAGING = ".staging-"
+_READY, _GONE = "ready", "gone.json"
+"""In a staging folder: the finished tree, from when on it is being put in place, and the files that go for it."""
 _PACKAGES = ("kvision", "tensorflow", "keras", "ai-edge-litert", "litert-quantizer")
 
 
@@ -59,7 +63,7 @@ def staging(out: Path) -> Iterator[Path]:
     """A folder inside the bundle's in which files are made and proven before they are put in place; gone afterwards.
 
     Args:
-        out: The bundle's folder; made if need be. What an export that was killed left behind is removed.
+        out: The bundle's folder; made if need be. What an export that was killed left ready is put in place, what else it left is removed.
 
     Yields:
         The staging folder.
@@ -67,40 +71,55 @@ def staging(out: Path) -> Iterator[Path]:
     Raises:
         RunError: If the folder can't be written, or another export writes it.
     """
-    folder = out / f"{_STAGING}{os.getpid()}"
+    folder = folders.folder(out, _STAGING)
     try:
         with disk.writing(out, "the bundle", "--out"):
-            folder.mkdir(parents=True, exist_ok=True)
-            for other in set(out.glob(f"{_STAGING}*")) - {folder}:
-                number = other.name.removeprefix(_STAGING)
-                if number.isdecimal() and psutil.pid_exists(int(number)):
-                    raise RunError(f"--out {out}: another export, process {number}, is writing this bundle; wait for its end, or give another folder")
+            for other, process in folders.others(out, _STAGING):
+                if process is not None:
+                    raise RunError(
+                        f"--out {out}: another export, process {process}, is writing this bundle; wait for its end, or give another folder"
+                    )
+                _carry_over(other, out)
                 shutil.rmtree(other)
+            folder.mkdir(parents=True)
         yield folder
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
-        with contextlib.suppress(OSError):  # it is not empty, or was never made
-            out.rmdir()
+        with contextlib.suppress(OSError):  # what can't be finished now, the next export finishes
+            _carry_over(folder, out)
+            shutil.rmtree(folder, ignore_errors=True)
+            out.rmdir()  # unless it is not empty
 
 
 def place(staged: Path, out: Path, gone: Iterable[str]) -> None:
     """Makes a finished tree the bundle: renames only, which take neither time nor space, the manifest last.
 
     Args:
-        staged: The tree, in the staging folder.
+        staged: The tree, in a folder of its own that `staging` gave.
         out: The bundle.
         gone: Files of the earlier bundle, by their paths in it, that the new manifest does not know; removed in the end.
     """
+    disk.write_flushed(staged.parent / _GONE, json.dumps(sorted(gone)).encode())
     disk.flush_files(staged)
-    files = [path.relative_to(staged) for path in staged.rglob("*") if path.is_file()]
+    staged.rename(staged.with_name(_READY))
+    disk.flush_folder(staged.parent)
+    _carry_over(staged.parent, out)
+
+
+def _carry_over(folder: Path, out: Path) -> None:
+    """Puts the tree in place that lies ready in a staging folder, if one does; where that was begun before, it is ended."""
+    ready = folder / _READY
+    if not ready.is_dir():
+        return
+    files = [path.relative_to(ready) for path in ready.rglob("*") if path.is_file()]
     for name in sorted(files, key=lambda name: name.as_posix() == manifest.NAME):
         (out / name).parent.mkdir(parents=True, exist_ok=True)
-        (staged / name).replace(out / name)
-    for folder in {out / name.parent for name in files}:
-        disk.flush_folder(folder)
-    for path in (out / each for each in gone):
+        (ready / name).replace(out / name)
+    for parent in {out / name.parent for name in files}:
+        disk.flush_folder(parent)
+    for path in (out / each for each in json.loads((folder / _GONE).read_text())):
         if path.resolve().is_relative_to(out.resolve()):
             path.unlink(missing_ok=True)
+    shutil.rmtree(ready)
 
 
 def sha256(path: Path) -> str:

@@ -14,6 +14,7 @@ from kvision_edge import manifest
 from kvision_export import bundle
 from kvision_export.errors import ExportError
 from kvision_export.formats import SAVEDMODEL
+from kvision_export.saved_model import versions
 from kvision_export.tflite import metadata
 
 if TYPE_CHECKING:
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from kvision.engine.system import System
 
 TFLITE = ".tflite"
-GRAPH = "saved_model.pb"
 RUN_FILES = "source"
 """A folder of a bundle with what `kvision eval` needs of the run's own files, for when the run is gone."""
 _RECORD = "resolved.json"
@@ -113,10 +113,10 @@ def find(path: Path) -> Exported | None:
 
 def _version(path: Path) -> Path | None:
     """The folder with a SavedModel's graph: the path itself, or its highest version; none if it is no SavedModel."""
-    if (path / GRAPH).is_file():
+    if (path / versions.GRAPH).is_file():
         return path
-    versions = [each.parent for each in path.glob(f"*/{GRAPH}") if each.parent.name.isdigit()]
-    return max(versions, key=lambda each: int(each.name), default=None)
+    there = versions.complete(path)
+    return there[max(there)] if there else None
 
 
 def _described(path: Path) -> Exported:

@@ -83,8 +83,9 @@ def export(subject: Subject, wanted: Sequence[Format], out: Path, options: Optio
         ExportError: If the trained system can't be exported at all.
     """
     runtimes.check(() if options.auto else wanted, options.runtime)
-    old = bundle.check(out)
+    bundle.check(out)  # before anything is written there
     with bundle.staging(out) as folder:
+        old = bundle.check(out)  # an export that was killed may just have been ended
         tell("evaluating the trained model")
         work = _Export(subject, out, folder, options, tell, proof.refer(subject))
         work.lite(wanted)

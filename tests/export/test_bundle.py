@@ -11,6 +11,8 @@ from kvision_export import bundle
 
 DEAD = 2**22 + 1
 """No process has this number: it is above the kernel's highest."""
+FILES = ("a.tflite", "sample/a.npz", "manifest.json", "z.txt")
+GONE = ("gone.tflite", "never.tflite", "../mine.txt")
 
 
 def test_a_folder_of_something_else_is_not_mixed_with_a_bundle(tmp_path: Path) -> None:
@@ -67,22 +69,78 @@ def test_two_exports_do_not_write_one_bundle(tmp_path: Path) -> None:
 
 
 def test_a_finished_tree_is_put_in_place_with_the_manifest_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    staged, out, outside = tmp_path / "staged", tmp_path / "out", tmp_path / "mine.txt"
-    for folder, content in ((staged, "new"), (out, "old")):
-        (folder / "sample").mkdir(parents=True)
-        for name in ("a.tflite", "sample/a.npz", "manifest.json", "z.txt"):
-            (folder / name).write_text(content)
-    for path in (out / "gone.tflite", outside):
-        path.touch()
+    staged, out = _trees(tmp_path)
     moved = []
     replace = Path.replace
     monkeypatch.setattr(Path, "replace", lambda self, target: moved.append(self.name) or replace(self, target))
-    bundle.place(staged, out, {"gone.tflite", "never.tflite", "../mine.txt"})
-    assert {path.relative_to(out).as_posix(): path.read_text() for path in out.rglob("*") if path.is_file()} == {
-        "a.tflite": "new", "sample/a.npz": "new", "manifest.json": "new", "z.txt": "new"
-    }  # fmt: skip
+    bundle.place(staged, out, GONE)
+    assert _texts(out) == dict.fromkeys(FILES, "new")
     assert moved[-1] == "manifest.json"
-    assert outside.exists(), "a manifest that names files elsewhere removes none of them"
+    assert (tmp_path / "mine.txt").exists(), "a manifest that names files elsewhere removes none of them"
+
+
+@pytest.mark.parametrize("renames", range(len(FILES) + 1))
+def test_a_kill_amidst_the_renames_is_made_good_by_the_next_export(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, renames: int) -> None:
+    staged, out = _trees(tmp_path)
+    replace, unlink, left = Path.replace, Path.unlink, iter(range(renames))
+
+    def killed(self: Path, target: Path) -> Path:
+        if next(left, None) is None:
+            raise KeyboardInterrupt
+        return replace(self, target)
+
+    def never(self: Path, missing_ok: bool = False) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Path, "replace", killed)
+    monkeypatch.setattr(Path, "unlink", never)
+    with pytest.raises(KeyboardInterrupt):
+        bundle.place(staged, out, GONE)
+    assert _texts(out) != dict.fromkeys(FILES, "new")
+    monkeypatch.setattr(Path, "replace", replace)
+    monkeypatch.setattr(Path, "unlink", unlink)
+    with bundle.staging(out):
+        assert _texts(out) == dict.fromkeys(FILES, "new")
+        assert not staged.parent.exists()
+
+
+def test_an_interruption_amidst_the_renames_waits_for_their_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    staged, out = _trees(tmp_path)
+    replace = Path.replace
+
+    def once(self: Path, target: Path) -> None:
+        monkeypatch.setattr(Path, "replace", replace)
+        raise KeyboardInterrupt
+
+    def interrupted() -> None:
+        with bundle.staging(out) as folder:
+            monkeypatch.setattr(Path, "replace", once)
+            bundle.place(staged.rename(folder / "bundle"), out, GONE)
+
+    staged.parent.rename(tmp_path / "elsewhere")
+    staged = tmp_path / "elsewhere" / "bundle"
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert _texts(out) == dict.fromkeys(FILES, "new")
+
+
+def _trees(folder: Path) -> tuple[Path, Path]:
+    """A finished tree in the staging folder of a process that is gone, and the bundle that it is for."""
+    out = folder / "out"
+    staged = out / f".staging-{DEAD}" / "bundle"
+    for tree, content in ((staged, "new"), (out, "old")):
+        (tree / "sample").mkdir(parents=True)
+        for name in FILES:
+            (tree / name).write_text(content)
+    for path in (out / "gone.tflite", folder / "mine.txt"):
+        path.touch()
+    return staged, out
+
+
+def _texts(out: Path) -> dict[str, str]:
+    """The files of a bundle with what stands in them, staging folders left out."""
+    files = [path for path in out.rglob("*") if path.is_file() and not path.relative_to(out).parts[0].startswith(".")]
+    return {path.relative_to(out).as_posix(): path.read_text() for path in files}
 
 
 def test_a_folder_s_sum_is_that_of_its_listing(tmp_path: Path) -> None:

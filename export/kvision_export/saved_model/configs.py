@@ -12,6 +12,7 @@ from kvision.data import encoded
 from kvision.engine import dense
 from kvision_export.saved_model import warmup
 from kvision_export.saved_model.pictures import sees_whole
+from kvision_export.serving.server.config import METRICS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -25,7 +26,6 @@ MONITORING = "monitoring.config"
 COMPOSE = "docker-compose.yaml"
 README = "README.md"
 EXAMPLE = "example.png"
-METRICS = "/monitoring/prometheus/metrics"
 
 _TEMPLATES = jinja2.Environment(
     loader=jinja2.PackageLoader("kvision_export.saved_model"),

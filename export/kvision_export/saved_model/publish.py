@@ -5,15 +5,13 @@ A server loads the folder whose name is the highest integer and passes over all 
 
 from __future__ import annotations
 
-import os
 import shutil
 from typing import TYPE_CHECKING
 
-import psutil
-
 from kvision.core import disk
+from kvision_export import staging
 from kvision_export.errors import ExportError
-from kvision_export.saved_model import configs, served, warmup
+from kvision_export.saved_model import configs, served, versions, warmup
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,40 +39,28 @@ def publish(subject: Subject, parent: Path, version: int | None = None, *, appro
         RunError: If the disk is full or the folder can't be written.
     """
     base = parent / subject.name
-    taken = versions(base)
+    taken = versions.found(base) if base.is_dir() else {}
     number = max(taken, default=0) + 1 if version is None else version
     if number < 1 or number in taken:
         used = f"taken are {', '.join(map(str, sorted(taken)))}" if taken else "none is taken"
         raise ExportError(
             f"version {number} of {base}: accepted is a whole number from 1 on that is not taken, {used}; leave it out for the next one"
         )
-    staging, target = base / f"{_STAGING}{number}-{os.getpid()}", base / str(number)
+    made, target = staging.folder(base, f"{_STAGING}{number}-"), base / str(number)
     try:
         with disk.writing(base, "the SavedModel", "--out"):
             base.mkdir(parents=True, exist_ok=True)
-            _sweep(base)
-            served.save(subject, staging)
-            warmup.write(staging, warmup.record(subject), subject.name)
-            outputs = warmup.replay(staging)
-            approve(staging)
-            disk.flush_files(staging)
-            staging.rename(target)
+            for left in (path for path, process in staging.others(base, _STAGING) if process is None):
+                shutil.rmtree(left)
+            served.save(subject, made)
+            warmup.write(made, warmup.record(subject), subject.name)
+            outputs = warmup.replay(made)
+            approve(made)
+            disk.flush_files(made)
+            made.rename(target)
             disk.flush_folder(base)
-            models = sorted(each.name for each in parent.iterdir() if versions(each))
+            models = sorted(each.name for each in parent.iterdir() if each.is_dir() and versions.found(each))
             configs.write(parent, subject, models, outputs[served.DEFAULT])
     finally:
-        shutil.rmtree(staging, ignore_errors=True)
+        shutil.rmtree(made, ignore_errors=True)
     return target
-
-
-def versions(base: Path) -> set[int]:
-    """The versions that a server would find in a model's folder."""
-    return {int(each.name) for each in base.glob("*") if each.name.isascii() and each.name.isdecimal() and each.is_dir()}
-
-
-def _sweep(base: Path) -> None:
-    """Removes what exports that were killed have left."""
-    for left in base.glob(f"{_STAGING}*"):
-        pid = left.name.rpartition("-")[2]
-        if not (pid.isdecimal() and psutil.pid_exists(int(pid))) or int(pid) == os.getpid():
-            shutil.rmtree(left)

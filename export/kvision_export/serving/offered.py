@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 
 from kvision.core.errors import UsageError
 from kvision_edge import manifest
+from kvision_export.saved_model import versions
+from kvision_export.saved_model.versions import GRAPH
 from kvision_export.serving.server import config
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-SAVED_MODEL = "saved_model.pb"
 _CONFIGS = (".config", ".pbtxt", ".txt", ".conf")
 
 
@@ -83,25 +84,26 @@ def find(given: Sequence[str | Path]) -> Offer:
     return Offer(tuple(models.values()))
 
 
-def versions(folder: Path) -> tuple[int, ...]:
-    """The versions in a `NAME` folder: whole numbers whose folder holds a SavedModel, as TensorFlow Serving counts them."""
-    return tuple(sorted(int(path.name) for path in _folders(folder) if path.name.isdecimal() and (path / SAVED_MODEL).is_file()))
-
-
 def _models(path: Path) -> list[Model]:
     if not path.is_dir():
         raise UsageError(f"{path}: is no folder; give a bundle, a folder NAME/<version>/, or a models.config")
-    if (path / SAVED_MODEL).is_file() and path.name.isdecimal():
+    if (path / GRAPH).is_file() and versions.is_version(path):
         return _models(path.parent)
-    if (path / SAVED_MODEL).is_file():
+    if (path / GRAPH).is_file():
         raise UsageError(f"{path}: is a SavedModel without a version; put it into a folder of whole number, such as {path}/1, and give {path}")
-    if found := versions(path):
-        return [Model(path.name, path, found)]
+    if model := _model(path.name, path):
+        return [model]
     within = path / "saved_model" if (path / "saved_model").is_dir() else path
-    models = [Model(each.name, each, found) for each in _folders(within) if (found := versions(each))]
+    models = [model for each in _folders(within) if (model := _model(each.name, each))]
     if not models:
         raise UsageError(_nothing_in(path))
     return models
+
+
+def _model(name: str, folder: Path) -> Model | None:
+    """A model with its versions; none if there are none."""
+    there = sorted(versions.complete(folder))
+    return Model(name, folder, tuple(there)) if there else None
 
 
 def _nothing_in(path: Path) -> str:
@@ -115,9 +117,9 @@ def _nothing_in(path: Path) -> str:
         return f"{path}: holds no SavedModel, only {formats}; make one: kvision export {run} --to savedmodel --out {path}-serving"
     if (path / "resolved.json").is_file():
         return f"{path}: is a run; make a bundle of it first: kvision export {path} --to savedmodel --out {path}-bundle"
-    odd = [each.name for each in _folders(path) if (each / SAVED_MODEL).is_file()]
+    odd = [each.name for each in _folders(path) if (each / GRAPH).is_file()]
     hint = f"; {', '.join(odd)} is not a whole number, as versions are" if odd else ""
-    return f"{path}: holds no NAME/<version>/{SAVED_MODEL}{hint}; make one: kvision export RUN --to savedmodel --out {path}"
+    return f"{path}: holds no NAME/<version>/{GRAPH}{hint}; make one: kvision export RUN --to savedmodel --out {path}"
 
 
 def _configured(path: Path) -> tuple[Model, ...]:
@@ -125,10 +127,11 @@ def _configured(path: Path) -> tuple[Model, ...]:
         sources = config.read_models(path)
     except ImportError as error:
         raise UsageError(f"{path}: reading it needs {error.name}; pip install 'kvision[serve]', or give the folders") from error
-    models = tuple(Model(each.name, each.base_path, versions(each.base_path)) for each in sources)
-    missing = [f"{model.name} ({model.folder})" for model in models if not model.versions]
-    if missing or not models:
-        raise UsageError(f"{path}: names {'no models' if not models else 'models that have no versions: ' + ', '.join(missing)}; mend its base_path")
+    models = tuple(model for each in sources if (model := _model(each.name, each.base_path)))
+    there = {model.name for model in models}
+    missing = [f"{each.name} ({each.base_path})" for each in sources if each.name not in there]
+    if missing or not sources:
+        raise UsageError(f"{path}: names {'no models' if not sources else 'models that have no versions: ' + ', '.join(missing)}; mend its base_path")
     return models
 
 

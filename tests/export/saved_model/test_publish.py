@@ -11,7 +11,7 @@ from PIL import Image
 from ruamel.yaml import YAML
 
 from kvision_export.errors import ExportError
-from kvision_export.saved_model import configs, publish, served, warmup
+from kvision_export.saved_model import configs, publish, served, versions, warmup
 
 
 @pytest.fixture
@@ -44,7 +44,7 @@ def test_the_next_integer_is_the_version(subject, tmp_path, quick):
 def test_an_interruption_leaves_no_version(subject, tmp_path, quick, monkeypatch):
     def interrupted(folder) -> None:
         assert (folder / "saved_model.pb").exists()
-        assert publish.versions(folder.parent) == set()
+        assert versions.found(folder.parent) == {}
         raise KeyboardInterrupt
 
     monkeypatch.setattr(warmup, "replay", interrupted)

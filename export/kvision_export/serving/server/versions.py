@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from kvision_export.saved_model import versions
 from kvision_export.serving.server.model import Model
 from kvision_export.serving.server.status import Code, StatusError, invalid, status_of
 from kvision_export.serving.server.warmup import replay
@@ -270,7 +271,7 @@ def _end(version: Version, model: Model) -> None:
 def _found(base_path: Path) -> dict[int, Path] | None:
     """The folders named by an integer; None if there is no base path, which may be back soon."""
     try:
-        return {int(folder.name): folder for folder in sorted(base_path.iterdir()) if folder.name.isdecimal() and folder.is_dir()}
+        return versions.found(base_path)
     except OSError as error:
         _LOG.warning("FileSystemStoragePathSource encountered a filesystem access error: Could not find base path %s: %s", base_path, error)
         return None
