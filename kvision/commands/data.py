@@ -66,7 +66,7 @@ def show(recipe: str, overrides: Sequence[str], *, out: str = "data.html", count
     resolved = catalog.load(recipe, overrides)
     made, options = resolved.recipe, resolved.recipe.data
     source = catalog.source(options.source)(options, seed=made.train.seed, base=resolved.base)
-    fields = catalog.system(made.system).fields | ({"mask", "boxes", "labels"} & source.info.fields)
+    fields = catalog.system(made.system).fields | ({"mask", "boxes", "labels", "label", "targets"} & source.info.fields)
     found = showing.overview(Pipeline(source, options, frozenset(fields), made.train.seed), count)
     template = page.environment().get_template("data.html.j2")
     html = template.render(

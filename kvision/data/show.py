@@ -54,6 +54,7 @@ class Example:
     name: str
     shots: tuple[Shot, ...]
     captions: tuple[str, ...]
+    labels: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,15 @@ class ClassRow:
     colour: str
     pixels: dict[str, float]
     images: dict[str, float]
+
+
+@dataclass(frozen=True)
+class CountRow:
+    """One class of a classification data set: its examples in each split, and what share of the commonest class's they are, 0-1."""
+
+    name: str
+    counts: dict[str, int]
+    shares: dict[str, float]
 
 
 @dataclass(frozen=True)
@@ -83,6 +93,7 @@ class Overview:
     normalisation: tuple[tuple[str, float, float], ...]
     transforms: tuple[Transform, ...]
     classes: tuple[ClassRow, ...]
+    counts: tuple[CountRow, ...]
     counted: dict[str, int]
     examples: dict[str, tuple[Example, ...]]
     side: int
@@ -113,6 +124,7 @@ def overview(pipeline: Pipeline, count: int, *, draws: int = 3, most: int = 500)
         normalisation=tuple(zip(("red", "green", "blue"), preprocess.mean, preprocess.std, strict=True)),
         transforms=_transforms(pipeline.options.augment),
         classes=_classes(pipeline, chosen) if "mask" in pipeline.fields else (),
+        counts=_counts(pipeline),
         counted={split: len(indices) for split, indices in chosen.items()},
         examples={
             split: tuple(_example(pipeline, split, index, 0 if still or split == "val" else draws) for index in indices)
@@ -165,7 +177,14 @@ def _example(pipeline: Pipeline, split: SplitName, index: int, draws: int) -> Ex
     shots = [_shot("as it is", raw, pipeline.info)]
     shots += [_shot(f"epoch {epoch + 1}", pipeline.sample(index, epoch), pipeline.info) for epoch in range(draws)]
     captions = tuple(caption.decode() for caption in raw.get("captions", ()))
-    return Example(pipeline.name(split, index), tuple(shots), captions)
+    return Example(pipeline.name(split, index), tuple(shots), captions, _labels(raw, pipeline.info))
+
+
+def _labels(fields: dict[str, np.ndarray], info: DataInfo) -> tuple[str, ...]:
+    """The names of an example's classes, if it has any."""
+    if "label" in fields:
+        return (info.class_names[int(fields["label"])],)
+    return tuple(info.class_names[k] for k in np.flatnonzero(fields.get("targets", ())))
 
 
 def _shot(title: str, fields: dict[str, np.ndarray], info: DataInfo) -> Shot:
@@ -205,6 +224,16 @@ def _classes(pipeline: Pipeline, chosen: dict[SplitName, list[int]]) -> tuple[Cl
         )
         for number, (name, colour) in rows
         if number < info.num_classes or any(share[number] for share in pixels.values())
+    )
+
+
+def _counts(pipeline: Pipeline) -> tuple[CountRow, ...]:
+    """Examples of each class in each split, where the source counts them."""
+    counts: dict[str, list[int]] = pipeline.report().get("class_counts", {})
+    most = {split: max(1, *column) for split, column in counts.items()}
+    return tuple(
+        CountRow(name, {split: column[k] for split, column in counts.items()}, {split: column[k] / most[split] for split, column in counts.items()})
+        for k, name in enumerate(pipeline.info.class_names if counts else ())
     )
 
 
@@ -248,5 +277,8 @@ def _transforms(options: AugmentOptions) -> tuple[Transform, ...]:
         "blur": f"up to {options.blur_px:g} px",
         "noise": f"up to {options.noise_std:.0%} of full range",
         "cutout": f"{options.cutout_size:.0%} of the side",
+        "mixup": f"blended with another picture by a share drawn from Beta({options.mixup_alpha:g}, {options.mixup_alpha:g})",
+        "cutmix": f"a box of another picture; its own share drawn from Beta({options.cutmix_alpha:g}, {options.cutmix_alpha:g})",
     }
-    return tuple(Transform(name, getattr(options, name), strength[name]) for name in TRANSFORMS if getattr(options, name))
+    shown = (*TRANSFORMS, "mixup", "cutmix")  # those two need another example, so that the draws on the page are without them
+    return tuple(Transform(name, getattr(options, name), strength[name]) for name in shown if getattr(options, name))

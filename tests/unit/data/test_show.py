@@ -15,6 +15,7 @@ from kvision.core.errors import RunError
 from kvision.core.schema import DataOptions
 from kvision.data import show
 from kvision.data.pipeline import Pipeline
+from kvision.data.sources.npz import Npz, Options
 from tests.fakes import PALETTE, FakeSource
 
 if TYPE_CHECKING:
@@ -106,6 +107,28 @@ def test_large_pictures_become_jpeg() -> None:
 def test_the_transforms_in_use_are_listed_with_their_strength() -> None:
     _, found = look(rotate=0.25, cutout=1.0)
     assert found.transforms == (show.Transform("rotate", 0.25, "±15°"), show.Transform("cutout", 1.0, "25% of the side"))
+
+
+def test_classes_of_labelled_pictures_are_named_and_counted(tmp_path: Path) -> None:
+    images, labels = np.random.default_rng(0).integers(0, 256, (20, 8, 8)).astype(np.uint8), np.arange(20) % 4 // 2
+    for name, made, words in (("single", labels, {"cat", "dog"}), ("several", np.eye(2)[labels] + [1, 0] > 0, {"cat", "dog"})):
+        np.savez(tmp_path / f"{name}.npz", images=images, labels=made)
+        options = Options(path=f"{name}.npz", size_px=8, batch=4, val_split=0.3, classes=("cat", "dog"), augment={"mixup": 0.5})
+        source = Npz(options, seed=0, base=tmp_path)
+        found = show.overview(Pipeline(source, options, source.info.fields, 0), 4)
+        assert [row.name for row in found.counts] == ["cat", "dog"]
+        example = found.examples["train"][1]
+        number = int(example.name.removeprefix("train/"))
+        if name == "single":
+            assert [row.counts for row in found.counts] == [{"train": 7, "val": 3}] * 2
+            assert example.labels == (("cat", "dog")[labels[number]],)
+        else:
+            assert found.counts[0].counts == {"train": 14, "val": 6}
+            assert found.counts[1].shares["train"] == 0.5
+            assert example.labels == (("cat", "dog") if labels[number] else ("cat",))
+        assert words >= set(example.labels)
+        assert found.classes == ()
+        assert found.transforms == (show.Transform("mixup", 0.5, "blended with another picture by a share drawn from Beta(0.2, 0.2)"),)
 
 
 def test_the_page_is_whole_offline_and_says_where_it_is(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
