@@ -129,6 +129,7 @@ class GroupOptions(Section):
     match: str = Field(description="Regular expression, searched in the variable's path, e.g. `encoder/.*` or `(bias|gamma|beta)$`.")
     lr_scale: NonNegative = Field(1.0, description="Factor on the learning rate; 0 freezes the group.")
     weight_decay: NonNegative | None = Field(None, description="Weight decay of the group; none: as `optim.weight_decay`.")
+    frozen_until: Probability = Field(0.0, description="Fraction of the run during which the group does not change yet (freeze, then unfreeze).")
 
     @field_validator("match")
     @classmethod

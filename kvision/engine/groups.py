@@ -20,9 +20,10 @@ if TYPE_CHECKING:
 
 @dataclass
 class Group:
-    """Variables with one factor on the learning rate; `decay[i]` is the weight decay of `variables[i]`."""
+    """Variables with one factor on the learning rate, 0 for a first part of the run; `decay[i]` is the weight decay of `variables[i]`."""
 
     lr_scale: float
+    frozen_until: float = 0.0
     variables: list[keras.Variable] = field(default_factory=list)
     decay: list[float] = field(default_factory=list)
 
@@ -48,7 +49,7 @@ def split(options: OptimOptions, trainables: Mapping[str, Sequence[keras.Variabl
     taken = [0] * len(patterns)
     result: dict[str, list[Group]] = {}
     for role, variables in trainables.items():
-        groups = [Group(group.lr_scale) for group in options.groups] + [Group(1.0)]
+        groups = [Group(group.lr_scale, group.frozen_until) for group in options.groups] + [Group(1.0)]
         for variable in variables:
             number = next((n for n, pattern in enumerate(patterns) if pattern.search(variable.path)), len(patterns))
             own = options.groups[number].weight_decay if number < len(patterns) else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -31,6 +32,7 @@ class Shared:
     Attributes:
         step: int64, the global step; the loop owns and raises it.
         rate: The learning rate as a function of the step.
+        total_steps: Steps of the whole run.
         batch: Global batch size.
         accumulate: Micro-batches in a step.
         clip_norm: Largest global norm of an update's gradients; None: no clipping.
@@ -44,6 +46,7 @@ class Shared:
 
     step: tf.Variable
     rate: schedules.Schedule
+    total_steps: int
     batch: int
     accumulate: int
     clip_norm: float | None
@@ -157,12 +160,20 @@ class Update:
             gradients = [gradient * factor for gradient in gradients]
         rate, start = self.learning_rate(), 0
         for part, optimizer in self._parts:
-            own_rate = rate * part.lr_scale if part.lr_scale != 1.0 else rate
+            own_rate = self._own_rate(rate, part)
             for variable, decay in zip(part.variables, part.decay, strict=True):
                 if decay:
                     replica.assign_sub(variable, variable.value * (own_rate * decay))
             optimizer.update(gradients[start : start + len(part.variables)], part.variables, own_rate)
             start += len(part.variables)
+
+    def _own_rate(self, rate: tf.Tensor, part: groups.Group) -> tf.Tensor:
+        """The learning rate of a group: 0 while it is frozen."""
+        scaled = rate * part.lr_scale if part.lr_scale != 1.0 else rate
+        if not part.frozen_until:
+            return scaled
+        start = math.ceil(part.frozen_until * self._shared.total_steps)
+        return tf.where(tf.convert_to_tensor(self._shared.step) < start, 0.0, scaled)
 
 
 def _slice(key: str, tensor: tf.Tensor, micro: int, accumulate: int) -> tf.Tensor:
@@ -237,6 +248,7 @@ def make(
     shared = Shared(
         step=step,
         rate=schedules.learning_rate(options, total_steps, batch),
+        total_steps=total_steps,
         batch=batch,
         accumulate=options.accumulate,
         clip_norm=options.clip_norm,

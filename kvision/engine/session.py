@@ -16,7 +16,7 @@ from kvision.core.errors import RunError
 from kvision.core.schema import Chosen
 from kvision.data.pipeline import Pipeline
 from kvision.data.preprocess import Preprocess
-from kvision.engine import checkpoint, optim, precision, replica, runfolder, state, strategy
+from kvision.engine import checkpoint, optim, precision, pretrained, replica, runfolder, state, strategy
 from kvision.engine.ema import EMA
 from kvision.engine.guard import Guard
 from kvision.engine.plateau import Plateau
@@ -155,8 +155,12 @@ def open_session(
     data = source(recipe.data, seed=recipe.train.seed, base=Path(resolved.base))
     with where.scope():
         made = system(recipe, data.info)
-        pipeline = Pipeline(data, recipe.data, made.fields, recipe.train.seed, preprocess=preprocess)
         made.networks = made.build()
+        start = made.pretrained(Path(resolved.base)) if training else None
+        if start is not None:
+            pretrained.put(made.networks, start)
+            preprocess = preprocess or start.preprocess(recipe.data)
+        pipeline = Pipeline(data, recipe.data, made.fields, recipe.train.seed, preprocess=preprocess)
         part = _training(recipe, made, pipeline, precision_name) if training else None
     return Session(recipe, resolved, where, precision_name, deterministic, pipeline, made, part)
 
@@ -216,7 +220,7 @@ def _training(recipe: Recipe, system: System, pipeline: Pipeline, precision_name
     step, guard, loss_scale = replica.scalar(0, tf.int64, "step"), Guard(), precision.loss_scale(precision_name)
     plateau = Plateau(options.decay, options.patience_epochs) if options.schedule == "plateau" else None
     updates = optim.make(
-        options,
+        options.model_copy(update={"groups": (*options.groups, *system.groups())}),
         system.trainables(),
         total_steps=total,
         batch=recipe.data.batch,

@@ -14,15 +14,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import keras
     import numpy as np
     import tensorflow as tf
     from PIL import Image
 
-    from kvision.core.schema import Recipe, Section
+    from kvision.core.schema import GroupOptions, Recipe, Section
     from kvision.data.preprocess import Preprocess
     from kvision.data.source import DataInfo
     from kvision.engine.optim import Update
+    from kvision.engine.pretrained import Pretrained
 
 Batch = Mapping[str, "tf.Tensor"]
 Mode = Literal["max", "min"]
@@ -109,6 +112,22 @@ class System(abc.ABC):
     def trainables(self) -> dict[str, list[keras.Variable]]:
         """The variables that each optimizer updates; one optimizer a network unless a system says otherwise."""
         return {role: net.trainable_variables for role, net in self.networks.items()}
+
+    def groups(self) -> tuple[GroupOptions, ...]:
+        """Parameter groups that the system's own options ask for; those of the recipe's `optim.groups` come before them."""
+        return ()
+
+    def pretrained(self, base: Path) -> Pretrained | None:
+        """The weights that a run begins with in place of random ones; called once the networks are built.
+
+        Args:
+            base: Folder that relative paths start from.
+
+        Raises:
+            KvisionError: If they can't be had, or fit another network.
+        """
+        del base
+        return None
 
     @abc.abstractmethod
     def train_step(self, batch: Batch, updates: Mapping[str, Update]) -> dict[str, tf.Tensor]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import abc
 import math
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
@@ -15,6 +16,7 @@ from pydantic import Field
 from kvision.core.errors import UsageError
 from kvision.core.schema import NonNegative, Positive, Recipe, Section
 from kvision.engine.system import Batch, Monitor, Prediction, System
+from kvision.systems.classification import _transfer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,9 +26,11 @@ if TYPE_CHECKING:
     import tensorflow as tf
     from PIL import Image
 
+    from kvision.core.schema import GroupOptions
     from kvision.data.preprocess import Preprocess
     from kvision.data.source import DataInfo
     from kvision.engine.optim import Update
+    from kvision.engine.pretrained import Pretrained
 
 _USED_BY = {
     "label_smoothing": ("auto", "ce", "bce"),
@@ -35,6 +39,7 @@ _USED_BY = {
     "beta": ("bootstrap_soft", "bootstrap_hard"),
 }
 _SHOWN = 5
+IMAGENET = "imagenet"
 
 
 class ClassificationLoss(Section):
@@ -54,7 +59,7 @@ class ClassificationLoss(Section):
     l2: NonNegative = Field(0.0, description="Factor of half the sum of the kernels' squares.")
 
 
-class ClassifierOptions(Section):
+class ClassifierOptions(_transfer.TransferOptions):
     """What every classifier lets one choose."""
 
     dropout: float = Field(0.0, ge=0.0, lt=1.0, description="Share of the features that is dropped before the logits in training.")
@@ -88,9 +93,10 @@ class Classifier(System):
 
     @classmethod
     def check(cls, recipe: Recipe) -> list[tuple[str, str]]:
-        """Loss settings that the chosen loss does not look at."""
+        """Loss settings that the chosen loss does not look at, and options of transfer that don't go together."""
         loss: ClassificationLoss = recipe.loss  # type: ignore[assignment]
-        return [
+        options: ClassifierOptions = recipe.model  # type: ignore[assignment]
+        return _transfer.faults(options) + [
             (f"loss.{key}", f"{value} has no effect on loss.name={loss.name}; take it out, or use loss.name={' or '.join(users)}")
             for key, users in _USED_BY.items()
             if loss.name not in users and (value := getattr(loss, key)) != ClassificationLoss.model_fields[key].default
@@ -106,7 +112,38 @@ class Classifier(System):
 
         size_px = self.recipe.data.size_px
         image = keras.Input((size_px, size_px, 3), name="image")
-        return {"net": keras.Model(image, self.head(self.body(image)), name=type(self).__name__.lower())}
+        net = keras.Model(image, self.head(self.body(image)), name=type(self).__name__.lower())
+        _transfer.freeze(net, self.recipe.model)  # type: ignore[arg-type]
+        return {"net": net}
+
+    def groups(self) -> tuple[GroupOptions, ...]:
+        """In fine-tuning, the body at its own rates."""
+        return _transfer.groups(self.net, self.recipe.model)  # type: ignore[arg-type]
+
+    def pretrained(self, base: Path) -> Pretrained | None:
+        """The weights that `model.weights` names; those of the logits are optional.
+
+        Args:
+            base: Folder that relative paths start from.
+
+        Returns:
+            The weights, or none for random ones.
+
+        Raises:
+            KvisionError: If they can't be had, or fit another network.
+        """
+        from kvision.engine import pretrained
+
+        options: ClassifierOptions = self.recipe.model  # type: ignore[assignment]
+        if options.weights is None:
+            return None
+        if options.weights == IMAGENET:
+            return self.imagenet()
+        return pretrained.read((base / Path(options.weights).expanduser()).resolve(), (f"net/{_transfer.HEAD}/",))
+
+    def imagenet(self) -> Pretrained:
+        """Published weights of this network for ImageNet; raises `UsageError` where there are none."""
+        raise UsageError(f"model.weights: no ImageNet weights are known for {self.recipe.system} with these options; give a run's folder")
 
     def head(self, features: keras.KerasTensor) -> keras.KerasTensor:
         """Float32 logits `[B, K]` of features: the mean over the map, dropout, and one linear layer."""

@@ -127,6 +127,17 @@ def test_a_group_has_its_own_rate_and_decay_and_the_first_match_wins() -> None:
     np.testing.assert_allclose(last_bias, start[3] * (1 - 0.05 * 0.2) + 0.5 * moved[3], atol=1e-6)
 
 
+def test_a_frozen_group_begins_to_learn_at_its_share_of_the_run() -> None:
+    rig = Rig(name="sgd", momentum=0.0, lr=0.1, weight_decay=0.1, groups=[{"match": "first", "frozen_until": 0.03}])
+    seen = [rig.weights()]
+    for step in range(6):
+        rig.train(batch(step))
+        seen.append(rig.weights())
+    changed = [not np.array_equal(before[0], after[0]) for before, after in zip(seen, seen[1:], strict=False)]
+    assert changed == [False] * 3 + [True] * 3  # of 100 steps in all
+    assert all(not np.array_equal(before[2], after[2]) for before, after in zip(seen, seen[1:], strict=False))
+
+
 @pytest.mark.parametrize(
     ("groups", "message"),
     [

@@ -3,40 +3,25 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from kvision.core.errors import UsageError
-from kvision.core.schema import DataOptions, Recipe
 from kvision.data.preprocess import Preprocess
-from kvision.data.source import DataInfo
 from kvision.losses import classification as losses
-from kvision.systems.classification._part import ClassificationLoss
-from kvision.systems.classification.resnet import ResNet, ResNetOptions
+from kvision.systems.classification.resnet import ResNet
+from tests.unit.systems.classification import examples
+from tests.unit.systems.classification.examples import ONE, SEVERAL, batch
 
-NAMES = ("ant", "bee", "cat")
-ONE, SEVERAL = (DataInfo(NAMES, ((0, 0, 0),) * 3, frozenset({"image", field})) for field in ("label", "targets"))
+if TYPE_CHECKING:
+    from kvision.data.source import DataInfo
 
 
 def classifier(info: DataInfo = ONE, **loss: Any) -> ResNet:
-    options = ResNetOptions(depth=8, filters=(4, 4, 4), dropout=0.0)
-    data = DataOptions(source="digits", size_px=8, batch=4)
-    system = ResNet(Recipe(system="classification/resnet", model=options, loss=ClassificationLoss(**loss), data=data), info)
-    system.networks = system.build()
-    return system
-
-
-def batch(seed: int = 0, examples: int = 6) -> dict[str, tf.Tensor]:
-    generator = np.random.default_rng(seed)
-    return {
-        "image": tf.constant(generator.normal(size=(examples, 8, 8, 3)), tf.float32),
-        "label": tf.constant(generator.integers(0, 3, examples), tf.int32),
-        "targets": tf.constant(generator.integers(0, 2, (examples, 3)), tf.float32),
-        "weight": tf.ones(examples),
-    }
+    return examples.classifier(info, loss)
 
 
 LOGITS = tf.constant(np.random.default_rng(1).normal(size=(6, 3)), tf.float32)

@@ -1,0 +1,73 @@
+"""Transfer learning: where the weights of a classifier begin, and which of them learn, how fast and from when.
+
+Papers: Yosinski et al. 2014, arXiv 1411.1792 (what transfers); Howard & Ruder 2018, arXiv 1801.06146 (slower rates for earlier layers, unfreezing).
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import Field
+
+from kvision.core.schema import GroupOptions, Probability, Section
+
+if TYPE_CHECKING:
+    import keras
+
+HEAD = "logits"
+"""Name of the layer that belongs to the task alone."""
+_MOST_GROUPS = 12
+
+
+class TransferOptions(Section):
+    """Weights to begin with, and what is done with them."""
+
+    weights: str | None = Field(
+        None, description="Where the weights begin: a run's folder, a .keras file, or `imagenet` (downloaded); the logits begin anew; none: random."
+    )
+    transfer: Literal["none", "freeze", "fine_tune"] = Field(
+        "none",
+        description="`freeze`: only the logits learn; `fine_tune`: the body learns by `body_lr_scale`, its batch norms keep their statistics; "
+        "`none`: all learn alike.",
+    )
+    body_lr_scale: float = Field(0.1, gt=0.0, le=1.0, description="`fine_tune`: factor on the body's learning rate.")
+    layer_decay: float = Field(1.0, gt=0.0, le=1.0, description="`fine_tune`: factor on the rate from each twelfth of the body to the one before it.")
+    thaw_at: Probability = Field(0.0, description="`fine_tune`: fraction of the run after which the body learns, too (freeze, then unfreeze).")
+
+
+def faults(options: TransferOptions) -> list[tuple[str, str]]:
+    """Options that don't go together, as `System.check` tells them."""
+    found = []
+    if options.transfer != "none" and options.weights is None:
+        found.append(("model.transfer", f"{options.transfer} keeps weights, but there are none; set model.weights to a run, a file or imagenet"))
+    for name in ("body_lr_scale", "layer_decay", "thaw_at"):
+        value = getattr(options, name)
+        if options.transfer != "fine_tune" and value != TransferOptions.model_fields[name].default:
+            found.append((f"model.{name}", f"{value} has no effect on transfer={options.transfer}; take it out, or use transfer=fine_tune"))
+    return found
+
+
+def freeze(net: keras.Model, options: TransferOptions) -> None:
+    """Marks what shall not learn: the whole body, or in fine-tuning its batch norms, which then keep their moving statistics."""
+    from kvision.layers.normalization import BatchNormalization
+
+    for layer in net.layers:
+        kept = {"freeze": layer.name != HEAD, "fine_tune": isinstance(layer, BatchNormalization), "none": False}[options.transfer]
+        if kept:
+            layer.trainable = False
+
+
+def groups(net: keras.Model, options: TransferOptions) -> tuple[GroupOptions, ...]:
+    """The parameter groups of fine-tuning: up to twelve, of neighbouring layers, the first ones slowest; the logits are in none."""
+    if options.transfer != "fine_tune":
+        return ()
+    layers = [layer.name for layer in net.layers if layer.trainable_variables and layer.name != HEAD]
+    count = 1 if options.layer_decay == 1.0 else min(_MOST_GROUPS, len(layers))
+    made = []
+    for number in range(count):
+        names = layers[number * len(layers) // count : (number + 1) * len(layers) // count]
+        scale = options.body_lr_scale * options.layer_decay ** (count - 1 - number)
+        match = f"(^|/)({'|'.join(map(re.escape, names))})/"
+        made.append(GroupOptions(match=match, lr_scale=scale, frozen_until=options.thaw_at))
+    return tuple(made)

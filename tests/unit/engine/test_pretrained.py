@@ -1,0 +1,78 @@
+"""Weights to begin with: what fits is taken, what is optional may differ, everything else is an error that changes nothing."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import keras
+import numpy as np
+import pytest
+
+from kvision.core.errors import RunError, UsageError
+from kvision.data.sources.digits import Options
+from kvision.engine import pretrained
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+HEAD = ("net/logits/",)
+
+
+def network(classes: int = 3, width: int = 4) -> keras.Model:
+    image = keras.Input((8, 8, 3))
+    x = keras.layers.Conv2D(width, 3, name="conv")(image)
+    return keras.Model(image, keras.layers.Dense(classes, name="logits")(keras.layers.GlobalAveragePooling2D()(x)), name="some")
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Path:
+    folder = tmp_path / "run"
+    folder.mkdir()
+    network().save(folder / "model.keras")
+    (folder / "data.json").write_text(json.dumps({"preprocess": {"mean": [0.1, 0.2, 0.3], "std": [0.4, 0.5, 0.6]}}))
+    return folder
+
+
+def test_a_run_gives_all_weights_and_its_colours(run: Path) -> None:
+    net = network()
+    given = pretrained.read(run)
+    assert pretrained.put({"net": net}, given) == []
+    for ours, theirs in zip(net.get_weights(), keras.saving.load_model(run / "model.keras").get_weights(), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    made = given.preprocess(Options(size_px=16))
+    assert made is not None
+    assert (made.size_px, made.mean, made.std) == (16, (0.1, 0.2, 0.3), (0.4, 0.5, 0.6))
+
+
+def test_a_file_elsewhere_tells_no_colours(run: Path, tmp_path: Path) -> None:
+    (run / "model.keras").rename(tmp_path / "other.keras")
+    assert pretrained.read(tmp_path / "other.keras").preprocess(Options()) is None
+
+
+def test_what_is_optional_keeps_its_random_start_where_it_does_not_fit(run: Path) -> None:
+    net = network(classes=5)
+    head = net.get_layer("logits").get_weights()
+    assert pretrained.put({"net": net}, pretrained.read(run, HEAD)) == ["net/logits/kernel", "net/logits/bias"]
+    for ours, before in zip(net.get_layer("logits").get_weights(), head, strict=True):
+        np.testing.assert_array_equal(ours, before)
+
+
+def test_what_does_not_fit_is_told_and_nothing_is_written(run: Path) -> None:
+    net = network(width=6)
+    before = net.get_weights()
+    with pytest.raises(RunError, match=r"3 weights of 4 can't be had from it: net/conv/kernel \[3, 3, 3, 6\] \(there \[3, 3, 3, 4\]\)"):
+        pretrained.put({"net": net}, pretrained.read(run))
+    for ours, old in zip(net.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(ours, old)
+
+
+def test_what_is_no_run_is_told(run: Path, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(UsageError, match=r"empty holds no model.keras: is it a run folder"):
+        pretrained.read(tmp_path / "empty")
+    with pytest.raises(UsageError, match=r"rum does not exist; did you mean .*run"):
+        pretrained.read(tmp_path / "rum")
+    (run / "model.keras").write_bytes(b"PK\x03\x04 cut off")
+    with pytest.raises(RunError, match=r"model.keras can't be loaded by Keras"):
+        pretrained.read(run)

@@ -1,0 +1,81 @@
+"""Transfer: what learns, how fast, and options that don't go together."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from kvision.core.errors import UsageError
+from kvision.systems.classification import _transfer
+from kvision.systems.classification.resnet import ResNet
+from tests.unit.systems.classification import examples
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def classifier(**model: Any) -> ResNet:
+    return examples.classifier(**model)
+
+
+def test_a_frozen_body_leaves_the_logits_alone_to_learn() -> None:
+    system = classifier(weights="x", transfer="freeze")
+    assert {variable.path.split("/")[-2] for variable in system.trainables()["net"]} == {"logits"}
+    before = system.net.get_layer("stem_norm").moving_mean.numpy()
+    system.net(tf.random.normal((4, 8, 8, 3)), training=True)
+    np.testing.assert_array_equal(system.net.get_layer("stem_norm").moving_mean, before)
+
+
+def test_fine_tuning_keeps_statistics_and_slows_the_body() -> None:
+    system = classifier(weights="x", transfer="fine_tune", body_lr_scale=0.5, thaw_at=0.25)
+    assert not any("norm" in variable.path for variable in system.trainables()["net"])
+    (group,) = system.groups()
+    assert (group.lr_scale, group.frozen_until) == (0.5, 0.25)
+    found = {variable.path for variable in system.trainables()["net"] if re.search(group.match, variable.path)}
+    assert found == {variable.path for variable in system.trainables()["net"] if "logits" not in variable.path}
+
+
+def test_rates_fall_from_the_logits_to_the_first_layers() -> None:
+    system = classifier(weights="x", transfer="fine_tune", layer_decay=0.5)
+    groups, paths = system.groups(), [variable.path for variable in system.trainables()["net"]]
+    scales = [next((group.lr_scale for group in groups if re.search(group.match, path)), 1.0) for path in paths]
+    assert scales == sorted(scales)
+    assert scales[-1] == 1.0
+    assert max(scales[:-2]) == pytest.approx(0.1)
+    assert scales[0] == pytest.approx(0.1 * 0.5 ** (len(groups) - 1))
+
+
+@pytest.mark.parametrize(
+    ("options", "fault"),
+    [
+        ({"transfer": "freeze"}, ("model.transfer", "freeze keeps weights, but there are none")),
+        ({"weights": "x", "layer_decay": 0.9}, ("model.layer_decay", "0.9 has no effect on transfer=none")),
+        ({"weights": "x", "transfer": "freeze", "thaw_at": 0.5}, ("model.thaw_at", "0.5 has no effect on transfer=freeze")),
+    ],
+)
+def test_options_that_do_not_go_together(options: dict[str, Any], fault: tuple[str, str]) -> None:
+    ((path, message),) = ResNet.check(classifier(**options).recipe)
+    assert path == fault[0]
+    assert message.startswith(fault[1])
+
+
+def test_weights_of_another_run_begin_this_one(tmp_path: Path) -> None:
+    other = classifier()
+    other.net.save(tmp_path / "other.keras")
+    given = classifier(weights="other.keras").pretrained(tmp_path)
+    assert given is not None
+    np.testing.assert_array_equal(given.values["net/stem_conv/kernel"], other.net.get_layer("stem_conv").kernel)
+    assert classifier().pretrained(tmp_path) is None
+
+
+def test_no_published_weights_are_told() -> None:
+    with pytest.raises(UsageError, match="no ImageNet weights are known for classification/resnet with these options"):
+        classifier(weights="imagenet").pretrained(None)
+
+
+def test_every_head_has_the_name_that_transfer_knows() -> None:
+    assert classifier().net.layers[-1].name == _transfer.HEAD
