@@ -1,6 +1,7 @@
 """Calibration: whether a network that is 80% sure is right 80% of the time, from sums in bins of its confidence.
 
 Paper: Guo 2017, "On calibration of modern neural networks", arXiv 1706.04599.
+Scores learnt with a hinge loss are no log-probabilities; what is said of them holds for their softmax.
 """
 
 from __future__ import annotations
