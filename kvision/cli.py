@@ -386,6 +386,27 @@ def data_show(
         data.show(recipe, overrides or [], out=out, count=count)
 
 
+@data_app.command("pack")
+def data_pack(
+    recipe: Recipe,
+    overrides: Overrides = None,
+    out: Annotated[str, typer.Option(help="The folder to write; it must be new or empty.")] = "packed",
+    per_file: Annotated[int, typer.Option(min=1, help="Examples a file, at most.")] = 1000,
+    verbose: Verbose = False,
+) -> None:
+    """Write a recipe's labelled pictures as TFRecord files.
+
+    Every split gets files of its own; read them by data.source=tfrecord.
+
+    Example: kvision data pack my.yaml --out packed
+    """
+    with computing(verbose):
+        validate(recipe, overrides)
+        from kvision.commands import data
+
+        data.pack(recipe, overrides or [], out=out, per_file=per_file)
+
+
 @recipe_app.command("schema")
 def recipe_schema(out: Annotated[str | None, typer.Option(help="File to write; else stdout.")] = None) -> None:
     """Print the JSON schema of recipes, for editors.

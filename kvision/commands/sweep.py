@@ -72,7 +72,7 @@ def run(
     terms.library()
     _claim(folder)
     kept = Study(plan)
-    with StopRequest() as stop, progress.make(plan.metric, plan.trials, as_json=json_lines) as shown:
+    with terms.storing(folder), StopRequest() as stop, progress.make(plan.metric, plan.trials, as_json=json_lines) as shown:
         shown.say(f"{plan.recipe}: {plan.method} search for {plan.mode} {plan.metric}, {words.counted(plan.trials, 'trial')}, into {folder}")
         try:
             Worker(plan, kept, shown, stop).run()
@@ -106,7 +106,10 @@ def _fitted(plan: Plan) -> Plan:
         if endless:
             texts = ", ".join(f"{path}={parameters[path]}" for path in endless)
             raise UsageError(f"--method grid: {texts} has endlessly many values; say how many to try as a third number, such as log(1e-4, 1e-1, 4)")
-        return dataclasses.replace(plan, trials=min(plan.trials, propose.grid_size(parameters)))
+        size = propose.grid_size(parameters)
+        if size > propose.MOST_SETS:
+            raise UsageError(f"--method grid: {size:,} sets of values, expected at most {propose.MOST_SETS:,}; give steps, such as int(0, 100, 10)")
+        return dataclasses.replace(plan, trials=min(plan.trials, size))
     pointed = [f"{path}={parameter}" for path, parameter in parameters.items() if isinstance(parameter, Range) and parameter.points]
     if pointed:
         raise UsageError(f"{', '.join(pointed)}: a number of points has a meaning with --method grid only; take it out, or search a grid")

@@ -160,7 +160,7 @@ def write_best(plan: Plan, best: Trial, trials: int) -> Path:
         resolved.path.read_text(encoding="utf-8-sig"),
         list(there.values()),
         moved=(resolved.path.resolve().parent, plan.folder),
-        headline=f"{searched} ({best.name}).   kvision train {target}   Below is {plan.recipe} with the values of that trial.",
+        headline=f"{searched} of {plan.recipe} ({best.name}).   kvision train {target}",
     )
     disk.replace(target, text.encode())
     if recipe_hash(catalog.load(target).values()) != recipe_hash(catalog.load(plan.recipe, list(there.values())).values()):

@@ -26,6 +26,8 @@ BEST_SHARE = 0.25
 """The share of the trials whose choices stay in the running in the next round."""
 MOST_DRAWS = 100
 """How often a set of values that was tried already is drawn anew."""
+MOST_SETS = 100_000
+"""Sets of values that a grid may have."""
 Values = dict[str, Any]
 
 
@@ -60,8 +62,8 @@ def at_random(parameters: Mapping[str, Parameter], known: Sequence[Known], chanc
     for _ in range(MOST_DRAWS):
         values = {path: parameter.draw(chance) for path, parameter in parameters.items()}
         if key(values) not in seen:
-            break
-    return values
+            return values
+    return (on_grid(parameters, known) if 0 < grid_size(parameters) <= MOST_SETS else None) or values
 
 
 def on_grid(parameters: Mapping[str, Parameter], known: Sequence[Known]) -> Values | None:
@@ -100,7 +102,7 @@ def narrowed(parameters: Mapping[str, Parameter], known: Sequence[Known], round_
 
 
 def grid_size(parameters: Mapping[str, Parameter]) -> int:
-    """How many sets of values the grid has; each option must have a grid."""
+    """How many sets of values the grid has; 0 when an option has endlessly many values."""
     return math.prod(len(parameter.grid or ()) for parameter in parameters.values())
 
 

@@ -48,11 +48,11 @@ class Range:
         return (self.low, self.high)
 
     @property
-    def grid(self) -> list[float] | None:
+    def grid(self) -> Sequence[float] | None:
         """Every value that a grid takes; none when nobody said how many."""
         if self.points:
             return [self.at(place / (self.points - 1)) for place in range(self.points)]
-        return list(range(int(self.low), int(self.high) + 1, self.step)) if self.whole else None
+        return range(int(self.low), int(self.high) + 1, self.step) if self.whole else None
 
     @property
     def size(self) -> int | None:
@@ -133,9 +133,9 @@ class Choice:
         return self.values
 
     @property
-    def grid(self) -> list[Any]:
+    def grid(self) -> Sequence[Any]:
         """Every value."""
-        return list(self.values)
+        return self.values
 
     @property
     def size(self) -> int:

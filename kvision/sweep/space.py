@@ -31,7 +31,7 @@ FORMS = {
     "choice": "choice(adamw, sgd)",
 }
 """The ways to write what an option may be, and an example of each."""
-MOST_CORNERS = 200
+MOST_CORNERS = 50
 """Corners of the space that are tried against the schema; of more, so many by chance."""
 _CALL = re.compile(r"\s*([A-Za-z_]\w*)\s*\((.*)\)\s*")
 
@@ -121,17 +121,15 @@ def check(recipe: str | Path, space: Space, smoke: bool = False) -> Resolved:
     Raises:
         RecipeError: With every fault of every corner, each once, at the place where the space was written.
     """
-    held = catalog.load(recipe, space.fixed, smoke)
     problems: dict[tuple[str, str], Problem] = {}
-    for corner in _corners(space):
+    for corner in [{}, *_corners(space)]:
         try:
             catalog.load(recipe, space.overrides(corner), smoke)
         except RecipeError as error:
-            for problem in error.problems:
-                problems.setdefault((problem.path, problem.message), _at_its_place(problem, space, recipe, smoke))
+            problems |= {(problem.path, problem.message): problem for problem in error.problems}
     if problems:
-        raise RecipeError(list(problems.values()))
-    return held
+        raise RecipeError([_at_its_place(problem, space, recipe, smoke) for problem in problems.values()])
+    return catalog.load(recipe, space.fixed, smoke)
 
 
 def _corners(space: Space) -> list[dict[str, Any]]:

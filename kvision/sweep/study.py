@@ -172,10 +172,8 @@ class Study:
             )
         except Exception as error:  # SQLAlchemy's, each database driver's own, or a driver that is not installed
             reason = (str(error) or type(error).__name__).splitlines()[0]
-            where = "--storage" if plan.storage else str(plan.folder)
-            raise UsageError(
-                f"{where}: the study can't be opened: {reason}; a URL is like postgresql://user@host/database, and its driver must be installed"
-            ) from error
+            remedy = "a URL is like postgresql://user@host/database, and its driver must be installed" if plan.storage else "choose another --study"
+            raise UsageError(f"{'--storage' if plan.storage else plan.folder}: the study can't be opened: {reason}; {remedy}") from error
 
     def _check_unchanged(self) -> None:
         """What must be as it was for results to be comparable is written down, or compared; the ends of ranges may move, to widen a search."""

@@ -8,12 +8,13 @@ import math
 import warnings
 from typing import TYPE_CHECKING, Any, get_args
 
-from kvision.core.errors import UsageError
+from kvision.core.errors import RunError, UsageError
 from kvision.sweep.ranges import Range
 from kvision.sweep.trials import State, Trial
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
+    from pathlib import Path
 
     import optuna
 
@@ -45,6 +46,16 @@ def quiet() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
+
+
+@contextlib.contextmanager
+def storing(folder: Path) -> Iterator[None]:
+    """Turns the faults of a database that fails in the middle of a sweep into one clear message."""
+    try:
+        yield
+    except library().exceptions.StorageInternalError as error:
+        reason = str(error.__cause__ or error).splitlines()[0]
+        raise RunError(f"{folder}: the study's database failed: {reason}; when it works again, the same command goes on") from error
 
 
 def distribution(parameter: Parameter) -> optuna.distributions.BaseDistribution:

@@ -67,7 +67,10 @@ class Training:
         if size == self._size:
             return []
         self._size = size
-        rows = journal.read_rows(self._metrics)
+        try:
+            rows = journal.read_rows(self._metrics)
+        except ValueError:  # damaged: this trial will have no result, and the others go on
+            return []
         new, self._seen = rows[self._seen :], max(self._seen, len(rows))
         return list(new)
 

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from kvision.sweep.trials import Trial
 
 POLL_S = 0.5
+"""Seconds between two looks at the trainings."""
 MOST_COPIES = 50
 """After so many proposals in a row that were tried before, the search has nothing more to say."""
 MOST_CRASHES = 3
@@ -66,7 +67,6 @@ class Worker:
         study: The trials.
         progress: Who is told.
         stop: Whether somebody pressed Ctrl-C.
-        poll_s: Seconds between two looks at the trainings.
         jobs: The trials that are training here.
     """
 
@@ -74,10 +74,8 @@ class Worker:
     study: Study
     progress: Progress
     stop: StopRequest
-    poll_s: float = POLL_S
     jobs: list[Job] = field(default_factory=list)
     _exhausted: bool = False
-    _crashes: int = 0
 
     def run(self) -> None:
         """Trains trial after trial.
@@ -93,7 +91,7 @@ class Worker:
                         pass
                     if not self.jobs:
                         return
-                    time.sleep(self.poll_s)
+                    time.sleep(POLL_S)
                     self._look()
         finally:
             self._hand_on()
@@ -205,7 +203,7 @@ class Worker:
             job.training.stop()
         with contextlib.suppress(KeyboardInterrupt):
             while any(job.training.code is None for job in self.jobs):
-                time.sleep(self.poll_s)
+                time.sleep(POLL_S)
                 for job in self.jobs:
                     job.training.stop()
         for job in self.jobs:
