@@ -108,8 +108,8 @@ class Model {
 
   std::string segmentation(Scores& scores, const Tensor& output, const Picture& picture, Picture& mask) const {
     if (output.shape.size() != 4 || static_cast<size_t>(scores.channels) != manifest_.labels.size() ||
-        manifest_.colours.size() != manifest_.labels.size())
-      throw Error("the network, its labels and their colours are of different number; export the bundle again");
+        manifest_.colours.size() != manifest_.labels.size() || manifest_.labels.size() > 256)
+      throw Error("the network, its labels and their colours are of different number, or over 256; export the bundle again");
     scores.height = output.shape[1], scores.width = output.shape[2];
     mask = segmented(scores, setting("activation", "softmax"), preprocess_, picture.height, picture.width);
     std::vector<size_t> counts(256);

@@ -17,6 +17,7 @@ from PIL import Image
 
 import kvision_edge
 from kvision_edge import manifest
+from kvision_edge.bundle import digest
 from kvision_edge.postprocess.classification import Classification
 from kvision_edge.postprocess.segmentation import Segmentation
 from tests.edge import tiny
@@ -127,8 +128,43 @@ def test_verify_finds_nothing_wrong_with_what_was_exported(program: Path, segmen
     code, _, said = call(program, "verify", segmentation)
     assert code == 0, said
     assert "WRONG" not in said
-    assert said.count("on the sample: differs by 0, allowed") == len(tiny.KINDS)
+    assert [name for name in tiny.KINDS if f"ok    {name} on the sample: differs by " in said] == list(tiny.KINDS)
     assert said.count("sha256 ") == 2 + 2 * len(tiny.KINDS)  # labels and sample; each file and its answer
+
+
+def test_verify_sums_up_folders_and_files_of_any_length_as_python_does(program: Path, bundle: Path) -> None:
+    folder = bundle / "saved" / "1"
+    (folder / "a").mkdir(parents=True)
+    for length in (0, 1, 55, 56, 63, 64, 65, 119, 120, 1000):
+        (folder / f"{length}").write_bytes(bytes(range(256)) * 4 if length == 1000 else b"x" * length)
+    for name in ("a.b", "a/z", "Z"):
+        (folder / name).write_text(name)
+    changed(bundle, checksums={"saved/1": digest(folder), **{f"saved/1/{path.name}": digest(path) for path in folder.iterdir() if path.is_file()}})
+    code, _, said = call(program, "verify", bundle)
+    assert code == 0, said
+    assert "ok    saved/1: sha256 " in said
+    (folder / "a" / "z").rename(folder / "a" / "y")
+    code, _, said = call(program, "verify", bundle)
+    assert code == 4
+    assert "WRONG saved/1: is not the file that was exported" in said
+
+
+def test_labels_in_any_script_come_through(program: Path, bundle: Path, pictures: dict[str, list[Path]]) -> None:
+    labels = ['a "b" \\ c', "größe\t/\x01", "背景", "😀"]
+    changed(bundle, labels=labels)
+    code, lines, said = call(program, "run", bundle, *pictures["png"])
+    assert code == 0, said
+    assert set().union(*(line["classes"] for line in lines)) == set(labels)
+
+
+@pytest.mark.parametrize("orientation", [1, 3, 6, 8])
+def test_a_png_is_turned_as_its_exif_says(program: Path, segmentation: Path, tmp_path: Path, orientation: int) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    Image.fromarray(np.random.default_rng(3).integers(0, 256, (21, 47, 3), np.uint8)).save(tmp_path / "turned.png", exif=exif)
+    code, lines, said = call(program, "run", segmentation, tmp_path / "turned.png")
+    assert code == 0, said
+    assert lines == [{"file": str(tmp_path / "turned.png"), **kvision_edge.load(segmentation).predict(tmp_path / "turned.png").to_json()}]
 
 
 def test_verify_names_a_damaged_file_and_another_answer(program: Path, bundle: Path) -> None:
