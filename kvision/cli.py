@@ -24,6 +24,7 @@ from kvision.cli_options import (
     SweepPrune,
     Verbose,
     Weights,
+    complete_override,
     complete_recipe,
     complete_subject,
 )
@@ -203,7 +204,11 @@ def sweep(
     recipe: Recipe,
     space: Annotated[
         list[str] | None,
-        typer.Argument(metavar="KEY=SPACE", help="What is searched, such as 'optim.lr=log(1e-4, 1e-1)', and values that are held: train.epochs=3."),
+        typer.Argument(
+            metavar="KEY=SPACE",
+            help="What is searched, such as 'optim.lr=log(1e-4, 1e-1)', and values that are held: train.epochs=3.",
+            autocompletion=complete_override,
+        ),
     ] = None,
     space_file: Annotated[str | None, typer.Option("--space", help="A YAML file with more of them, one a line: `optim.lr: log(1e-4, 1e-1)`.")] = None,
     trials: Annotated[int, typer.Option(min=1, help="Trainings in all, those before a resumption included.")] = 20,

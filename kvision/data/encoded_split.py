@@ -38,7 +38,7 @@ class EncodedSplit(abc.ABC):
         """The examples of these numbers."""
 
     @abc.abstractmethod
-    def bytes(self, index: tf.Tensor) -> tf.Tensor:
+    def file_bytes(self, index: tf.Tensor) -> tf.Tensor:
         """The encoded picture of this number (scalar int64), string scalar; in the graph."""
 
     def listing(self) -> list[str]:
@@ -56,8 +56,8 @@ class EncodedSplit(abc.ABC):
         from kvision.ops import exif
 
         if self.orientations is None:
-            return encoded.upright(self.bytes(index))
-        image = encoded.stored(self.bytes(index))
+            return encoded.upright(self.file_bytes(index))
+        image = encoded.stored(self.file_bytes(index))
         if (self.orientations == 1).all():
             return image
         return exif.upright(image, self.column("orientation", index, lambda: self.orientations))
@@ -91,7 +91,7 @@ class FileSplit(EncodedSplit):
         files, names = [self.files[k] for k in chosen], [self.names[k] for k in chosen]
         return FileSplit(files, names, self.labels[chosen], self.turns[chosen])
 
-    def bytes(self, index: tf.Tensor) -> tf.Tensor:
+    def file_bytes(self, index: tf.Tensor) -> tf.Tensor:
         """The bytes of the file of this number."""
         import tensorflow as tf
 
@@ -111,7 +111,7 @@ class RowSplit(EncodedSplit):
         """The examples of these numbers."""
         return RowSplit(self._row, [self.names[k] for k in chosen], self.labels[chosen], self._numbers[chosen])
 
-    def bytes(self, index: tf.Tensor) -> tf.Tensor:
+    def file_bytes(self, index: tf.Tensor) -> tf.Tensor:
         """The bytes of the row of this number."""
         import tensorflow as tf
 

@@ -83,9 +83,15 @@ def read_header(path: Path) -> Header:
     """
     try:
         with path.open("rb") as file:
-            return _parse(file)
+            return parse_header(file)
     except OSError as error:
         raise HeaderError("unreadable", error.strerror or str(error)) from error
+
+
+def parse_header(file: BinaryIO) -> Header:
+    """As `read_header`, of an open file or of bytes in memory."""
+    try:
+        return _parse(file)
     except (struct.error, IndexError) as error:
         raise HeaderError("truncated", "the file ends within its header") from error
 

@@ -19,6 +19,7 @@ from kvision.data.source import Split, SplitName
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+SPLITS: tuple[SplitName, ...] = ("train", "val", "test")
 Size = int | None
 Taken = TypeVar("Taken", bound="Labelled")
 
@@ -79,7 +80,7 @@ def divide(pools: Mapping[SplitName, Taken], options: SplitOptions) -> dict[Spli
             made[name], made["train"] = _carved(made["train"], count, asked, options.split_seed)
     if options.train_size is not None:
         made["train"] = _narrowed(made["train"], "train", options.train_size, options.split_seed)
-    return made
+    return {name: made[name] for name in SPLITS if name in made}
 
 
 def _carved(pool: Taken, count: int, asked: str, seed: int) -> tuple[Taken, Taken]:
