@@ -13,6 +13,7 @@ from kvision.engine import runfolder
 from kvision_edge import manifest
 from kvision_export import bundle, description, exported, formats, lite, samples
 from kvision_export.errors import ExportError
+from kvision_export.parity import earlier as recorded
 from kvision_export.parity import finding, gates, page, pictures, proof, runner
 from kvision_export.saved_model import publish
 from kvision_export.tflite import c_array, flatbuffer, metadata, runtimes
@@ -52,13 +53,13 @@ class Result:
 
     @property
     def choice(self) -> Finding | None:
-        """The file that suits a device best; none if no LiteRT file of the bundle holds."""
+        """The file of the bundle that suits a device best; none if no LiteRT file of it holds."""
         return self.report.choice
 
     @property
     def failed(self) -> bool:
         """Whether a file misses its gate or could not be made; of the candidates of `--auto`, whether all do."""
-        settled = self.auto and self.choice is not None
+        settled = self.auto and finding.auto(self.report.findings) is not None
         missing = [each for each in self.refused if not (settled and each.is_tflite)]
         return bool(missing) or any(each.kept and not each.holds for each in self.report.findings)
 
@@ -227,11 +228,11 @@ class _Export:
         """Everything in its place, the manifest last."""
         same = old if old is not None and old.source.get("weights_sha256") == self.source["weights_sha256"] else None
         earlier = self._earlier(same)
-        report = self._report(earlier)
+        report = self._report(earlier, same)
         _folder(self.staged)
         page.write(report, self.staged)
         self._records()
-        files = self._ranked(earlier, same.files[0].path if same is not None and same.files else "", report.choice)
+        files = self._ranked(earlier, report.choice)
         sums = {**self._still(same, earlier), **bundle.checksums(self.staged, [each.path for each in self.entries])}
         made = description.whole(self.subject, self.source, self.reference, files, dict(sorted(sums.items())))
         bundle.write(self.staged, made)
@@ -244,8 +245,12 @@ class _Export:
 
     def _earlier(self, same: manifest.Manifest | None) -> list[manifest.File]:
         """Files of an earlier export of the same weights that this one does not replace."""
-        again = {each.format.name for each in self.findings if each.kept}
-        return [] if same is None else [each for each in same.files if each.format not in again and (self.out / each.path).exists()]
+        return [] if same is None else [each for each in same.files if each.format not in self._again and (self.out / each.path).exists()]
+
+    @property
+    def _again(self) -> set[str]:
+        """Formats of which this export has a file."""
+        return {each.format.name for each in self.findings if each.kept}
 
     def _still(self, same: manifest.Manifest | None, earlier: Sequence[manifest.File]) -> dict[str, str]:
         """What is there beside these files from that export and still tells of them."""
@@ -270,27 +275,34 @@ class _Export:
             elif each.kept and each.holds:
                 (rejected / lite.file_name(self.subject, each.format)).unlink(missing_ok=True)
 
-    def _ranked(self, earlier: Sequence[manifest.File], before: str, choice: Finding | None) -> list[manifest.File]:
-        """The best for a device first, the smaller one of this export's choice and of the file that came first before; the SavedModel last."""
-        able = [each for each in self.entries if choice is not None and each.format == choice.format.name]
-        able += [each for each in earlier if each.path == before and each.format != formats.SAVEDMODEL]
-        best = min(able, key=lambda each: each.bytes, default=None)
-        order = list(formats.FORMATS)
-        return sorted((*self.entries, *earlier), key=lambda each: (each is not best, each.format == formats.SAVEDMODEL, order.index(each.format)))
+    def _ranked(self, earlier: Sequence[manifest.File], choice: Finding | None) -> list[manifest.File]:
+        """The best for a device first, the SavedModel last."""
+        best, order = choice and choice.path, list(formats.FORMATS)
+        return sorted((*self.entries, *earlier), key=lambda each: (each.path != best, each.format == formats.SAVEDMODEL, order.index(each.format)))
 
-    def _report(self, earlier: Sequence[manifest.File]) -> page.Report:
+    def _report(self, earlier: Sequence[manifest.File], same: manifest.Manifest | None) -> page.Report:
         facts = [("Weights", f"{self.subject.weights} of {self.subject.run}")]
         if self.calibration:
             facts.append(("Calibration", f"{self.calibration['count']} training examples, seed {self.calibration['seed']}"))
         if self.options.qat_epochs:
             facts.append(("Quantization-aware fine-tuning", words.counted(self.options.qat_epochs, "epoch")))
         facts += [(f"{each.name} could not be made", why) for each, why in self.refused.items()]
-        facts += [("Also here, from an earlier export", each.path) for each in earlier]
+        facts += [("From an earlier export, timed then", each.path) for each in earlier]
         facts.append(("Versions", ", ".join(f"{name} {version}" for name, version in bundle.versions().items())))
         system = self.subject.system
-        where = str(self.subject.run)
+        others = recorded.read(self.out / page.JSON, self._again) if same is not None else ()
+        first = same.files[0].path if same is not None and same.files else ""
         return page.Report(
-            self.subject.name, system.recipe.system, where, self.reference, system.monitor.metric, tuple(self.findings), self.pairs, tuple(facts)
+            name=self.subject.name,
+            system=system.recipe.system,
+            run=str(self.subject.run),
+            reference=self.reference,
+            metric=system.monitor.metric,
+            findings=tuple(self.findings),
+            pairs=self.pairs,
+            facts=tuple(facts),
+            earlier=others,
+            before=next((each.finding for each in others if each.finding.path == first and each.finding.format.is_tflite), None),
         )
 
     def _records(self) -> None:

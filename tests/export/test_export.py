@@ -137,6 +137,26 @@ def test_a_second_export_adds_to_the_bundle_but_not_to_one_of_other_weights(
 
 
 @pytest.mark.usefixtures("quick", "calm")
+def test_the_proof_tells_of_every_file_of_the_bundle_and_of_none_that_is_gone(own: Path, trained_once: Path) -> None:
+    before = {each["format"]: each for each in json.loads((own / "proof.json").read_text())["files"]}
+    (own / "unet-fp32.tflite").unlink()
+    assert export.run(trained_once, ["tflite-fp16"], out=own) == 0
+    made, told = manifest.read(own), json.loads((own / "proof.json").read_text())
+    after = {each["format"]: each for each in told["files"] if each["verdict"] == "good"}
+    assert set(after) == {each.format for each in made.files} == {"savedmodel", "tflite-int8-full", "tflite-fp16"}
+    assert after["tflite-int8-full"] == before["tflite-int8-full"], "its times were measured beside another fp32 file"
+    assert told["choice"] == made.files[0].format
+    rows = {row["format"]: row for row in csv.DictReader((own / "proof.csv").read_text().splitlines()) if row["verdict"] == "good"}
+    assert set(rows) == set(after)
+    assert int(rows["tflite-int8-full"]["ops"]) == sum(before["tflite-int8-full"]["ops"].values())
+    page = (own / "report.html").read_text()
+    assert all(f"<strong>{each.path}</strong>" in page for each in made.files)
+    assert "<strong>unet-fp32.tflite</strong>: " in page, "what fp16 was compared with"
+    assert export.run(trained_once, ["tflite-fp16"], out=own, gates=["fp16=0.0"]) in (0, export.MISSED)
+    assert len(json.loads((own / "proof.json").read_text())["files"]) == len(told["files"]), "each file once"
+
+
+@pytest.mark.usefixtures("quick", "calm")
 def test_a_second_export_leaves_the_best_for_a_device_first(own: Path, trained_once: Path) -> None:
     values = json.loads((own / manifest.NAME).read_text())
     values["files"].sort(key=lambda each: each["format"] != "tflite-int8-full")  # as where it was not slower than fp32

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from kvision_export.parity.earlier import Earlier
     from kvision_export.parity.finding import Finding
     from kvision_export.parity.pictures import Pair
     from kvision_export.parity.proof import Reference
@@ -39,9 +40,11 @@ class Report:
         run: Where the weights come from, for people.
         reference: What the Keras networks reach.
         metric: The monitored metric.
-        findings: Of every file, good or rejected.
+        findings: Of every file of this export, good or rejected.
         pairs: Examples to look at.
         facts: What else is worth a line: seconds, versions, calibration.
+        earlier: The other files of the bundle.
+        before: Of these the one that suited a device best.
     """
 
     name: str
@@ -52,11 +55,19 @@ class Report:
     findings: tuple[Finding, ...]
     pairs: tuple[Pair, ...] = ()
     facts: tuple[tuple[str, str], ...] = ()
+    earlier: tuple[Earlier, ...] = ()
+    before: Finding | None = None
 
     @property
     def choice(self) -> Finding | None:
-        """The smallest good file that is not slower than fp32."""
-        return judging.auto(self.findings)
+        """The smallest good file that is not slower than fp32: of this export, or the one that was chosen before."""
+        able = [each for each in (judging.auto(self.findings), self.before) if each is not None]
+        return min(able, key=lambda each: each.bytes, default=None)
+
+    @property
+    def rows(self) -> list[tuple[Finding, dict[str, Any]]]:
+        """Every file of the bundle, with its figures."""
+        return [*((each, row(each, self.findings)) for each in self.findings), *((each.finding, each.row) for each in self.earlier)]
 
 
 def write(report: Report, folder: Path) -> tuple[Path, ...]:
@@ -143,16 +154,16 @@ def to_json(report: Report) -> str:
         "run": report.run,
         "reference": asdict(report.reference),
         "choice": choice and choice.format.name,
-        "files": files,
+        "files": [*files, *(each.told for each in report.earlier)],
     }
     return json.dumps(jsonable(values), indent=1, ensure_ascii=False) + "\n"
 
 
 def to_csv(report: Report) -> str:
     """proof.csv: one line a file."""
-    rows = [row(each, report.findings) for each in report.findings]
+    rows = [values for _, values in report.rows]
     text = io.StringIO()
-    writer = csv.DictWriter(text, list(rows[0]) if rows else ["format"], lineterminator="\n")
+    writer = csv.DictWriter(text, list(rows[0]) if rows else ["format"], lineterminator="\n", extrasaction="ignore")
     writer.writeheader()
     writer.writerows(rows)
     return text.getvalue()
@@ -167,7 +178,8 @@ def render(report: Report) -> str:
     return made.get_template("bundle.html.j2").render(
         report=report,
         choice=report.choice,
-        rows=[(each, row(each, report.findings), judging.slower(each, report.findings)) for each in report.findings],
+        # Notes of earlier files say already whether they were slower.
+        rows=[(each, values, judging.slower(each, report.findings) if each in report.findings else "") for each, values in report.rows],
         metrics=_metrics(report),
         most_worst=_WORST,
     )
@@ -186,7 +198,7 @@ def _steps(each: Finding) -> list[dict[str, Any]]:
 def _metrics(report: Report) -> list[tuple[str, list[float]]]:
     """Every metric: its name, and its value in Keras and in each file."""
     named: Mapping[str, float] = report.reference.metrics
-    return [(name, [value, *(each.proof.metrics[name] for each in report.findings)]) for name, value in named.items()]
+    return [(name, [value, *(each.proof.metrics.get(name, math.nan) for each, _ in report.rows)]) for name, value in named.items()]
 
 
 def _points(drop: float) -> str:

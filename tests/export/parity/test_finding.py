@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from kvision_export.formats import FORMATS
-from kvision_export.parity import finding, page
+from kvision_export.parity import earlier, finding, page
 from kvision_export.parity.latency import Latency, Timing
 from kvision_export.parity.layers import LayerLoss
 from kvision_export.parity.pictures import Pair
@@ -94,6 +94,26 @@ def test_the_page_tells_all_and_needs_no_network(report) -> None:
         "Repair of tflite-int4", "20 × CONV_2D", "NaN", "2.50×", "prefers-color-scheme",
     ):  # fmt: skip
         assert text in html, text
+
+
+def test_what_was_told_is_told_again_as_long_as_the_file_is_there(report, tmp_path) -> None:
+    page.write(report, tmp_path)
+    for each in (DYNAMIC, INT8):
+        (tmp_path / each.path).touch()
+    (tmp_path / "rejected").mkdir()
+    (tmp_path / "rejected" / "unet.int8.tflite").touch()
+    kept = earlier.read(tmp_path / "proof.json", ["tflite-dynamic"])
+    assert [each.finding.path for each in kept] == [INT8.path, "rejected/unet.int8.tflite"]
+    again = dataclasses.replace(report, findings=(FP32,), earlier=kept, before=kept[0].finding)
+    old, new = json.loads(page.to_json(report)), json.loads(page.to_json(again))
+    assert new["files"] == [old["files"][0], old["files"][2], old["files"][4]]
+    assert (new["choice"], again.choice) == ("tflite-int8-full", kept[0].finding)
+    assert [row["speed_up_1"] for row in csv.DictReader(io.StringIO(page.to_csv(again)))] == ["1.0", "2.5", ""]
+    html = page.render(again)
+    for text in ("2.50×", "17 values are NaN", "best for a device: unet.tflite-int8-full", "20 × CONV_2D"):
+        assert text in html, text
+    (tmp_path / "proof.json").write_text('{"files": [{"path": "x"}]}')
+    assert earlier.read(tmp_path / "proof.json", []) == earlier.read(tmp_path / "none.json", []) == ()
 
 
 def test_json_and_csv_agree(report, tmp_path) -> None:
