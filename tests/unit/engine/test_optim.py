@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import keras
 import numpy as np
 import pytest
@@ -133,9 +135,9 @@ def test_a_frozen_group_begins_to_learn_at_its_share_of_the_run() -> None:
     for step in range(6):
         rig.train(batch(step))
         seen.append(rig.weights())
-    changed = [not np.array_equal(before[0], after[0]) for before, after in zip(seen, seen[1:], strict=False)]
+    changed = [not np.array_equal(before[0], after[0]) for before, after in itertools.pairwise(seen)]
     assert changed == [False] * 3 + [True] * 3  # of 100 steps in all
-    assert all(not np.array_equal(before[2], after[2]) for before, after in zip(seen, seen[1:], strict=False))
+    assert all(not np.array_equal(before[2], after[2]) for before, after in itertools.pairwise(seen))
 
 
 @pytest.mark.parametrize(
