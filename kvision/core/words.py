@@ -20,6 +20,13 @@ def number(value: Any) -> str:
     return f"{value:.4g}"
 
 
+def between(low: float | None, high: float | None) -> str:
+    """A range as `0.5 to 2`, `at least 0.5`, `at most 2`, or nothing."""
+    if low is not None and high is not None:
+        return f"{number(low)} to {number(high)}"
+    return f"at least {number(low)}" if low is not None else f"at most {number(high)}" if high is not None else ""
+
+
 def duration(seconds: float | None) -> str:
     """Seconds as `7.2 s`, `4 min 12 s` or `3 h 05 min`."""
     if seconds is None or not math.isfinite(seconds):

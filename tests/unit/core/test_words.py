@@ -52,3 +52,8 @@ def test_long_lists_are_cut() -> None:
 
 def test_a_count_has_its_plural() -> None:
     assert [words.counted(count, "epoch") for count in (0, 1, 2, 1234)] == ["0 epochs", "1 epoch", "2 epochs", "1,234 epochs"]
+
+
+def test_ranges() -> None:
+    ends = [(0.5, 2.0), (0.5, None), (None, 2000), (None, None)]
+    assert [words.between(*end) for end in ends] == ["0.5 to 2", "at least 0.5", "at most 2,000", ""]

@@ -1,0 +1,154 @@
+"""All sanity tests of a recipe, one after the other, each told as soon as it is known. Nothing is written."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from kvision.engine.sanity import activations, gradients, initial_loss, inputs, labels, overfit, regularisation, updates
+from kvision.engine.sanity.plain import plain, quiet
+from kvision.engine.sanity.verdict import Verdict, skipped
+from kvision.engine.session import open_session
+from kvision.engine.trial import Trial
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from kvision.core.resolved import Resolved
+    from kvision.core.schema import Recipe
+    from kvision.data.source import Source
+    from kvision.engine.session import Session
+    from kvision.engine.system import Batch, System
+
+SAMPLE = 64
+"""Training examples that a fresh network is looked at with."""
+VALIDATION = 96
+"""Validation examples that chance is measured on."""
+TINY_BATCH = 4
+
+
+@dataclass(frozen=True)
+class Budget:
+    """How much each test may do.
+
+    Attributes:
+        overfit: Most steps on the twenty examples.
+        learn: Steps with true labels, and as many with exchanged ones.
+        regularise: Steps with strong regularisation.
+        gradients: Variables whose gradient is checked.
+    """
+
+    overfit: int = 500
+    learn: int = 300
+    regularise: int = 100
+    gradients: int = 40
+
+
+QUICK = Budget(overfit=200, learn=80, regularise=60, gradients=12)
+
+
+def run(
+    resolved: Resolved, system: type[System], source: type[Source], *, tiny: Resolved | None = None, budget: Budget | None = None
+) -> Iterator[Verdict]:
+    """Runs the tests, on one device and in float32.
+
+    Args:
+        resolved: The recipe.
+        system: The class that `recipe.system` names.
+        source: The class that `recipe.data.source` names.
+        tiny: The recipe at a tiny size, for the gradients; none: at its own.
+        budget: How much each test may do; none: as much as `Budget()` says.
+
+    Yields:
+        The verdicts, in the order in which the course has the tests.
+
+    Raises:
+        DataError: If the data can't be used.
+        RunError: If the loss does not depend on a variable that is to be trained.
+    """
+    budget = budget or Budget()
+    simple = plain(resolved, min(overfit.EXAMPLES, resolved.recipe.data.batch))
+    session = _open(simple, system, source)
+    trial = Trial(session, session.recipe.optim, budget.learn)
+    batch = session.recipe.data.batch
+    sample = list(session.pipeline.train(0).take(-(-SAMPLE // batch)))
+    yield from inputs.check(np.concatenate([part["image"].numpy() for part in sample]), _raw(session, sample))
+    yield initial_loss.check(session.system, sample)
+    yield activations.scale(activations.listen(session.system, sample[:2]))
+    yield updates.frozen(session.system)
+    yield gradients.check(*_tiny(session, sample, tiny, system, source), variables=budget.gradients)
+    learnt = overfit.check(trial, _few(session), _num_few(session), budget.overfit)
+    yield learnt
+    yield _regularised(session, resolved.recipe, learnt.details["losses"][: budget.regularise])
+    yield from _learning(session, trial, sample, budget.learn)
+
+
+def _open(resolved: Resolved, system: type[System], source: type[Source]) -> Session:
+    """A session on one device, its random layers quiet."""
+    device = "gpu:0" if tf.config.list_physical_devices("GPU") else "cpu"
+    session = open_session(resolved, system, source, devices=device, training=False)
+    quiet(session.system.networks.values())
+    return session
+
+
+def _raw(session: Session, sample: list[Batch]) -> list[np.ndarray]:
+    """The pictures of the sample before normalisation."""
+    return [session.pipeline.raw("train", int(index))["image"] for part in sample for index in part["index"].numpy()]
+
+
+def _tiny(session: Session, sample: list[Batch], tiny: Resolved | None, system: type[System], source: type[Source]) -> tuple[System, Batch]:
+    """The system at a tiny size, and a few examples for it."""
+    if tiny is not None:
+        session = _open(plain(tiny, min(TINY_BATCH, tiny.recipe.data.batch)), system, source)
+        sample = list(session.pipeline.train(0).take(1))
+    return session.system, {name: value[:TINY_BATCH] for name, value in sample[0].items()}
+
+
+def _regularised(session: Session, given: Recipe, losses: Sequence[float]) -> Verdict:
+    """Trains on the same examples as `overfit`, with strong regularisation; `losses` are those without."""
+    penalties = regularisation.used(given)
+    if not penalties:
+        return skipped("regularisation", "the recipe has none")
+    recipe = regularisation.stronger(session.recipe, given)
+    keras.utils.set_random_seed(recipe.train.seed)
+    with session.strategy.scope():
+        system = type(session.system)(recipe, session.pipeline.info)
+        system.networks = system.build()
+    quiet(system.networks.values())
+    strong = Trial(replace(session, recipe=recipe, system=system), recipe.optim, len(losses))
+    return regularisation.verdict(np.array(losses), strong.train(_few(session), len(losses)), penalties)
+
+
+def _num_few(session: Session) -> int:
+    return min(overfit.EXAMPLES, session.pipeline.num_train)
+
+
+def _few(session: Session) -> tf.data.Dataset:
+    """Endless batches of the same few training examples."""
+    num = _num_few(session)
+    examples = session.pipeline.train(0).unbatch().take(num).cache()
+    return examples.shuffle(num, seed=session.recipe.train.seed).repeat().batch(session.recipe.data.batch, drop_remainder=True)
+
+
+def _learning(session: Session, trial: Trial, sample: list[Batch], steps: int) -> Iterator[Verdict]:
+    """The tests of a network that was trained for some steps, with true labels and with those of other examples."""
+    batches = session.pipeline.train(0)
+    trial.train(batches, steps)
+    before = updates.kernels(session.system)
+    for _ in trial.steps(batches, 1):
+        yield updates.ratio(updates.ratios(before, updates.kernels(session.system)), steps)
+    yield activations.dead(activations.listen(session.system, sample), steps)
+    batch = session.recipe.data.batch
+    examples: Any = labels.gather(list(session.pipeline.val().take(-(-VALIDATION // batch))))
+    num = len(examples.get("index", ()))
+    if num < labels.LEAST:
+        yield from labels.too_few(num)
+        return
+    chance = labels.Chance(session.system, examples, batch)
+    learnt = chance.measure()
+    trial.train(batches.map(labels.exchanged), steps)
+    yield from labels.check(learnt, chance.measure(), steps, session.system.monitor.metric)
