@@ -163,7 +163,12 @@ def write_best(plan: Plan, best: Trial, trials: int) -> Path:
         headline=f"{searched} of {plan.recipe} ({best.name}).   kvision train {target}",
     )
     disk.replace(target, text.encode())
-    if recipe_hash(catalog.load(target).values()) != recipe_hash(catalog.load(plan.recipe, list(there.values())).values()):
+    try:
+        catalog.load(target)
+    except RecipeError:  # the trial's values, which it got in spite of the smoke section, do not go together with it
+        disk.replace(target, rewrite.rewrite(text, without=["smoke"]).encode())
+    written, meant = catalog.load(target), catalog.load(plan.recipe, list(there.values()))
+    if recipe_hash(written.values() | {"smoke": {}}) != recipe_hash(meant.values() | {"smoke": {}}):
         raise RunError(f"{target}: does not say the same as {best.name}; its recipe.yaml has the best values")
     return target
 

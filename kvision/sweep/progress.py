@@ -67,8 +67,6 @@ class Progress:
         found = [f"trial {trial.number} {trial.state}{result}"]
         if trial.seconds is not None:
             found.append(f"{words.counted(trial.epochs, 'epoch')} in {words.duration(trial.seconds)}")
-        if trial.twin is not None:
-            found.append(f"the values are those of trial {trial.twin}")
         left = f", left {words.duration(left_s)}" if left_s is not None and done < self._total else ""
         message = f"\n{trial.message}" if trial.message else ""
         return f"{', '.join(found)}; {done} of {self._total}{left}{message}"

@@ -21,12 +21,15 @@ if TYPE_CHECKING:
 WIDTH = 150
 
 
-def rewrite(text: str, assignments: Sequence[str], *, moved: tuple[Path, Path] | None = None, headline: str = "") -> str:
+def rewrite(
+    text: str, assignments: Sequence[str] = (), *, without: Sequence[str] = (), moved: tuple[Path, Path] | None = None, headline: str = ""
+) -> str:
     """A recipe with other values.
 
     Args:
         text: The recipe's YAML.
         assignments: `key=value` texts, as on the command line.
+        without: Sections that are left out.
         moved: The folder that the recipe's relative paths start from, and the one where the new text will lie; none: it stays where it is.
         headline: A comment for the first line.
 
@@ -41,6 +44,8 @@ def rewrite(text: str, assignments: Sequence[str], *, moved: tuple[Path, Path] |
     for assignment in assignments:
         override = overrides.parse(assignment)
         _put(values, override.path, override.value)
+    for section in without:
+        values.pop(section, None)
     if moved is not None and isinstance(values.get("extends"), str):
         values["extends"] = _from_there(values["extends"], *moved)
     written = io.StringIO()

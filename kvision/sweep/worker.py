@@ -12,7 +12,7 @@ from kvision import catalog
 from kvision.core.disk import writing
 from kvision.core.errors import RecipeError, RunError
 from kvision.core.names import did_you_mean
-from kvision.engine.runfolder import recipe_hash
+from kvision.engine.runfolder import RESOLVED, read_json, recipe_hash
 from kvision.engine.system import is_better
 from kvision.sweep.terms import decode
 from kvision.sweep.training import Training
@@ -86,7 +86,8 @@ class Worker:
         try:
             with writing(self.plan.folder, "the sweep", "--study"):
                 while self.stop.signal is None:
-                    self.study.retry_lost()
+                    if len(self.jobs) < self.plan.jobs:
+                        self.study.retry_lost()
                     while len(self.jobs) < self.plan.jobs and self.stop.signal is None and self._begin():
                         pass
                     if not self.jobs:
@@ -162,6 +163,8 @@ class Worker:
     def _judge(self, job: Job, code: int) -> Trial:
         """Writes down how a training ended."""
         facts: dict[str, Any] = {"seconds": round(job.training.seconds, 1)}
+        if not self._trained_what_it_should(job):
+            return self.study.tell(job.asked, "crashed", message=f"its {RESOLVED} is not the recipe of this trial", **facts)
         if code == 0 and math.isfinite(job.best):
             return self.study.tell(job.asked, "finished", job.best, **facts)
         if job.pruned:
@@ -170,6 +173,12 @@ class Worker:
             return self.study.tell(job.asked, "diverged", **facts)
         reason = f"exit code {code}" if code else f"no finite value of {self.plan.metric}"
         return self.study.tell(job.asked, "crashed", message=f"{reason}\n{job.training.tail()}", **facts)
+
+    def _trained_what_it_should(self, job: Job) -> bool:
+        """Whether the recipe that the run folder holds, if it came to that, is the trial's, to the last value."""
+        facts = job.asked.user_attrs
+        file = self.plan.folder / facts["folder"] / RESOLVED
+        return not file.exists() or recipe_hash(read_json(file)["values"]) == facts["recipe_hash"]
 
     def _ended(self, trial: Trial) -> None:
         trials = self.study.trials()

@@ -89,6 +89,18 @@ def test_relative_paths_of_the_best_recipe_lead_to_the_same_files(tmp_path):
     assert "path: ../pictures, classes: 2}" in (tmp_path / "s" / "best.yaml").read_text()
 
 
+def test_a_smoke_section_that_does_not_fit_the_best_values_is_left_out(tmp_path):
+    recipe = tmp_path / "mine.yaml"
+    recipe.write_text("system: segmentation/unet\ndata: {source: scenes}  # 128 px\nsmoke: {data.size_px: 16}\nmodel: {depth: 3}\n")
+    made = plans.plan(tmp_path / "s", "model.depth=int(3, 6)", recipe=str(recipe))
+    made.folder.mkdir()
+    outcome.conclude(made, [Trial(0, {"model.depth": 3}, "finished", 0.5)], {})
+    assert "smoke: {data.size_px: 16}\n" in (tmp_path / "s" / "best.yaml").read_text()
+    outcome.conclude(made, [Trial(0, {"model.depth": 5}, "finished", 0.5)], {})
+    text = (tmp_path / "s" / "best.yaml").read_text()
+    assert text.partition("\n")[2] == "system: segmentation/unet\ndata: {source: scenes}  # 128 px\nmodel: {depth: 5}\n"
+
+
 def test_without_a_finished_trial_there_is_no_best_recipe(made, tmp_path):
     found = outcome.conclude(made, [trial(0, state="crashed"), trial(1, state="lost")], {})
     assert (found.ranked, found.counts, found.edges) == ([], {"crashed": 1}, ())

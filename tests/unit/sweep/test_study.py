@@ -55,6 +55,27 @@ def test_a_resumed_random_search_does_not_draw_the_same_again(made):
     assert again.ask().params == first.params  # but the seed decides
 
 
+def test_several_machines_share_a_study_by_its_database_and_name(made, tmp_path):
+    url = f"sqlite:///{tmp_path}/shared.db"
+    one, other = (Study(replace(made, folder=tmp_path / machine / "unet", storage=url)) for machine in "ab")
+    one.tell(one.ask(), "finished", 0.5)
+    assert other.ask().number == 1
+    assert [trial.state for trial in one.trials()] == ["finished", "running"]
+
+
+def test_coarse_to_fine_draws_around_the_best_of_the_first_round(made):
+    study = Study(replace(made, method="coarse-to-fine", trials=4, rounds=2))
+    for _ in range(2):
+        asked = study.ask()
+        study.tell(asked, "finished", asked.params["optim.lr"])
+    best = max(trial.values["optim.lr"] for trial in study.trials())
+    for _ in range(2):
+        asked = study.ask()
+        assert best / 11 < asked.params["optim.lr"] < best * 11  # a third of three decades holds the best somewhere
+        study.tell(asked, "finished", 0.0)
+    assert [trial.round for trial in study.trials()] == [0, 0, 1, 1]
+
+
 def test_what_must_not_change(made):
     study = Study(made)
     study.tell(study.ask(), "finished", 0.5)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import time
@@ -7,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from kvision import catalog
 from kvision.core.errors import RunError
 from kvision.sweep import worker
 from kvision.sweep.training import Training
@@ -41,6 +43,19 @@ def test_crashes_and_divergences_are_written_down_and_the_sweep_goes_on(tmp_path
     study, _ = plans.run(made)
     assert table(study) == [("crashed", 13, None), ("diverged", 14, 0.4375), ("finished", 0, 0.4375)]
     assert study.trials()[0].message == "exit code 1\nRuntimeError: boom"
+
+
+def test_a_training_of_another_recipe_does_not_count(tmp_path):
+    made = plans.plan(tmp_path / "s", "model.width=choice(8, 16)", method="grid", trials=2)
+    for number, width in ((0, 8), (1, 8)):
+        run_dir = tmp_path / "s" / f"trial-000{number}"
+        run_dir.mkdir(parents=True)
+        values = catalog.load("unet", [f"model.width={width}"]).values()
+        (run_dir / "resolved.json").write_text(json.dumps({"values": values}))
+    study, _ = plans.run(made)
+    assert [(trial.state, trial.message) for trial in study.trials()] == [
+        ("finished", ""), ("crashed", "its resolved.json is not the recipe of this trial"),
+    ]  # fmt: skip
 
 
 def test_when_the_first_trainings_all_crash_the_sweep_ends_with_their_words(tmp_path):
