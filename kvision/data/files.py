@@ -74,6 +74,8 @@ FAULTS: dict[str, FaultKind] = {
     "listed-twice": FaultKind("error", True, "keep one line for each picture; several labels of one stand in one line, with data.separator between"),
     "no-label": FaultKind("error", True, "give it a label, or remove the line"),
     "missing-file": FaultKind("error", True, "copy the file there, or remove it from the list; data.path is the folder that names are relative to"),
+    "bad-annotation": FaultKind("error", True, "mend it, or remove it together with its picture"),
+    "no-box": FaultKind("warning", False, "set data.target: classes, if pictures of none of the classes should count; it is left out meanwhile"),
     "no-class": FaultKind("warning", False, "move it into the folder of its class; it is left out meanwhile"),
     "no-suffix": FaultKind("warning", False, "give its name the right ending; it is left out meanwhile"),
     "empty-folder": FaultKind("error", True, "put pictures of the class into it, or remove the folder"),
