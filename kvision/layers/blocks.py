@@ -67,6 +67,9 @@ def plain_convolution(
         pad_px: Zeros on every side; none: as many as keep the size at stride 1. With strides too they are added evenly on both sides, as most
             papers' code does; `same` would pad below and to the right only.
         use_bias: Whether there is one.
+
+    Returns:
+        `[B, H', W', filters]`.
     """
     height, width = (size, size) if isinstance(size, int) else size
     pads = ((height - 1) // 2, (width - 1) // 2) if pad_px is None else (pad_px, pad_px)
@@ -126,6 +129,9 @@ def squeeze_excite(x: keras.KerasTensor, filters: int, style: Style, *, name: st
         style: Activation of the squeezed layer.
         name: Of the block.
         gate: Activation of the factors.
+
+    Returns:
+        As `x`.
     """
     options = {"kernel_initializer": initializer(style.initializer)}
     factors = keras.layers.GlobalAveragePooling2D(keepdims=True, name=f"{name}_squeeze")(x)

@@ -1,0 +1,57 @@
+"""Multilayer perceptron: pixels through layers of units that each see the whole layer before.
+
+Paper: Rumelhart, Hinton & Williams 1986, Nature 323; `dropout`, `max_norm`: Srivastava et al. 2014, JMLR 15; `dropconnect`: Wan et al. 2013 (ICML);
+`activation: maxout`: Goodfellow et al. 2013, arXiv 1302.4389.
+Deviations: none.
+Shapes: image `[B, S, S, 3]` normalised, logits `[B, K]`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pydantic import Field
+
+from kvision.core.schema import Count, Positive, Recipe
+from kvision.layers.style import Norm, Style
+from kvision.systems.classification._part import Classifier, ClassifierOptions
+
+if TYPE_CHECKING:
+    import keras
+
+
+class MLPOptions(Style, ClassifierOptions):
+    """Size and make of the network."""
+
+    hidden: tuple[Count, ...] = Field((256, 128, 100), max_length=64, description="Units of each hidden layer; an empty list: a linear classifier.")
+    norm: Norm = Field("none", description="Normalisation before each activation; `layer`: over each example, `group`: over 8 groups of units.")
+    dropout: float = Field(0.0, ge=0.0, lt=1.0, description="Share of each hidden layer's outputs that is dropped in training.")
+    dropconnect: float = Field(0.0, ge=0.0, lt=1.0, description="Share of each hidden layer's weights that is dropped in training.")
+    max_norm: Positive | None = Field(None, description="Largest length of the weights into a hidden unit, 3 or 4 beside dropout; none: any.")
+
+
+class MLP(Classifier):
+    """Hidden layers of units over all pixels."""
+
+    Options = MLPOptions
+
+    @classmethod
+    def check(cls, recipe: Recipe) -> list[tuple[str, str]]:
+        """The options must have an effect."""
+        options: MLPOptions = recipe.model  # type: ignore[assignment]
+        problems = super().check(recipe)
+        if options.norm == "instance":
+            problems.append(("model.norm", "instance is the norm of a channel's picture, and a unit has but one value; use layer or batch"))
+        if not options.hidden:
+            idle = [
+                name for name in ("norm", "activation", "dropconnect", "max_norm") if getattr(options, name) != MLPOptions.model_fields[name].default
+            ]
+            problems += [(f"model.{name}", f"{getattr(options, name)} has no effect without model.hidden; take it out") for name in idle]
+        return problems
+
+    def body(self, image: keras.KerasTensor) -> keras.KerasTensor:
+        """The last hidden layer `[B, D]`."""
+        from kvision.layers import dense
+
+        o: MLPOptions = self.recipe.model  # type: ignore[assignment]
+        return dense.hidden(image, o.hidden, o, norm=o.norm, dropout=o.dropout, dropconnect=o.dropconnect, max_norm=o.max_norm)
