@@ -146,7 +146,7 @@ def _print(found: outcome.Outcome, written: Path, json_lines: bool) -> None:
             table.add_row(str(trial.number), words.number(trial.result), str(trial.epochs), words.duration(trial.seconds), *values)
         console.print(table)
     said = [
-        ", ".join(f"{count} {state}" for state, count in found.counts.items()),
+        ", ".join(f"{count} {state}" for state, count in found.counts.items()) or "no trial has ended",
         *(["importance: " + ", ".join(f"{path} {words.percent(share)}" for path, share in found.importance.items())] if found.importance else []),
         *found.edges,
         f"best recipe: kvision train {found.folder / outcome.BEST}" if found.ranked else f"no trial has finished; see {found.folder / 'logs'}",

@@ -113,15 +113,16 @@ class Study:
     def copy(self, asked: optuna.Trial, twin: Trial) -> None:
         """Ends a trial that has the values of another one: it takes over what came of that."""
         with contextlib.suppress(self._optuna.exceptions.UpdateFinishedTrialError):
-            for epoch, value in next(frozen for frozen in self._frozen() if frozen.number == twin.number).intermediate_values.items():
+            for epoch, value in self._frozen()[twin.number].intermediate_values.items():
                 asked.report(value, epoch)
         result = twin.result if twin.state == "finished" else None
         self._end(asked, "copy", result, None if result is not None else terms.fate(twin.state), {"twin": twin.number})
 
-    def hand_on(self, asked: optuna.Trial, **facts: Any) -> None:
+    def hand_on(self, asked: optuna.Trial) -> None:
         """Ends a trial that is cut off because the worker was asked to stop: another one will go on with it, in the same folder."""
-        self.tell(asked, "lost", **facts)
-        self._queue(next(frozen for frozen in self._frozen() if frozen.number == asked.number), attempt=0)
+        if self._numbered(asked.number).state == "running":  # and not yet handed on by a machine that took this worker for dead
+            self.tell(asked, "lost")
+            self._queue(self._frozen()[asked.number], attempt=0)
 
     def beat(self, running: Iterable[optuna.Trial]) -> None:
         """Tells other machines now and then that these trials go on; to be called often."""
@@ -208,10 +209,11 @@ class Study:
         self._study.tell(asked, result, state=fate, skip_if_finished=True)
 
     def _frozen(self) -> list[optuna.trial.FrozenTrial]:
+        """Optuna's trials; each stands at its number."""
         return list(self._study.get_trials(deepcopy=False))
 
     def _numbered(self, number: int) -> Trial:
-        return next(trial for trial in self.trials() if trial.number == number)
+        return self.trials()[number]
 
     def _record_beat(self, number: int) -> None:
         study_id = self._storage.get_study_id_from_name(self._study.study_name)

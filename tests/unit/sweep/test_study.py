@@ -162,6 +162,8 @@ def test_another_machine_fails_the_trials_of_a_silent_worker(made, monkeypatch):
     assert [trial.state for trial in other.trials()] == ["lost", "waiting"]
     assert study.has_no_prospects(silent, 1, 0.5)  # it wakes up: its trial is not its own any more
     assert study.tell(silent, "finished", 0.9).state == "lost"
+    study.hand_on(silent)
+    assert [trial.state for trial in other.trials()] == ["lost", "waiting"]
 
 
 def test_signs_of_life_keep_a_trial(made, monkeypatch):
