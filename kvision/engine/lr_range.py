@@ -1,8 +1,8 @@
 """The learning-rate range test: train for some steps with a rate that grows exponentially, and look at how the loss takes it.
 
 Paper: Smith 2017, arXiv 1506.01186, section 3.3.
-Deviations: the rate grows exponentially and not linearly, the loss is smoothed, and the test ends when it diverges, as in Gugger 2018 ("How do
-you find a good learning rate") and fastai, whose two suggestions these are.
+Deviations: the rate grows exponentially and not linearly, and the test ends when the loss diverges, as in Gugger 2018 ("How do you find a good
+learning rate") and fastai, whose two suggestions these are. Unlike theirs, which lags behind by half a decade, the smoothing is centred.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy import ndimage
 
 from kvision.engine.strategy import distribute
 from kvision.engine.trial import Trial
@@ -22,12 +23,14 @@ if TYPE_CHECKING:
 
     from kvision.engine.session import Session
 
-SMOOTHING = 0.95
-"""Weight of the past in the smoothed loss."""
+SMOOTHING = 0.04
+"""Standard deviation of the smoothing, as a share of the steps."""
 DIVERGED = 3.0
-"""The test ends when the smoothed loss lies this many times its smallest value so far above that."""
+"""The test ends when the recent loss lies this many times its smallest value so far above that."""
+RECENT = 5
+"""Steps that the recent loss is the mean of."""
 LEAST = 10
-"""Steps at the beginning, where the smoothed loss still wanders, that are never suggested."""
+"""Steps at the beginning that are never suggested."""
 
 
 @dataclass(frozen=True)
@@ -58,13 +61,13 @@ class RangeTest:
         return float(f"{min(self.steepest, self.tenth):.1e}")
 
 
-def smooth(losses: np.ndarray, weight: float = SMOOTHING) -> np.ndarray:
-    """The exponential moving average of `losses` `[N]`, corrected for its start at 0 as Adam's moments are (Kingma 2014, algorithm 1)."""
-    averages, average = np.empty(len(losses)), 0.0
-    for step, loss in enumerate(losses):
-        average = weight * average + (1.0 - weight) * loss
-        averages[step] = average / (1.0 - weight ** (step + 1))
-    return averages
+def smooth(losses: np.ndarray, steps: int) -> np.ndarray:
+    """The losses `[N]` of a test of `steps` steps, smoothed by a Gaussian around each of them; from the first that is not finite on, NaN."""
+    bad = np.flatnonzero(~np.isfinite(losses))
+    good = losses[: bad[0]] if bad.size else losses
+    smoothed = np.full(len(losses), np.nan)
+    smoothed[: len(good)] = ndimage.gaussian_filter1d(good, SMOOTHING * steps, mode="nearest") if good.size else good
+    return smoothed
 
 
 def suggest(rates: np.ndarray, smoothed: np.ndarray) -> tuple[float | None, float | None]:
@@ -107,7 +110,9 @@ def run(session: Session, *, low: float = 1e-6, high: float = 10.0, steps: int =
     options = session.recipe.optim.model_copy(
         update={"lr": low, "schedule": "exponential", "decay": high / low, "warmup_steps": 0, "scale_lr": False}
     )
-    rates, losses, average, best, diverged = [], [], 0.0, math.inf, False
+    rates: list[float] = []
+    losses: list[float] = []
+    best, diverged = math.inf, False
     with undisturbed(session):
         trial = Trial(session, options, steps - 1)
         batches = distribute(session.strategy, lambda context: session.pipeline.train(0, context))
@@ -115,11 +120,11 @@ def run(session: Session, *, low: float = 1e-6, high: float = 10.0, steps: int =
             rates.append(rate)
             losses.append(loss)
             told(done)
-            average = smooth(np.array(losses))[-1]
-            best = min(best, average)
-            diverged = not math.isfinite(loss) or (done > LEAST and average > best + DIVERGED * abs(best))
+            recent = float(np.mean(losses[-RECENT:]))
+            best = min(best, recent)
+            diverged = not math.isfinite(loss) or (done > LEAST and recent > best + DIVERGED * abs(best))
             if diverged:
                 break
-    smoothed = smooth(np.array(losses))
+    smoothed = smooth(np.array(losses), steps)
     steepest, tenth = suggest(np.array(rates), smoothed)
     return RangeTest(np.array(rates), np.array(losses), smoothed, steepest, tenth, diverged)

@@ -35,10 +35,26 @@ def undisturbed(session: Session) -> Iterator[None]:
     variables = session.variables() | _seed_states(session)
     kept, generators = state.read(variables), _generators()
     try:
-        yield
+        with _other_seeds():
+            yield
     finally:
         state.write(variables, kept, "the session")
         _restore(generators)
+
+
+@contextlib.contextmanager
+def _other_seeds() -> Iterator[None]:
+    """Gives operations of the block other seeds than those that come after it: TensorFlow keeps the state of an operation by its seed."""
+    context = eager.context()
+    own = getattr(context, "_rng", None)  # there once tf.random.set_seed was called
+    if own is None:
+        yield
+        return
+    context._rng = random.Random(repr(own.getstate()))
+    try:
+        yield
+    finally:
+        context._rng = own
 
 
 def _seed_states(session: Session) -> dict[str, AnyVariable]:
@@ -49,12 +65,10 @@ def _seed_states(session: Session) -> dict[str, AnyVariable]:
 def _generators() -> dict[str, Any]:
     """The states of the process's generators; None for those that nobody has made yet."""
     tensorflow, keras_own = stateful_random_ops.global_generator, _keras_generator()
-    operations = getattr(eager.context(), "_rng", None)  # draws a seed for each operation once tf.random.set_seed was called
     return {
         "python": random.getstate(),
         "numpy": np.random.get_state(),  # noqa: NPY002 - the global generator is what others may be using
         "tensorflow": None if tensorflow is None else tensorflow.state.numpy(),
-        "operations": None if operations is None else operations.getstate(),
         "keras": None if keras_own is None else keras_own.state.numpy(),
     }
 
@@ -66,8 +80,6 @@ def _restore(generators: dict[str, Any]) -> None:
         stateful_random_ops.global_generator = None
     else:
         stateful_random_ops.global_generator.state.assign(generators["tensorflow"])
-    if generators["operations"] is not None:
-        eager.context()._rng.setstate(generators["operations"])
     if generators["keras"] is None:
         global_state.set_global_attribute("global_seed_generator", None)
     else:

@@ -81,7 +81,7 @@ class Curve:
             axes.set_ylabel("loss")
             axes.set_ylim(*self._limits())
             axes.set_title("Learning-rate range test")
-            axes.legend(loc="upper left")
+            axes.legend(loc="lower left")
             figures.save_png(figure, path)
 
     def _limits(self) -> tuple[float, float]:
