@@ -1,5 +1,5 @@
 """`python -m kvision_edge`, the same as `kvision-edge`."""
 
-from kvision_edge.cli import main
+from kvision_edge.cli import guarded
 
-raise SystemExit(main())
+raise SystemExit(guarded())

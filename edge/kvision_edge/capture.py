@@ -173,4 +173,4 @@ def _opencv(given: str) -> Any:
     try:
         return importlib.import_module("cv2")
     except ImportError as error:
-        raise RunnerError(f"{given}: cameras and videos need OpenCV; `pip install 'kvision-edge[camera]'`, or give a folder of frames") from error
+        raise RunnerError(f"{given}: cameras and videos need OpenCV; `pip install opencv-python-headless`, or give a folder of frames") from error

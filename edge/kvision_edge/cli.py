@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import argparse
 import json
+import statistics
 import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Callable, Dict, List, Optional, Sequence, Set
 
-from kvision_edge import __version__, quiet
+from kvision_edge import __version__, guard, quiet
 from kvision_edge.errors import EdgeError, PictureError, UsageError, VerifyError
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ _EXAMPLES = """examples:
   kvision-edge run bundle photo.jpg                     what is in the picture
   kvision-edge run bundle holiday/ --out masks          masks and overlays of a folder
   kvision-edge run bundle camera:0 --json               one JSON object a frame
+  kvision-edge run policy env:CartPole-v1 --out played   an agent in its environment
   kvision-edge verify bundle                            files whole, and right on this device
   kvision-edge bench bundle --threads 1 --no-xnnpack    how fast
 """
@@ -50,6 +52,11 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
     return 0
 
 
+def guarded() -> int:
+    """The command as it is installed: `main` in a process of its own, so that a crash of the interpreter is told."""
+    return guard.run(main, f"kvision-edge {' '.join(sys.argv[1:])}")
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="kvision-edge",
@@ -59,10 +66,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"kvision-edge {__version__}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    run = _command(commands, "run", _run, "predict pictures, folders, globs, a video, a camera")
-    run.add_argument("inputs", nargs="+", metavar="INPUT", help="picture, folder, glob, video, camera:N, or .npz of arrays by input name")
-    run.add_argument("--out", metavar="DIR", help=f"new folder for masks, overlays and {PREDICTIONS}; without it only text")
-    run.add_argument("--json", action="store_true", help="one JSON object a picture on the standard output")
+    run = _command(commands, "run", _run, "predict pictures, folders, globs, a video, a camera; or let an agent act")
+    run.add_argument("inputs", nargs="+", metavar="INPUT", help="picture, folder, glob, video, camera:N, .npz of arrays by name, env:NAME for agents")
+    run.add_argument("--out", metavar="DIR", help=f"new folder for masks, overlays, recordings and {PREDICTIONS}; without it only text")
+    run.add_argument("--json", action="store_true", help="one JSON object a picture, or an episode, on the standard output")
+    run.add_argument("--episodes", type=int, default=10, metavar="N", help="of env:NAME (10)")
+    run.add_argument("--seed", type=int, default=0, metavar="N", help="of env:NAME's first episode (0); the others follow")
     _engine(run)
     info = _command(commands, "info", _info, "what a bundle is: task, classes, files, metrics")
     info.add_argument("--json", action="store_true", help="the whole manifest")
@@ -102,8 +111,11 @@ def _open(given: argparse.Namespace) -> Model:
 
 
 def _run(given: argparse.Namespace) -> None:
-    from kvision_edge import capture
+    from kvision_edge import agent, capture
 
+    if any(each.startswith(agent.ENVIRONMENT) for each in given.inputs):
+        _play(given)
+        return
     live = any(each.startswith(capture.CAMERA) for each in given.inputs)
     sources = capture.items(given.inputs)
     model = _open(given)
@@ -125,14 +137,49 @@ def _run(given: argparse.Namespace) -> None:
             print(f"{outcome.given.name}\n  " + outcome.answer.text().replace("\n", "\n  "), flush=True)
     seconds = time.perf_counter() - started
     if out is not None:
-        facts = {"bundle": str(model.bundle.folder), "format": model.file.format, "labels": model.manifest.labels, "images": entries}
-        (out / PREDICTIONS).write_text(json.dumps(facts, indent=1), encoding="utf-8")
+        _note(out, model, images=entries)
     if not given.json and (out is not None or count > 1):
         where = "" if out is None else f": {out}"
         print(f"{count - len(failed)} predicted in {seconds:.1f} s ({count / seconds:.1f} a second){where}", file=sys.stderr)
     if failed:
         listed = "\n".join(f"  {each}" for each in failed[:5]) + (f"\n  and {len(failed) - 5} more" if len(failed) > 5 else "")
         raise PictureError(f"{len(failed)} of {count} failed, the others are done:\n{listed}")
+
+
+def _play(given: argparse.Namespace) -> None:
+    """Episodes of an agent in its environment."""
+    from kvision_edge import agent
+
+    if len(given.inputs) > 1:
+        raise UsageError(f"{' '.join(given.inputs)}: give one {agent.ENVIRONMENT}NAME, and nothing beside it")
+    if given.episodes < 1 or given.seed < 0:
+        raise UsageError(f"--episodes {given.episodes} --seed {given.seed}: accepted are 1 or more, and 0 or more")
+    world = agent.World(_open(given), given.inputs[0][len(agent.ENVIRONMENT) :], record=given.out is not None)
+    out = None if given.out is None else _fresh(Path(given.out))
+    entries: List[Dict[str, Any]] = []
+    started = time.perf_counter()
+    for number, episode in enumerate(world.episodes(given.episodes, given.seed)):
+        entries.append(episode.to_json())
+        if out is not None and episode.frames:
+            entries[-1]["recording"] = f"episode-{number:03d}.gif"
+            episode.save(out / entries[-1]["recording"], world.fps)
+        print(json.dumps(entries[-1]) if given.json else episode.text(), flush=True)
+    seconds = time.perf_counter() - started
+    if world.unseen:
+        print(f"no recording: {world.unseen}", file=sys.stderr)
+    if out is not None:
+        _note(out, world.model, environment=world.name, episodes=entries)
+    if not given.json:
+        totals = [entry["return"] for entry in entries]
+        summary = f"return {statistics.mean(totals):.1f} ± {statistics.pstdev(totals):.1f}, {min(totals):g} to {max(totals):g}"
+        rate = sum(entry["length"] for entry in entries) / seconds
+        print(f"{len(entries)} episodes of {world.name}: {summary} ({rate:.0f} steps a second)", file=sys.stderr)
+
+
+def _note(out: Path, model: Model, **found: Any) -> None:
+    """Writes down what was predicted, and by what."""
+    facts = {"bundle": str(model.bundle.folder), "format": model.file.format, "labels": model.manifest.labels, **found}
+    (out / PREDICTIONS).write_text(json.dumps(facts, indent=1), encoding="utf-8")
 
 
 def _entry(outcome: Outcome[Any], out: Optional[Path], used: Set[str]) -> Dict[str, Any]:

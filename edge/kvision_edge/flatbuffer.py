@@ -12,6 +12,7 @@ import struct
 from dataclasses import dataclass
 from typing import Any, Dict, List, Optional, Sequence, Tuple
 
+from kvision_edge import kernels
 from kvision_edge.errors import BundleError
 
 IDENTIFIER = b"TFL3"
@@ -25,14 +26,17 @@ _SCALES = (1e-25, 1e10)
 """Steps of quantization that are believed: arithmetic with others overflows in the kernels."""
 _ZEROS = {3: (0, 255), 7: (-32768, 32767), 9: (-128, 127), 17: (-8, 7)}
 """Range of a zero point by TensorType."""
+_INT32 = 2
+_MOST_SIZES = 16
+"""Values of a constant that may be sizes."""
 _OPTIONAL = -1
 """Index of an input that is left out."""
 # Fields of the schema's tables, by number: of Model and of SubGraph those that have a name here. The others, at the numbers that stand below:
 # Model 3 description, 5 metadata_buffer, 6 metadata; SubGraph 4 name; Metadata 0 name, 1 buffer; Buffer 0 data, 1 offset, 2 size;
 # OperatorCode 0 deprecated_builtin_code, 1 custom_code, 2 version, 3 builtin_code; SignatureDef 0 inputs, 1 outputs, 2 signature_key,
-# 4 subgraph_index; TensorMap 0 name, 1 tensor_index; Operator 0 opcode_index, 1 inputs, 2 outputs, 4 builtin_options, 5 custom_options,
-# 8 intermediates, 12 builtin_options_2; Tensor 0 shape, 1 type, 2 buffer, 3 name, 4 quantization, 6 sparsity, 7 shape_signature;
-# QuantizationParameters 0 min, 1 max, 2 scale, 3 zero_point, 5 details, 6 quantized_dimension.
+# 4 subgraph_index; TensorMap 0 name, 1 tensor_index; Operator 0 opcode_index, 1 inputs, 2 outputs, 3 builtin_options_type, 4 builtin_options,
+# 5 custom_options, 8 intermediates, 12 builtin_options_2; Tensor 0 shape, 1 type, 2 buffer, 3 name, 4 quantization, 6 sparsity,
+# 7 shape_signature; QuantizationParameters 0 min, 1 max, 2 scale, 3 zero_point, 5 details, 6 quantized_dimension.
 _VERSION, _CODES, _SUBGRAPHS, _BUFFERS, _SIGNATURES = 0, 1, 2, 4, 7
 _TENSORS, _INPUTS, _OUTPUTS, _OPERATORS = 0, 1, 2, 3
 
@@ -56,7 +60,7 @@ class _DamageError(Exception):
     pass
 
 
-class _Table:
+class Table:
     """One table of the file; each access checks that it stays inside."""
 
     def __init__(self, data: memoryview, at: int) -> None:
@@ -83,6 +87,7 @@ class _Table:
         return self._at + offset if offset else 0
 
     def number(self, field: int, kind: str, default: int = 0) -> int:
+        """A number of the struct module's kind."""
         at = self._place(field, struct.calcsize(kind))
         return _number(self._data, kind, at) if at else default
 
@@ -106,23 +111,26 @@ class _Table:
         return struct.unpack_from(f"<{count}{kind}", self._data, start) if count else ()
 
     def integers(self, field: int) -> Tuple[int, ...]:
+        """A list of int32."""
         return self.values(field, "i")
 
     def text(self, field: int) -> str:
+        """A string; bytes that are no UTF-8 are replaced."""
         start, count = self.list(field, 1)
         return bytes(self._data[start : start + count]).decode("utf-8", "replace")
 
-    def table(self, field: int) -> List[_Table]:
+    def table(self, field: int) -> List[Table]:
         """The table of a field, if it is there."""
         at = self._target(field)
-        return [_Table(self._data, at)] if at else []
+        return [Table(self._data, at)] if at else []
 
-    def tables(self, field: int) -> List[_Table]:
+    def tables(self, field: int) -> List[Table]:
+        """A list of tables."""
         start, count = self.list(field, 4)
         if count > _MOST:
             raise _DamageError(f"a list has {count} tables")
         places = range(start, start + 4 * count, 4)
-        return [_Table(self._data, at + _number(self._data, "<I", at)) for at in places]
+        return [Table(self._data, at + _number(self._data, "<I", at)) for at in places]
 
 
 def verify(content: bytes, where: str) -> Facts:
@@ -147,20 +155,21 @@ def verify(content: bytes, where: str) -> Facts:
 
 
 def _model(data: memoryview) -> Facts:
-    model = _Table(data, _number(data, "<I", 0))
+    model = Table(data, _number(data, "<I", 0))
     if model.number(_VERSION, "<I") != 3:
         raise _DamageError(f"schema version {model.number(_VERSION, '<I')}, expected 3")
     operators = tuple((max(code.number(0, "<b"), code.number(3, "<i")), code.number(2, "<i", 1), code.text(1)) for code in model.tables(_CODES))
-    sizes = [_buffer(buffer, len(data)) for buffer in model.tables(_BUFFERS)]
+    buffers = [_buffer(buffer, data) for buffer in model.tables(_BUFFERS)]
     subgraphs = model.tables(_SUBGRAPHS)
     if not subgraphs:
         raise _DamageError("it has no graph")
-    counts = [_subgraph(subgraph, len(operators), sizes) for subgraph in subgraphs]
+    codes = [code for code, _, _ in operators]
+    counts = [_subgraph(subgraph, codes, buffers) for subgraph in subgraphs]
     model.text(3)
-    _within(model.integers(5), len(sizes), "a note's buffer")
+    _within(model.integers(5), len(buffers), "a note's buffer")
     for note in model.tables(6):
         note.text(0)
-        _within([note.number(1, "<I")], len(sizes), "a note's buffer")
+        _within([note.number(1, "<I")], len(buffers), "a note's buffer")
     signatures = {}
     for signature in model.tables(_SIGNATURES):
         number = signature.number(4, "<I")
@@ -172,41 +181,49 @@ def _model(data: memoryview) -> Facts:
     return Facts(operators, signatures, sum(ops for ops, _ in counts))
 
 
-def _buffer(buffer: _Table, limit: int) -> int:
-    """Bytes of a buffer, in the flatbuffer or after it."""
-    _, size = buffer.list(0, 1)
+def _buffer(buffer: Table, data: memoryview) -> memoryview:
+    """The bytes of a buffer, in the flatbuffer or after it."""
+    start, size = buffer.list(0, 1)
     offset, outside = buffer.number(1, "<Q"), buffer.number(2, "<Q")
     if offset > 1:
-        if offset + outside > limit:
+        start, size = offset, outside
+        if start + size > len(data):
             raise _DamageError("a buffer reaches beyond the file")
-        return outside
-    return size
+    return data[start : start + size]
 
 
-def _subgraph(subgraph: _Table, num_codes: int, buffers: Sequence[int]) -> Tuple[int, int]:
+def _subgraph(subgraph: Table, codes: Sequence[int], buffers: Sequence[memoryview]) -> Tuple[int, int]:
     """Checks one graph; its numbers of ops and tensors."""
-    tensors = subgraph.tables(_TENSORS)
     subgraph.text(4)
-    for tensor in tensors:
-        _tensor(tensor, buffers)
+    tensors = [_tensor(tensor, buffers) for tensor in subgraph.tables(_TENSORS)]
     for field in (_INPUTS, _OUTPUTS):
         _within(subgraph.integers(field), len(tensors), "an input or output")
     operators = subgraph.tables(_OPERATORS)
     for operator in operators:
-        _within([operator.number(0, "<I")], num_codes, "an op's kind")
-        for field, least in ((1, _OPTIONAL), (2, 0), (8, _OPTIONAL)):
-            _within(operator.integers(field), len(tensors), "an op's tensor", least)
-        operator.list(5, 1)
-        operator.table(4)
-        operator.table(12)
+        _operator(operator, codes, tensors)
     return len(operators), len(tensors)
 
 
-def _tensor(tensor: _Table, buffers: Sequence[int]) -> None:
+def _operator(operator: Table, codes: Sequence[int], tensors: Sequence[kernels.Tensor]) -> None:
+    number = operator.number(0, "<I")
+    _within([number], len(codes), "an op's kind")
+    inputs, outputs = operator.integers(1), operator.integers(2)
+    for indices, least in ((inputs, _OPTIONAL), (outputs, 0), (operator.integers(8), _OPTIONAL)):
+        _within(indices, len(tensors), "an op's tensor", least)
+    operator.list(5, 1)
+    operator.table(12)
+    taken = [None if index == _OPTIONAL else tensors[index] for index in inputs]
+    reason = kernels.complaint(codes[number], operator.number(3, "<B"), operator.table(4), taken, [tensors[index] for index in outputs])
+    if reason:
+        raise _DamageError(reason)
+
+
+def _tensor(tensor: Table, buffers: Sequence[memoryview]) -> kernels.Tensor:
     number = tensor.number(2, "<I")
     _within([number], len(buffers), "a tensor's buffer")
     tensor.text(3)
-    tensor.integers(7)
+    if tensor.table(6):
+        raise _DamageError("a sparse constant, which kvision does not make")
     shape = tensor.integers(0)
     count = 1
     for size in shape:
@@ -217,17 +234,24 @@ def _tensor(tensor: _Table, buffers: Sequence[int]) -> None:
     bits = _BITS.get(kind)
     if count * (bits or 8) > 8 * _LARGEST_BYTES:
         raise _DamageError(f"a tensor of shape {list(shape)}")
+    scales: Tuple[float, ...] = ()
     for quantization in tensor.table(4):
-        _quantization(quantization, shape, _ZEROS.get(kind))
+        scales = _quantization(quantization, shape, _ZEROS.get(kind))
+    constant = buffers[number]
     packed = 0 if bits is None else (count * bits + 7) // 8
-    if buffers[number] and bits is not None and buffers[number] < packed and not tensor.table(6):
-        raise _DamageError(f"a constant of {buffers[number]} bytes where its shape {list(shape)} needs {packed}")
+    if constant and bits is not None and len(constant) < packed:
+        raise _DamageError(f"a constant of {len(constant)} bytes where its shape {list(shape)} needs {packed}")
+    open_shape = tensor.integers(7) or shape
+    if len(open_shape) != len(shape) or any(size not in (-1, now) for size, now in zip(open_shape, shape)):
+        raise _DamageError(f"a tensor of shape {list(shape)} that says {list(open_shape)} of itself")
+    values = struct.unpack_from(f"<{count}i", constant) if constant and kind == _INT32 and count <= _MOST_SIZES else ()
+    return kernels.Tensor(open_shape, kind, scales, values)
 
 
-def _quantization(quantization: _Table, shape: Sequence[int], zero_range: Optional[Tuple[int, int]]) -> None:
-    """A scale and a zero point for the whole tensor, or for each index of one dimension."""
-    (_, scales), (_, zeros) = quantization.list(2, 4), quantization.list(3, 8)
-    for scale in quantization.values(2, "f"):
+def _quantization(quantization: Table, shape: Sequence[int], zero_range: Optional[Tuple[int, int]]) -> Tuple[float, ...]:
+    """The scales: one and a zero point for the whole tensor, or for each index of one dimension."""
+    steps, (_, zeros) = quantization.values(2, "f"), quantization.list(3, 8)
+    for scale in steps:
         if not _SCALES[0] < scale < _SCALES[1]:
             raise _DamageError(f"a quantization step of {scale:g}")
     for zero in quantization.values(3, "q"):
@@ -237,10 +261,12 @@ def _quantization(quantization: _Table, shape: Sequence[int], zero_range: Option
     quantization.list(1, 4)
     quantization.table(5)
     axis = quantization.number(6, "<i")
+    scales = len(steps)
     if scales > 1 and not (0 <= axis < len(shape) and shape[axis] == scales):
         raise _DamageError(f"{scales} scales along dimension {axis} of a tensor of shape {list(shape)}")
     if zeros not in (0, 1, scales):
         raise _DamageError(f"{zeros} zero points for {scales} scales")
+    return steps
 
 
 def _within(indices: Sequence[int], count: int, what: str, least: int = 0) -> None:

@@ -23,6 +23,8 @@ ENGINES = {
 """Distributions that bring an interpreter, best first, and where it is."""
 LITERT_LEVELS = {1: (2, 18), 2: (2, 21)}
 """The TensorFlow release whose ops each major version of LiteRT has at least."""
+FAILURES = (ValueError, RuntimeError, MemoryError)
+"""What the interpreters raise."""
 INSTALL = "install one: `pip install ai-edge-litert`, or on older systems `pip install tflite-runtime 'numpy<2'`"
 
 Arrays = Dict[str, np.ndarray]
@@ -124,7 +126,7 @@ class Runner:
             names = list(self.interpreter.get_signature_list())
             self._functions = {name: self.interpreter.get_signature_runner(name) for name in names}
             self.signatures = {name: _signature(function) for name, function in self._functions.items()}
-        except (ValueError, RuntimeError) as error:
+        except FAILURES as error:
             raise RunnerError(f"{where}: {self.engine.name} {self.engine.version} can't run it ({_line(error)}); {_advice(str(error))}") from error
         if not names:
             raise BundleError(f"{where}: names no signatures; export it again with `kvision export`")
@@ -157,7 +159,7 @@ class Runner:
                 outputs = dict(self._functions[signature](**inputs))
                 self.seconds += time.perf_counter() - started
                 return outputs
-        except (ValueError, RuntimeError) as error:
+        except FAILURES as error:
             raise RunnerError(f"{self._where}: {signature} fails ({_line(error)})") from error
 
     def __call__(self, signature: str, inputs: Mapping[str, np.ndarray]) -> Arrays:

@@ -6,7 +6,7 @@ import os
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Callable, Deque, Generic, Iterable, Iterator, Mapping, Optional, Tuple, TypeVar, Union
+from typing import TYPE_CHECKING, Callable, Deque, Generic, Iterable, Iterator, Mapping, Optional, Tuple, TypeVar, Union
 
 import numpy as np
 
@@ -121,6 +121,11 @@ class Model:
         """The interpreter that is used."""
         return self.runner.engine
 
+    @property
+    def inputs(self) -> Mapping[str, manifest.Tensor]:
+        """What the network takes, by name."""
+        return self.runner.signatures[self._decoder.signature].inputs
+
     def predict(self, given: Given) -> Answer:
         """The answer for one picture, or one set of inputs.
 
@@ -175,7 +180,7 @@ class Model:
         if isinstance(given, Mapping):
             return Prepared(self._arrays(given), None)
         if self._preprocess is None or self._levels is None:
-            raise UsageError(f"{self.manifest.name} takes no pictures; give arrays by name: {', '.join(self._taken())}")
+            raise UsageError(f"{self.manifest.name} takes no pictures; give arrays by name: {', '.join(self.inputs)}")
         image = pictures.rgb(given)
         sides = self._decoder.sides(image.shape[0], image.shape[1])
         if sides is None:
@@ -202,16 +207,13 @@ class Model:
                 job.error = error
         return Outcome(job.given, None if frame is None else frame.image, answer, job.error)
 
-    def _taken(self) -> Mapping[str, Any]:
-        return self.runner.signatures[self._decoder.signature].inputs
-
     def _outside(self) -> np.ndarray:
         """The mean colour as the file stores it."""
-        return quantization.stored(np.zeros(1, np.float32), self._taken()[self._picture])
+        return quantization.stored(np.zeros(1, np.float32), self.inputs[self._picture])
 
     def _arrays(self, given: Mapping[str, np.ndarray]) -> Mapping[str, np.ndarray]:
         """Inputs with their batch dimension."""
-        taken = self._taken()
+        taken = self.inputs
         if set(given) != set(taken):
             raise UsageError(f"{self.manifest.name} takes {', '.join(taken)}, got {', '.join(given) or 'nothing'}")
         values = {name: np.asarray(value) for name, value in given.items()}
@@ -221,9 +223,9 @@ class Model:
         """Name of the input that takes the picture, and what each level of each channel becomes there, `[256, 3]` in the dtype of the file."""
         if self._preprocess is None:
             return "", None
-        name, tensor = next(iter(self._taken().items()))
+        name, tensor = next(iter(self.inputs.items()))
         size = self._preprocess.size_px
-        if len(self._taken()) != 1 or len(tensor.shape) != 4 or any(n not in (-1, m) for n, m in zip(tensor.shape, (1, size, size, 3))):
+        if len(self.inputs) != 1 or len(tensor.shape) != 4 or any(n not in (-1, m) for n, m in zip(tensor.shape, (1, size, size, 3))):
             found = f"{self.file.path}: takes {name} {list(tensor.shape)}"
             raise BundleError(f"{found}, and the manifest speaks of pictures of {size} px; export it again")
         return name, quantization.stored(self._preprocess.levels(), tensor)

@@ -123,9 +123,11 @@ class Decode(Decoder):
         if self._step not in signatures or self._token not in signatures[self._step].inputs:
             raise BundleError(f"decode.step is {self._step!r} with the input {self._token!r}; the file has the functions {', '.join(signatures)}")
         self._inputs = signatures[self._step].inputs
+        if any(size not in (-1, 1) for size in self._inputs[self._token].shape):
+            raise BundleError(f"{self._step} takes {list(self._inputs[self._token].shape)} tokens at once, expected one; export the bundle again")
         self.signature = next(name for name in signatures if name != self._step)
         self._start, self._end = int(self.setting("start", None)), int(self.setting("end", None))
-        self._most, self._beam = int(self.setting("max_length", 20)), int(self.setting("beam", 1))
+        self._most, self._beam = self.count("max_length", 20), self.count("beam", 1)
         self._alpha = float(self.setting("length_alpha", 0.0))
 
     def infer(self, call: Call, inputs: Mapping[str, np.ndarray]) -> Arrays:

@@ -57,7 +57,7 @@ class Decode(Decoder):
     def __init__(self, manifest: Manifest, signatures: Mapping[str, Signature]) -> None:
         super().__init__(manifest, signatures)
         self._activation = self.setting("activation", "softmax", *scores.ACTIVATIONS)
-        self._count = int(self.setting("top_k", 5))
+        self._count = self.count("top_k", 5)
 
     def answer(self, outputs: Arrays, frame: Optional[Frame]) -> Classification:
         """The most probable classes."""

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from kvision_edge.manifest import Manifest, Signature
     from kvision_edge.preprocess import Preprocess
 
+MOST = 1 << 12
+"""Of words, beams, classes or boxes: a manifest that asks for more is not believed."""
 Arrays = Dict[str, np.ndarray]
 Call = Callable[[str, Mapping[str, np.ndarray]], Arrays]
 """Runs a function of the file, by its name, in real numbers."""
@@ -95,7 +97,7 @@ class Decoder(abc.ABC):
     def output(self, outputs: Arrays, key: str = "output") -> np.ndarray:
         """The output that the setting `key` names, or the only one there is, without its batch dimension."""
         name = self.manifest.decode.get(key)
-        if name in outputs:
+        if isinstance(name, str) and name in outputs:
             return outputs[name][0]
         if len(outputs) == 1:
             return next(iter(outputs.values()))[0]
@@ -109,6 +111,13 @@ class Decoder(abc.ABC):
         if not accepted and (not isinstance(found, (int, float)) or isinstance(found, bool)):
             raise BundleError(f"decode.{key} is {found!r}, expected a number; export the bundle again")
         return found
+
+    def count(self, key: str, default: int, most: int = MOST) -> int:
+        """A whole number of `manifest.decode`, 1 to `most`; BundleError where it is none."""
+        found = self.setting(key, default)
+        if not 1 <= found <= most:
+            raise BundleError(f"decode.{key} is {found!r}, expected 1 to {most}; export the bundle again")
+        return int(found)
 
     def label(self, number: int) -> str:
         """Name of a class."""

@@ -106,7 +106,7 @@ class Decode(Decoder):
         self._activation = self.setting("activation", "sigmoid", *scores.ACTIVATIONS)
         self._iou = float(self.setting("iou_threshold", 0.5))
         self._least = float(self.setting("score_threshold", 0.05))
-        self._most = int(self.setting("max_boxes", 100))
+        self._most = self.count("max_boxes", 100)
 
     def answer(self, outputs: Arrays, frame: Optional[Frame]) -> Detection:
         """The objects of the picture."""

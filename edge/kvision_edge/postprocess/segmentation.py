@@ -87,9 +87,7 @@ class Decode(Decoder):
     def __init__(self, manifest: Manifest, signatures: Mapping[str, Signature]) -> None:
         super().__init__(manifest, signatures)
         self._tile_px = 0 if manifest.preprocess is None or manifest.preprocess.fit == "resize" else manifest.preprocess.size_px
-        self._stride_px = int(self.setting("stride_px", 1))
-        if manifest.preprocess is not None and not 1 <= self._stride_px <= manifest.preprocess.size_px:
-            raise BundleError(f"decode.stride_px is {self._stride_px}, expected 1 to {manifest.preprocess.size_px}; export the bundle again")
+        self._stride_px = 1 if manifest.preprocess is None else self.count("stride_px", 1, manifest.preprocess.size_px)
         self._activation = self.setting("activation", "softmax", *scores.ACTIVATIONS)
         if not 1 <= len(manifest.labels) <= 256 or len(manifest.colours) != len(manifest.labels):
             raise BundleError(f"{len(manifest.labels)} labels and {len(manifest.colours)} colours: a mask takes 1 to 256, as many of both")

@@ -147,7 +147,7 @@ def test_verify_exits_4_where_a_file_is_not_whole(bundle: Path, capsys: pytest.C
 
 @pytest.mark.parametrize("options", [[], ["--no-xnnpack", "--threads", "1", "--size", "20x30"]])
 def test_bench_says_where_the_time_goes(segmentation: Path, capsys: pytest.CaptureFixture[str], options: list[str]) -> None:
-    assert cli.main(["bench", str(segmentation), "--runs", "3", "--json", *options]) == 0
+    assert cli.main(["bench", str(segmentation), "--format", "fp32", "--runs", "3", "--json", *options]) == 0
     report = json.loads(capsys.readouterr().out)
     assert list(report["parts"]) == ["prepare", "invoke", "decode", "predict"]
     parts = {name: part["least"] for name, part in report["parts"].items()}
@@ -173,8 +173,8 @@ def test_serve_says_that_a_port_is_in_use_or_is_none(segmentation: Path, capsys:
 
 
 def test_the_interpreters_greeting_is_held_back_on_the_command_line_alone(segmentation: Path, folder: Path) -> None:
-    load = "import sys, kvision_edge; kvision_edge.load(sys.argv[1])"
-    run = "import sys; from kvision_edge import cli; sys.exit(cli.main(['run', *sys.argv[1:]]))"
+    load = "import sys, kvision_edge; kvision_edge.load(sys.argv[1], format='fp32')"
+    run = "import sys; from kvision_edge import cli; sys.exit(cli.main(['run', '--format', 'fp32', *sys.argv[1:]]))"
     arguments = [str(segmentation), str(folder / "a.png")]
     greeted, held = (subprocess.run([sys.executable, "-c", code, *arguments], check=True, capture_output=True, text=True) for code in (load, run))
     assert "XNNPACK" in greeted.stderr
