@@ -46,7 +46,7 @@ class ResNetOptions(Style, ClassifierOptions):
     )
     preactivation: bool = Field(False, description="Normalise and activate before each convolution, so that the sum stays untouched (ResNet v2).")
     groups: Count = Field(1, description="Groups of the 3x3 convolution of a bottleneck: the cardinality of ResNeXt, 32.")
-    group_width: Count = Field(64, description="Filters of each group in the first stage when there are several: 4 in ResNeXt 32x4d.")
+    group_width: Count = Field(4, description="Filters of each group in the first stage when there are several: 4 in ResNeXt 32x4d.")
     squeeze_excite: int = Field(
         0, ge=0, le=256, description="Reduction of the squeeze-and-excitation after each block's convolutions, 16 in SENet; 0: none."
     )
@@ -54,7 +54,14 @@ class ResNetOptions(Style, ClassifierOptions):
         1.0, gt=0.0, le=1.0, description="Probability that the last block is kept in training; it falls linearly from 1 (stochastic depth)."
     )
     stride_in: Literal["1x1", "3x3"] = Field("3x3", description="Which convolution of a bottleneck has the stride.")
-    bias: bool = Field(False, description="Biases in all convolutions, which a normalisation after them makes useless; as keras.applications has it.")
+    stride_at: Literal["first", "last"] = Field(
+        "first", description="Which block halves the size: the first of the stages after the first, or the last of those before the last."
+    )
+    bias: bool = Field(
+        False,
+        description="Biases as keras.applications has them: in all convolutions, though a normalisation makes them useless, "
+        "or with `preactivation` in those that none follows.",
+    )
     skips: bool = Field(True, description="Add each block's input to its output; false: the plain network, the control experiment.")
 
     @property
@@ -116,7 +123,8 @@ class ResNet(Classifier):
             for place in range(count):
                 number += 1
                 survival = 1.0 - number / total * (1.0 - options.survival)
-                strides = 2 if stage and not place else 1
+                halves = stage and not place if options.stride_at == "first" else stage < len(stages) - 1 and place == count - 1
+                strides = 2 if halves else 1
                 x = _block(x, width, strides, options, survival, f"stage{stage}_block{place}")
         if options.preactivation:
             x = blocks.activation(blocks.normalise(x, options.norm, "last_norm"), options.activation, "last_act")
@@ -130,17 +138,16 @@ class ResNet(Classifier):
 
         filters = options.used("filters")[0]
         small = options.stem == "cifar" or (options.stem == "auto" and self.recipe.data.size_px < 64)
-        make = blocks.plain_convolution if options.preactivation else blocks.convolution
-        name = "stem_conv" if options.preactivation else "stem"
+        make = _linear if options.preactivation else blocks.convolution
         if small:
-            return make(image, filters, 3, options, name=name, use_bias=options.bias)
-        x = make(image, filters, 7, options, name=name, strides=2, use_bias=options.bias)
+            return make(image, filters, 3, options, name="stem", use_bias=options.bias)
+        x = make(image, filters, 7, options, name="stem", strides=2, use_bias=options.bias)
         x = keras.layers.ZeroPadding2D(1, name="pool_pad")(x)
         return keras.layers.MaxPooling2D(3, strides=2, name="pool")(x)
 
 
 def _block(x: keras.KerasTensor, width: int, strides: int, options: ResNetOptions, survival: float, name: str) -> keras.KerasTensor:
-    """One block: what it learns, added to its input, which a 1x1 convolution brings to the same shape where it must."""
+    """One block: what it learns, added to its input, which a 1x1 convolution brings to as many channels, or which is thinned out to the size."""
     import keras
 
     from kvision.layers import blocks
@@ -155,11 +162,10 @@ def _block(x: keras.KerasTensor, width: int, strides: int, options: ResNetOption
     if options.squeeze_excite:
         learned = blocks.squeeze_excite(learned, max(1, outputs // options.squeeze_excite), options, name=f"{name}_se")
     if options.skips:
-        if strides > 1 or x.shape[-1] != outputs:
-            project = blocks.plain_convolution if options.preactivation else blocks.convolution
-            extra = {} if options.preactivation else {"activate": False}
-            short = f"{name}_skip_conv" if options.preactivation else f"{name}_skip"
-            x = project(first, outputs, 1, options, name=short, strides=strides, use_bias=options.bias, **extra)
+        if x.shape[-1] != outputs:
+            x = _linear(first, outputs, 1, options, name=f"{name}_skip", strides=strides, use_bias=options.bias)
+        elif strides > 1:
+            x = keras.layers.MaxPooling2D(1, strides=strides, name=f"{name}_skip")(x)
         if survival < 1.0:
             learned = StochasticDepth(survival, name=f"{name}_depth")(learned)
         learned = keras.layers.Add(name=f"{name}_add")([x, learned])
@@ -170,25 +176,32 @@ def _basic(x: keras.KerasTensor, width: int, strides: int, options: ResNetOption
     """Two 3x3 convolutions."""
     from kvision.layers import blocks
 
-    x = blocks.convolution(x, width, 3, options, name=f"{name}_a", strides=strides, use_bias=options.bias)
-    return _last(x, width, 3, options, f"{name}_b")
+    bias = options.bias and not options.preactivation
+    x = blocks.convolution(x, width, 3, options, name=f"{name}_a", strides=strides, use_bias=bias)
+    return _linear(x, width, 3, options, name=f"{name}_b", use_bias=options.bias)
 
 
 def _bottleneck(x: keras.KerasTensor, width: int, strides: int, options: ResNetOptions, name: str) -> keras.KerasTensor:
     """A 3x3 convolution, in groups perhaps, between two of 1x1."""
     from kvision.layers import blocks
 
-    inner = width if options.groups == 1 else width * options.group_width // 64 * options.groups
+    inner = width
+    if options.groups > 1:
+        inner = options.groups * max(1, options.group_width * width // round(options.used("filters")[0] * options.width))
     early, late = (strides, 1) if options.stride_in == "1x1" else (1, strides)
-    x = blocks.convolution(x, inner, 1, options, name=f"{name}_a", strides=early, use_bias=options.bias)
-    x = blocks.convolution(x, inner, 3, options, name=f"{name}_b", strides=late, groups=options.groups, use_bias=options.bias)
-    return _last(x, 4 * width, 1, options, f"{name}_c")
+    bias = options.bias and not options.preactivation
+    x = blocks.convolution(x, inner, 1, options, name=f"{name}_a", strides=early, use_bias=bias)
+    x = blocks.convolution(x, inner, 3, options, name=f"{name}_b", strides=late, groups=options.groups, use_bias=bias)
+    return _linear(x, 4 * width, 1, options, name=f"{name}_c", use_bias=options.bias)
 
 
-def _last(x: keras.KerasTensor, filters: int, size: int, options: ResNetOptions, name: str) -> keras.KerasTensor:
-    """The last convolution of a block: with its normalisation, unless that comes before the next one."""
+def _linear(
+    x: keras.KerasTensor, filters: int, size: int, options: ResNetOptions, *, name: str, strides: int = 1, use_bias: bool = False
+) -> keras.KerasTensor:
+    """A convolution before a sum: with its normalisation, unless that comes before the next one."""
     from kvision.layers import blocks
 
-    if options.preactivation:
-        return blocks.plain_convolution(x, filters, size, options, name=f"{name}_conv", use_bias=options.bias)
-    return blocks.convolution(x, filters, size, options, name=name, activate=False, use_bias=options.bias)
+    if not options.preactivation:
+        return blocks.convolution(x, filters, size, options, name=name, strides=strides, use_bias=use_bias, activate=False)
+    bias = use_bias or options.norm == "none"
+    return blocks.plain_convolution(x, filters, size, options, name=f"{name}_conv", strides=strides, use_bias=bias)
