@@ -68,9 +68,6 @@ class Space:
         """The `key=value` texts of a trial with these values."""
         return [*self.fixed, *(f"{path}={json.dumps(value)}" for path, value in values.items())]
 
-    def __str__(self) -> str:
-        return "  ".join(f"{path}={parameter}" for path, parameter in self.parameters.items())
-
 
 def read(texts: Sequence[str], file: str | Path | None = None) -> Space:
     """Reads a space from a file and the command line, which wins.
