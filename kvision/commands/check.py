@@ -55,11 +55,10 @@ def run(
     print("building data and model …", file=sys.stderr, flush=True)
     from kvision.engine.sanity import suite
 
-    made = resolved.recipe
+    made, budget = resolved.recipe, suite.QUICK if quick else suite.Budget()
+    small = None if tiny is None else (tiny, catalog.source(tiny.recipe.data.source))
     verdicts: list[Verdict] = []
-    for verdict in suite.run(
-        resolved, catalog.system(made.system), catalog.source(made.data.source), tiny=tiny, budget=suite.QUICK if quick else suite.Budget()
-    ):
+    for verdict in suite.run(resolved, catalog.system(made.system), catalog.source(made.data.source), tiny=small, budget=budget):
         verdicts.append(verdict)
         if json_lines:
             print(json.dumps(jsonable(asdict(verdict))), flush=True)

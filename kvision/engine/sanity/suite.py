@@ -52,7 +52,7 @@ QUICK = Budget(overfit=200, learn=80, regularise=60, gradients=12)
 
 
 def run(
-    resolved: Resolved, system: type[System], source: type[Source], *, tiny: Resolved | None = None, budget: Budget | None = None
+    resolved: Resolved, system: type[System], source: type[Source], *, tiny: tuple[Resolved, type[Source]] | None = None, budget: Budget | None = None
 ) -> Iterator[Verdict]:
     """Runs the tests, on one device and in float32.
 
@@ -60,7 +60,7 @@ def run(
         resolved: The recipe.
         system: The class that `recipe.system` names.
         source: The class that `recipe.data.source` names.
-        tiny: The recipe at a tiny size, for the gradients; none: at its own.
+        tiny: The recipe at a tiny size and its source, for the gradients; none: at its own size.
         budget: How much each test may do; none: as much as `Budget()` says.
 
     Yields:
@@ -80,7 +80,7 @@ def run(
     yield initial_loss.check(session.system, sample)
     yield activations.scale(activations.listen(session.system, sample[:2]))
     yield updates.frozen(session.system)
-    yield gradients.check(*_tiny(session, sample, tiny, system, source), variables=budget.gradients)
+    yield gradients.check(*_tiny(session, sample, tiny), variables=budget.gradients)
     learnt = overfit.check(trial, _few(session), _num_few(session), budget.overfit)
     yield learnt
     yield _regularised(session, resolved.recipe, learnt.details["losses"][: budget.regularise])
@@ -100,10 +100,11 @@ def _raw(session: Session, sample: list[Batch]) -> list[np.ndarray]:
     return [session.pipeline.raw("train", int(index))["image"] for part in sample for index in part["index"].numpy()]
 
 
-def _tiny(session: Session, sample: list[Batch], tiny: Resolved | None, system: type[System], source: type[Source]) -> tuple[System, Batch]:
+def _tiny(session: Session, sample: list[Batch], tiny: tuple[Resolved, type[Source]] | None) -> tuple[System, Batch]:
     """The system at a tiny size, and a few examples for it."""
     if tiny is not None:
-        session = _open(plain(tiny, min(TINY_BATCH, tiny.recipe.data.batch)), system, source)
+        resolved, source = tiny
+        session = _open(plain(resolved, min(TINY_BATCH, resolved.recipe.data.batch)), type(session.system), source)
         sample = list(session.pipeline.train(0).take(1))
     return session.system, {name: value[:TINY_BATCH] for name, value in sample[0].items()}
 

@@ -78,7 +78,8 @@ def test_quick_smoke_and_the_tiny_recipe(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(suite, "run", run)
     check.run("unet", ["model.depth=1"], quick=True)
     assert (seen["width"], seen["names"], seen["budget"]) == (16, ("UNet", "Scenes"), suite.QUICK)
-    assert (seen["tiny"].recipe.model.width, seen["tiny"].recipe.model.depth) == (8, 1)
+    small, source = seen["tiny"]
+    assert (small.recipe.model.width, small.recipe.model.depth, source.__name__) == (8, 1, "Scenes")
     check.run("unet", smoke=True)
     assert (seen["width"], seen["budget"]) == (8, suite.Budget())
     with pytest.raises(RecipeError, match=r"model\.widht"):

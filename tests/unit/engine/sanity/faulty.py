@@ -102,7 +102,7 @@ class WrongGradient(Sound):
 class Leaking(Sound):
     """An evaluation that looks at the labels."""
 
-    def eval_step(self, batch: Batch) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
+    def eval_step(self, batch: Batch) -> tuple[dict[str, tf.Tensor], dict[str, tf.Tensor]]:
         import tensorflow as tf
 
         net, truth = self.net, tf.one_hot(tf.cast(batch["mask"], tf.int32), self.info.num_classes)
@@ -114,7 +114,7 @@ class Leaking(Sound):
 
         return tf.cast(image[..., :1] > 0, tf.float32)
 
-    def _evaluated(self, batch: Batch) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
+    def _evaluated(self, batch: Batch) -> tuple[dict[str, tf.Tensor], dict[str, tf.Tensor]]:
         return super().eval_step(batch)
 
 

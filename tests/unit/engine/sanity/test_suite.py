@@ -71,6 +71,14 @@ def test_faulty_data_fails_its_own_test_alone(source: type, test: str, told: str
     assert told in found[test].message
 
 
+def test_the_gradients_are_those_of_the_tiny_recipe_and_its_own_source() -> None:
+    sound = suite._open(faulty.resolved(), faulty.Sound, faulty.Source)
+    tiny = faulty.resolved(data={"size_px": 8, "batch": 8}), faulty.Unrelated
+    system, batch = suite._tiny(sound, [], tiny)
+    assert batch["image"].shape == (suite.TINY_BATCH, 8, 8, 3)
+    assert system.net.input_shape == (None, 8, 8, 3)
+
+
 def test_inputs_that_are_not_normalised(monkeypatch: pytest.MonkeyPatch) -> None:
     opened = session.open_session
     raw = Preprocess(16, "resize", (0.0, 0.0, 0.0), (1 / 255, 1 / 255, 1 / 255))
