@@ -8,7 +8,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-import numpy as np
 from pydantic import Field
 
 from kvision.core.errors import DataError
@@ -95,7 +94,7 @@ def _words(values: Sequence[Any], known: Sequence[str] | None) -> list[tuple[str
     """The labels of each row as text; numbers of classes with known names become these."""
 
     def word(value: Any) -> str:
-        return known[value] if known and isinstance(value, int | np.integer) and 0 <= value < len(known) else str(value)
+        return known[value] if known and isinstance(value, int) and 0 <= value < len(known) else str(value)
 
     return [tuple(dict.fromkeys(map(word, value))) if isinstance(value, list | tuple) else (word(value),) for value in values]
 
