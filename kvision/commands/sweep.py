@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from kvision import catalog
 from kvision.core import words
@@ -138,12 +139,13 @@ def _print(found: outcome.Outcome, written: Path, json_lines: bool) -> None:
         return
     console = Console()
     if found.ranked:
-        table = Table("trial", box=None, header_style="bold", pad_edge=False)
-        for heading in (found.metric, "epochs", "time", *found.parameters):
+        table = Table(box=None, header_style="bold", pad_edge=False)
+        for heading in ("trial", found.metric, "epochs", "time"):
             table.add_column(heading, no_wrap=True)
+        table.add_column("values", overflow="fold")
         for trial in found.ranked[:MOST_ROWS]:
-            values = (words.number(trial.values.get(path)) for path in found.parameters)
-            table.add_row(str(trial.number), words.number(trial.result), str(trial.epochs), words.duration(trial.seconds), *values)
+            facts = (str(trial.number), words.number(trial.result), str(trial.epochs), words.duration(trial.seconds))
+            table.add_row(*facts, Text(progress.listed(trial.values)))
         console.print(table)
     said = [
         ", ".join(f"{count} {state}" for state, count in found.counts.items()) or "no trial has ended",

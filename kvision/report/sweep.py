@@ -80,7 +80,8 @@ def history(outcome: Outcome) -> Figure:
     figure = Figure(figsize=(4.6, 3.1), layout="constrained")
     axes = figure.add_subplot()
     finished, pruned = _results(outcome, "finished"), _results(outcome, "pruned")
-    axes.plot(list(pruned), list(pruned.values()), "x", color=_GREY, label="pruned")
+    if pruned:
+        axes.plot(list(pruned), list(pruned.values()), "x", color=_GREY, label="pruned")
     axes.plot(list(finished), list(finished.values()), "o", color=figures.COLOURS[0], label="finished")
     so_far = itertools.accumulate(finished.values(), max if outcome.mode == "max" else min)
     axes.step(list(finished), list(so_far), where="post", color=_BEST, label="best so far")
