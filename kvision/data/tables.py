@@ -18,11 +18,12 @@ Row = dict[str, Any]
 _DELIMITERS = ",;\t|"
 
 
-def read(file: Path) -> list[Row]:
+def read(file: Path, columns: Sequence[str] | None = None) -> list[Row]:
     """Reads a list.
 
     Args:
-        file: Its ending says what it is: .csv, .tsv, .jsonl (or .ndjson), .parquet.
+        file: Its ending says what it is: .csv, .tsv, .txt (the same with any delimiter), .jsonl (or .ndjson), .parquet.
+        columns: Names of the columns of a table without a line of names; none: its first line names them.
 
     Returns:
         The rows; all have the same columns.
@@ -31,9 +32,9 @@ def read(file: Path) -> list[Row]:
         DataError: If the file is missing, of another kind, empty or damaged; the message names the line.
     """
     readers: dict[str, Callable[[Path], list[Row]]] = {
-        ".csv": _csv,
-        ".tsv": _csv,
-        ".txt": _csv,
+        ".csv": lambda file: _csv(file, columns),
+        ".tsv": lambda file: _csv(file, columns),
+        ".txt": lambda file: _csv(file, columns),
         ".jsonl": _json_lines,
         ".ndjson": _json_lines,
         ".parquet": _parquet,
@@ -74,18 +75,20 @@ def column(rows: Sequence[Row], given: str | None, guesses: Sequence[str], optio
     return next((lower[guess] for guess in guesses if guess in lower), None)
 
 
-def _csv(file: Path) -> list[Row]:
-    """A table with a line of column names; its delimiter is the likeliest one in that line."""
+def _csv(file: Path, columns: Sequence[str] | None) -> list[Row]:
+    """A table; its delimiter is the likeliest one in the first line, or any number of spaces if none is there."""
     with file.open(encoding="utf-8-sig", newline="") as lines:
         head = lines.readline()
         lines.seek(0)
         delimiter = max(_DELIMITERS, key=head.count)
-        reader = csv.DictReader(lines, delimiter=delimiter, strict=True)
+        spaces = delimiter not in head and len(head.split()) > 1
+        source = (" ".join(line.split()) for line in lines) if spaces else lines
+        reader = csv.DictReader(source, columns, delimiter=" " if spaces else delimiter, strict=True)
         rows = []
         for row in reader:
             if None in row or None in row.values():  # what DictReader calls too many and too few
-                columns = len(reader.fieldnames or ())
-                raise DataError(f"{file}:{reader.line_num}: has {'more' if None in row else 'fewer'} values than the {columns} columns")
+                count = len(reader.fieldnames or ())
+                raise DataError(f"{file}:{reader.line_num}: has {'more' if None in row else 'fewer'} values than the {count} columns")
             rows.append(dict(row))
     return rows
 

@@ -70,14 +70,10 @@ class ImageFolder(FileSource):
         faults: list[Fault] = []
         members = {split: self._classes(top, faults) for split, top in tops.items()}
         names = self.options.classes or classes.of_words(name for found in members.values() for name in found)
-        self._check_classes(names, members)
+        if self.whole is None:  # else the classes are those of a run, and the folder need not show all of them
+            self._check_classes(names, members)
+            faults += _unusable(names, members)
         pools = {split: [one for name in names for one in found.get(name, ())] for split, found in members.items()}
-        for name in names:
-            holding = [split for split, found in members.items() if found.get(name)]
-            if not holding and self.whole is None:
-                faults.append(Fault("empty-folder", (name,), f"the folder of the class {name} holds no picture"))
-            elif holding and "train" not in holding:
-                faults.append(Fault("untrained-class", (name,), f"the class {name} has pictures in {' and '.join(holding)} but none in train"))
         return Collected(self._listed(pools["train"]) if rule == "list" else pools, names, faults=faults, facts={"split_rule": rule})
 
     def chosen(self) -> dict[str, Chosen]:
@@ -172,6 +168,18 @@ class ImageFolder(FileSource):
 
     def _name(self, file: Path) -> str:
         return file.relative_to(self.root).as_posix()
+
+
+def _unusable(names: Sequence[str], members: Mapping[SplitName, Mapping[str, Sequence[Picture]]]) -> list[Fault]:
+    """Classes that have no picture, or none to train on."""
+    faults = []
+    for name in names:
+        holding = [split for split, found in members.items() if found.get(name)]
+        if not holding:
+            faults.append(Fault("empty-folder", (name,), f"the folder of the class {name} holds no picture"))
+        elif "train" not in holding:
+            faults.append(Fault("untrained-class", (name,), f"the class {name} has pictures in {' and '.join(holding)} but none in train"))
+    return faults
 
 
 def _folders(top: Path) -> list[Path]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 
 from pydantic import Field
 
@@ -49,11 +49,25 @@ class Options(FileOptions):
     image_column: str | None = Field(None, description="Column of the pictures' files, relative to `path`; none: image, path, file, filename ...")
     label_column: str | None = Field(None, description="Column of the labels; none: label, class, category ...")
     split_column: str | None = Field(None, description="Column that says train, val or test; none: split, set, subset, partition if there is one.")
+    columns: tuple[str, ...] | None = Field(
+        None, description="Names of the columns of a CSV list without a line of names, such as [image, label]; none: its first line names them."
+    )
+    label_names: dict[str, str] | None = Field(
+        None, description="What stands in the list -> the class that it means, e.g. {'0.0': intact, '1.0': broken}; none: as it stands there."
+    )
     separator: str | None = Field(None, min_length=1, description="What stands between several labels of a picture, such as `;`; none: one each.")
     suffix: str = Field("", description="Ending to add to the pictures' names where the list leaves it out, such as .jpg.")
 
 
 _Options = Options  # inside the source, `Options` is its attribute
+
+
+class _Row(NamedTuple):
+    """A row of a list: the picture's name, the encoded picture itself if the list holds it, and the classes."""
+
+    name: str
+    data: bytes | None
+    labels: tuple[str, ...]
 
 
 class ImageList(FileSource):
@@ -67,67 +81,65 @@ class ImageList(FileSource):
         pools, faults = self._members
         seen: defaultdict[str, int] = defaultdict(int)
         for members in pools.values():
-            for name, _, _ in members:
-                seen[name] += 1
-        faults += [Fault("listed-twice", (name,), f"stands {times} times in the lists") for name, times in seen.items() if times > 1]
-        pictures = {split: [Picture(name, self.root / name, labels) for name, _, labels in members] for split, members in pools.items()}
+            for row in members:
+                seen[row.name] += 1
+        faults = faults + [Fault("listed-twice", (name,), f"stands {times} times in the lists") for name, times in seen.items() if times > 1]
+        pictures = {split: [Picture(row.name, self.root / row.name, row.labels) for row in members] for split, members in pools.items()}
         return Collected(pictures, self._class_names, self._several, faults, {"list": self.options.list})
 
     def find(self) -> Found:
         """As for all files, unless the list holds the pictures themselves."""
         pools, faults = self._members
-        if not any(data is not None for members in pools.values() for _, data, _ in members):
+        if not any(row.data is not None for members in pools.values() for row in members):
             return super().find()
         if faults:
             raise DataError(files.stop_message(faults, self.root))
         made = {}
         for split, members in pools.items():
-            names = [name for name, _, _ in members]
-            data = [each for _, each, _ in members]
-            labels = classes.numbered([labels for _, _, labels in members], self._class_names, names, several=self._several)
-            made[split] = RowSplit(data.__getitem__, names, labels)
+            names = [row.name for row in members]
+            labels = classes.numbered([row.labels for row in members], self._class_names, names, several=self._several)
+            made[split] = RowSplit([row.data or b"" for row in members].__getitem__, names, labels)
         return Found(made, self._class_names, {"list": self.options.list})
 
     @cached_property
-    def _members(self) -> tuple[dict[SplitName, list[tuple[str, Any, tuple[str, ...]]]], list[Fault]]:
-        """Name, encoded picture (or none) and labels of each row, by split; and what is wrong with rows."""
+    def _members(self) -> tuple[dict[SplitName, list[_Row]], list[Fault]]:
+        """The rows by split, and what is wrong with them."""
         options = self.options
-        pools: defaultdict[SplitName, list[tuple[str, Any, tuple[str, ...]]]] = defaultdict(list)
+        pools: defaultdict[SplitName, list[_Row]] = defaultdict(list)
         faults: list[Fault] = []
-        lists: dict[SplitName, str | None] = {"train": options.list, "val": options.val_list, "test": options.test_list}
-        for split, given in lists.items():
-            if given is None:
-                continue
-            file = self.root / given
-            rows = tables.read(file)
+        for split, (file, rows) in self._tables.items():
             image, label = (self._column(rows, kind, file) for kind in ("image", "label"))
             where = tables.column(rows, options.split_column, _SPLIT, "data.split_column", file) if split == "train" else None
             for number, row in enumerate(rows):
-                name, data = self._picture(row[image], f"{given}/{number}")
-                labels = self._labels(row[label])
-                if not labels and not self._several_in(row[label]):
+                name, data = self._picture(row[image], f"{file.name}/{number}")
+                labels = self._labels(row[label], name)
+                if not labels and not self._several:
                     faults.append(Fault("no-label", (name,), "has no label in the list"))
                 else:
-                    pools[_split_word(row[where], file) if where else split].append((name, data, labels))
+                    pools[_split_word(row[where], file) if where else split].append(_Row(name, data, labels))
         if not pools["train"]:
             raise DataError(f"data.list: {self.root / options.list} names no training picture")
         return dict(pools), faults
 
     @cached_property
+    def _tables(self) -> dict[SplitName, tuple[Path, list[tables.Row]]]:
+        """The lists that are given, by split."""
+        options = self.options
+        given: dict[SplitName, str | None] = {"train": options.list, "val": options.val_list, "test": options.test_list}
+        files_of = {split: self.root / name for split, name in given.items() if name is not None}
+        return {split: (file, tables.read(file, options.columns)) for split, file in files_of.items()}
+
+    @cached_property
     def _several(self) -> bool:
         """Whether a picture can be of several classes."""
-        if self.options.separator is not None:
-            return True
-        rows = tables.read(self.root / self.options.list)
-        return self._several_in(rows[0][self._column(rows, "label", self.root / self.options.list)])
-
-    def _several_in(self, value: Any) -> bool:
-        return self.options.separator is not None or isinstance(value, list)
+        file, rows = self._tables["train"]
+        label = self._column(rows, "label", file)
+        return self.options.separator is not None or any(isinstance(row[label], list) for row in rows)
 
     @property
     def _class_names(self) -> tuple[str, ...]:
         pools, _ = self._members
-        return self.options.classes or classes.of_words(word for members in pools.values() for _, _, labels in members for word in labels)
+        return self.options.classes or classes.of_words(word for members in pools.values() for row in members for word in row.labels)
 
     def _column(self, rows: list[tables.Row], kind: Literal["image", "label"], file: Path) -> str:
         """The column of the pictures or of the labels."""
@@ -145,13 +157,17 @@ class ImageList(FileSource):
             return otherwise, value
         return Path(f"{value}{self.options.suffix}").as_posix(), None
 
-    def _labels(self, value: Any) -> tuple[str, ...]:
-        """The words of a cell."""
+    def _labels(self, value: Any, name: str) -> tuple[str, ...]:
+        """The classes that a cell names."""
         if value is None:
             return ()
-        separator = self.options.separator
+        separator, meant = self.options.separator, self.options.label_names
         words = value if isinstance(value, list) else str(value).split(separator) if separator is not None else [value]
-        return tuple(dict.fromkeys(word for word in (_word(each) for each in words) if word))
+        found = list(dict.fromkeys(word for word in (_word(each) for each in words) if word))
+        for word in found if meant is not None else ():
+            if word not in (meant or ()):
+                raise DataError(f"{name}: the label {word!r} is not in data.label_names, which has {', '.join(meant or ())}; add it")
+        return tuple(dict.fromkeys(meant[word] for word in found)) if meant is not None else tuple(found)
 
 
 def _word(value: Any) -> str:

@@ -21,6 +21,19 @@ def test_tables_of_every_delimiter(tmp_path, name, delimiter, encoding):
     assert tables.read(tmp_path / name) == ROWS
 
 
+def test_spaces_between_and_names_of_columns_that_are_given(tmp_path):
+    (tmp_path / "a.csv").write_text("images/1.png  1.0   mono\nimages/2.png  0.0   poly\n")
+    columns = ("image", "label", "type")
+    assert tables.read(tmp_path / "a.csv", columns) == [
+        {"image": "images/1.png", "label": "1.0", "type": "mono"},
+        {"image": "images/2.png", "label": "0.0", "type": "poly"},
+    ]
+    with pytest.raises(DataError, match=r"a.csv:1: has more values than the 2 columns"):
+        tables.read(tmp_path / "a.csv", columns[:2])
+    (tmp_path / "b.csv").write_text("a.png,cat\n")
+    assert tables.read(tmp_path / "b.csv", columns[:2]) == [{"image": "a.png", "label": "cat"}]
+
+
 def test_json_lines(tmp_path):
     file = tmp_path / "a.jsonl"
     file.write_text("\n".join([json.dumps({"image": "a.png", "labels": ["x", "y"]}), "", json.dumps({"image": "b.png"})]))

@@ -10,6 +10,7 @@ from PIL import Image
 from kvision.core.errors import DataError
 from kvision.core.schema import Chosen
 from kvision.data.pipeline import Pipeline
+from kvision.data.sources.image_folder import ImageFolder, Options
 from tests.unit.data.class_folders import picture, source, write
 
 FIELDS = frozenset({"image", "label"})
@@ -121,6 +122,15 @@ def test_chosen_classes_in_their_order(tmp_path):
     }
     with pytest.raises(DataError, match=r"data.classes: there is no folder cart in .*; it holds cat, dog, eel; did you mean \"cat\""):
         source(tmp_path, classes=("cart", "dog")).split("train")
+
+
+def test_a_whole_folder_is_evaluated_with_the_classes_of_a_run(tmp_path):
+    write(tmp_path, 4, names=("cat", "eel"))
+    (tmp_path / "dog").mkdir()
+    whole = type("ImageFolder", (ImageFolder,), {"whole": "val"})
+    one = whole(Options(path=str(tmp_path), classes=("cat", "dog", "eel", "fox")), seed=0, base=tmp_path)
+    assert one.split("val").labels.tolist() == [0] * 4 + [2] * 4
+    assert len(one.info.class_names) == 4
 
 
 def test_turned_cmyk_grey_indexed_and_deep_pictures(tmp_path):

@@ -109,6 +109,18 @@ def test_faulty_rows_and_files_are_named(tmp_path):
         source(tmp_path, classes=("cat", "dog", "eel")).split("train")
 
 
+def test_classes_that_numbers_stand_for(tmp_path):
+    write(tmp_path, 6)
+    grades = {"cat": "0.0", "dog": "0.3333", "eel": "1.0"}
+    (tmp_path / "labels.csv").write_text("".join(f"{row['image']}   {grades[row['label']]}  mono\n" for row in rows_of()))
+    meaning = {"0.0": "intact", "0.3333": "intact", "1.0": "broken"}
+    one = source(tmp_path, columns=("image", "label", "kind"), label_names=meaning, val_split=1 / 3)
+    assert one.info.class_names == ("broken", "intact")
+    assert one.report()["class_counts"] == {"train": [4, 8], "val": [2, 4]}
+    with pytest.raises(DataError, match=r"dog/000.png: the label '0.3333' is not in data.label_names, which has 0.0, 1.0; add it"):
+        source(tmp_path, columns=("image", "label", "kind"), label_names={"0.0": "intact", "1.0": "broken"}).split("train")
+
+
 def test_columns_that_can_not_be_guessed(tmp_path):
     write(tmp_path, 4)
     table(tmp_path / "labels.csv", [{"picture": row["image"], "what": row["label"]} for row in rows_of(4)])
