@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 VIDEOS = frozenset({".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v"})
 ARRAYS = ".npz"
 CAMERA = "camera:"
+_LAST_FRAME_S = 2.0
+"""Longest wait for a camera's last frame."""
 _WILD = "*?["
 
 T = TypeVar("T")
@@ -120,9 +122,10 @@ class Latest(Iterator[T]):
             raise StopIteration
 
     def close(self) -> None:
-        """Stops reading."""
+        """Stops reading; waits for the frame that is being read, so that its source may be closed."""
         with self._changed:
             self._ended = True
+        self._thread.join(_LAST_FRAME_S)
 
     def _read(self, source: Iterator[T]) -> None:
         try:
@@ -146,17 +149,20 @@ def _filmed(given: str) -> Iterator[Item]:
     cv2 = _opencv(given)
     camera = given.startswith(CAMERA)
     opened = cv2.VideoCapture(int(given[len(CAMERA) :]) if camera else given)
-    if not opened.isOpened():
-        raise RunnerError(f"{given}: OpenCV can't open it; {'is the camera connected, and free?' if camera else 'is it a video?'}")
-    frames = _frames(given, opened)
-    if not camera:
-        yield from frames
-        return
-    newest = Latest(frames)
     try:
-        yield from newest
+        if not opened.isOpened():
+            raise RunnerError(f"{given}: OpenCV can't open it; {'is the camera connected, and free?' if camera else 'is it a video?'}")
+        frames = _frames(given, opened)
+        if not camera:
+            yield from frames
+            return
+        newest = Latest(frames)
+        try:
+            yield from newest
+        finally:
+            newest.close()
     finally:
-        newest.close()
+        opened.release()
 
 
 def _frames(name: str, opened: Any) -> Iterator[Item]:

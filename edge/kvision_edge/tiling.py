@@ -5,6 +5,7 @@ Of each overlap the outer quarter is thrown away, and the tiles are blended by a
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Callable, Iterator, List
 
 import numpy as np
@@ -24,6 +25,7 @@ def starts(length: int, size: int, stride_px: int) -> List[int]:
     return [*range(0, last, (size - size // 4) // stride_px * stride_px), last]
 
 
+@lru_cache(maxsize=16)
 def ramp(size: int, first: bool, last: bool) -> np.ndarray:
     """Weights along a side of a tile, float32 `[T]`; those of two neighbours add up to 1. `first`, `last`: there is no neighbour."""
     overlap, weights = size // 4, np.ones(size)

@@ -92,6 +92,8 @@ def test_inputs_that_can_not_be_predicted(
 class Film:
     """Stands in for OpenCV: a video of three frames, of growing blue, in OpenCV's order of the channels."""
 
+    released: list[Film] = []  # noqa: RUF012
+
     def __init__(self, name: object) -> None:
         self.frames = [np.full((8, 6, 3), (80 * number, 0, 9), np.uint8) for number in range(3)]
 
@@ -100,6 +102,9 @@ class Film:
 
     def read(self) -> tuple[bool, np.ndarray | None]:
         return (True, self.frames.pop(0)) if self.frames else (False, None)
+
+    def release(self) -> None:
+        self.released.append(self)
 
 
 def test_every_frame_of_a_video_is_predicted_in_rgb(
@@ -120,6 +125,18 @@ def test_a_camera_gives_its_newest_frames(segmentation: Path, monkeypatch: pytes
     names = [item.name for item in capture.items(["camera:0"])]
     assert names[-1] == "camera-0-000002"
     assert names == sorted(names)
+
+
+@pytest.mark.parametrize("source", ["film.mp4", "camera:0"])
+def test_a_video_and_a_camera_are_given_back_also_when_one_stops_early(source: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(sys.modules, "cv2", types.SimpleNamespace(VideoCapture=Film))
+    (tmp_path / "film.mp4").write_bytes(b"frames")
+    before = len(Film.released)
+    frames = capture.items([source])
+    next(frames)
+    frames.close()
+    assert len(Film.released) == before + 1
 
 
 def test_out_is_never_written_over(segmentation: Path, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
