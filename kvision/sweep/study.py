@@ -159,10 +159,11 @@ class Study:
 
     def _open(self) -> tuple[optuna.storages.RDBStorage, optuna.Study]:
         plan = self._plan
-        patient = {"connect_args": {"timeout": 60}} if plan.url.startswith("sqlite:") else {}
+        # Other processes may hold SQLite's lock; a server may have closed a connection that said nothing during a long epoch.
+        settings = {"connect_args": {"timeout": 60}} if plan.url.startswith("sqlite:") else {"pool_pre_ping": True}
         try:
             storage = self._optuna.storages.RDBStorage(
-                plan.url, patient, heartbeat_interval=BEAT_S, grace_period=SILENT_S, heartbeat_stale_trial_callback=self._retry_once
+                plan.url, settings, heartbeat_interval=BEAT_S, grace_period=SILENT_S, heartbeat_stale_trial_callback=self._retry_once
             )
             return storage, self._optuna.create_study(
                 storage=storage,

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from kvision.core.errors import UsageError
+from kvision.core.errors import RunError, UsageError
 from kvision.sweep import alive, terms
 from kvision.sweep.ranges import Choice, Range
 from kvision.sweep.study import Study
@@ -97,6 +97,14 @@ def test_what_must_not_change(made):
 def test_a_database_that_is_not_there(made):
     with pytest.raises(UsageError, match=r"^--storage: the study can't be opened: .*; a URL is like postgresql://"):
         Study(replace(made, storage="nonsense"))
+
+
+def test_a_database_that_fails_in_the_middle_of_a_sweep(made, tmp_path):
+    study = Study(made)
+    asked = study.ask()
+    (tmp_path / "study.db").write_bytes(b"x" * 100_000)
+    with pytest.raises(RunError, match=r"the study's database failed: .*; when it works again, the same command goes on"), terms.storing(tmp_path):
+        study.tell(asked, "finished", 0.5)
 
 
 def test_without_optuna_the_error_says_what_to_install(monkeypatch):
