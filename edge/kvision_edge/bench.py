@@ -5,10 +5,11 @@ from __future__ import annotations
 import sys
 import time
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Callable, Dict, List, Optional, Sequence, Tuple, TypeVar
+from typing import TYPE_CHECKING, Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple, TypeVar
 
 import numpy as np
 
+from kvision_edge import flatbuffer
 from kvision_edge.model import Model
 
 if TYPE_CHECKING:
@@ -38,6 +39,21 @@ class Timing:
 
 
 @dataclass(frozen=True)
+class Op:
+    """What one op adds.
+
+    Attributes:
+        name: Such as `CONV_2D`.
+        shape: Of its output.
+        ms: Time to the end of this op, less the time to the end of the one before, each the least of its runs; the noise may be more.
+    """
+
+    name: str
+    shape: Tuple[int, ...]
+    ms: float
+
+
+@dataclass(frozen=True)
 class Report:
     """What was measured of one file with one setting.
 
@@ -52,6 +68,7 @@ class Report:
         overhead: Median of the time beside the interpreter, as a share of the interpreter's.
         memory_mb: Most memory the process has had, MiB; none where the system does not say.
         operators: How often the interpreter runs each op; none where it does not say.
+        by_op: What each op of the file's first graph takes, in their order; none where it was not asked for.
     """
 
     format: str
@@ -64,6 +81,7 @@ class Report:
     overhead: float
     memory_mb: Optional[float]
     operators: Optional[Dict[str, int]]
+    by_op: Optional[Tuple[Op, ...]] = None
 
     def to_json(self) -> Dict[str, Any]:
         """All of it, plain."""
@@ -78,7 +96,7 @@ class Report:
         lines.append(f"beside the interpreter: {self.overhead:+.1%}")
         if self.operators:
             lines.append("ops: " + ", ".join(f"{count} {name}" for name, count in sorted(self.operators.items(), key=lambda item: -item[1])))
-        return "\n".join(lines)
+        return "\n".join([*lines, *_by_kind(self.by_op or ())])
 
 
 def measure(
@@ -90,6 +108,7 @@ def measure(
     interpreter: str = "",
     runs: int = 50,
     size: Optional[Tuple[int, int]] = None,
+    by_op: bool = False,
 ) -> Report:
     """Times predictions of one picture, or of the bundle's sample where the network takes none.
 
@@ -101,6 +120,7 @@ def measure(
         interpreter: Which one; empty: the first that is installed.
         runs: Predictions that count.
         size: Height and width of the picture, pixels; none: the network's own.
+        by_op: Whether each op is timed, too; takes about as long as `runs` predictions for every two ops.
 
     Returns:
         The figures.
@@ -133,7 +153,44 @@ def measure(
         overhead=overhead,
         memory_mb=_memory_mb(),
         operators=model.runner.operators(),
+        by_op=tuple(ops(model, xnnpack, runs)) if by_op else None,
     )
+
+
+def ops(model: Model, xnnpack: bool, runs: int) -> Iterator[Op]:
+    """What each op of the file's first graph takes. The interpreters' wheels have no profiler, so the file is cut behind each op and timed.
+
+    Args:
+        model: The model.
+        xnnpack: As the model has it. XNNPACK computes several ops as one where it can; what that saves is then the last one's.
+        runs: Calls of each part; the least counts.
+
+    Yields:
+        The ops in their order.
+    """
+    before, content = 0.0, model.bundle.content(model.file.path, model.file.sha256)
+    for number, cut in enumerate(flatbuffer.prefixes(content)):
+        started = model.engine.start(cut, model.runner.threads, xnnpack)
+        for each in started.get_input_details():
+            started.set_tensor(each["index"], np.zeros(each["shape"], each["dtype"]))
+        least = min(_timed(started.invoke)[1] for _ in range(1 + runs))
+        op = started._get_ops_details()[number]
+        yield Op(op["op_name"], tuple(started.get_tensor(op["outputs"][0]).shape), least - before)
+        before = least
+
+
+def _by_kind(found: Sequence[Op]) -> List[str]:
+    """A line for each kind of op, the most time first, then the slowest ops."""
+    if not found:
+        return []
+    kinds: Dict[str, List[float]] = {}
+    for op in found:
+        kinds.setdefault(op.name, []).append(op.ms)
+    whole = sum(op.ms for op in found)
+    lines = [f"by op, of {whole:.2f} ms:"]
+    lines += [f"{sum(ms):8.2f} ms {sum(ms) / whole:7.1%}  {len(ms)} {name}" for name, ms in sorted(kinds.items(), key=lambda item: -sum(item[1]))]
+    slowest = sorted(enumerate(found), key=lambda item: -item[1].ms)[:5]
+    return [*lines, "slowest: " + ", ".join(f"{op.name} number {number} to {list(op.shape)} {op.ms:.2f} ms" for number, op in slowest)]
 
 
 def _example(model: Model, size: Optional[Tuple[int, int]]) -> Any:

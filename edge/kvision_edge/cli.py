@@ -81,6 +81,7 @@ def _parser() -> argparse.ArgumentParser:
     bench = _command(commands, "bench", _bench, "latency, its parts, memory, ops")
     bench.add_argument("--runs", type=int, default=50, metavar="N", help="predictions that count (50)")
     bench.add_argument("--size", metavar="HxW", help="size of the picture, such as 480x640 (the network's own)")
+    bench.add_argument("--by-op", action="store_true", help="what each op takes, measured by cutting the network behind it; takes longer")
     bench.add_argument("--json", action="store_true", help="one JSON object")
     _engine(bench)
     serve = _command(commands, "serve", _serve, "a small HTTP endpoint on this machine alone")
@@ -266,7 +267,7 @@ def _bench(given: argparse.Namespace) -> None:
     if given.runs < 1:
         raise UsageError(f"--runs {given.runs}: accepted is 1 or more")
     engine = {"format": given.format, "threads": given.threads, "xnnpack": given.xnnpack, "interpreter": given.interpreter}
-    report = bench.measure(given.bundle, **engine, runs=given.runs, size=size)
+    report = bench.measure(given.bundle, **engine, runs=given.runs, size=size, by_op=given.by_op)
     print(json.dumps(report.to_json(), indent=1) if given.json else report.text())
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
-from typing import Any, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Dict, Iterator, List, Optional, Sequence, Set, Tuple
 
 from kvision_edge import kernels
 from kvision_edge.errors import BundleError
@@ -76,8 +76,8 @@ class Table:
         if any(entry >= size for entry in entries):
             raise _DamageError("a field reaches beyond its table")
 
-    def _place(self, field: int, size: int) -> int:
-        """Where a field stands; 0: it has its default."""
+    def place(self, field: int, size: int) -> int:
+        """Where a field of `size` bytes stands; 0: it has its default."""
         entry = 4 + 2 * field
         if entry + 2 > self._length:
             return 0
@@ -88,11 +88,11 @@ class Table:
 
     def number(self, field: int, kind: str, default: int = 0) -> int:
         """A number of the struct module's kind."""
-        at = self._place(field, struct.calcsize(kind))
+        at = self.place(field, struct.calcsize(kind))
         return _number(self._data, kind, at) if at else default
 
     def _target(self, field: int) -> int:
-        at = self._place(field, 4)
+        at = self.place(field, 4)
         return at + _number(self._data, "<I", at) if at else 0
 
     def list(self, field: int, size: int) -> Tuple[int, int]:
@@ -179,6 +179,35 @@ def _model(data: memoryview) -> Facts:
             _within([tensor for _, tensor in named], counts[number][1], "a signature's tensor")
         signatures[signature.text(2)] = number
     return Facts(operators, signatures, sum(ops for ops, _ in counts))
+
+
+def prefixes(content: bytes) -> Iterator[bytes]:
+    """The file cut behind each op of its first graph, without signatures; what has been computed and is not used yet are the outputs.
+
+    Args:
+        content: A file that `verify` has passed.
+
+    Yields:
+        A file of the first op, of the first two, and so on.
+    """
+    data = memoryview(content)
+    model = Table(data, _number(data, "<I", 0))
+    graph = model.tables(_SUBGRAPHS)[0]
+    operators = graph.tables(_OPERATORS)
+    wanted = set(graph.integers(_OUTPUTS))
+    used: Set[int] = set()
+    made: List[int] = []
+    for count, operator in enumerate(operators, 1):
+        used.update(operator.integers(1))
+        made += operator.integers(2)
+        outputs = [tensor for tensor in made if tensor in wanted or tensor not in used]
+        cut = bytearray(content) + bytes(-len(content) % 4)
+        place = graph.place(_OUTPUTS, 4)
+        struct.pack_into("<I", cut, place, len(cut) - place)
+        struct.pack_into("<I", cut, graph.list(_OPERATORS, 4)[0] - 4, count)
+        if model.place(_SIGNATURES, 4):
+            struct.pack_into("<I", cut, model.list(_SIGNATURES, 4)[0] - 4, 0)
+        yield bytes(cut) + struct.pack(f"<{1 + len(outputs)}i", len(outputs), *outputs)
 
 
 def _buffer(buffer: Table, data: memoryview) -> memoryview:

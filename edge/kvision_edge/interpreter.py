@@ -52,6 +52,14 @@ class Engine:
             return LITERT_LEVELS.get(version[0] if version else 1, version if version > (2,) else (2, 18))
         return version[:2]
 
+    def start(self, content: bytes, threads: int, xnnpack: bool) -> Any:
+        """An interpreter of a file, ready to compute."""
+        options = {} if xnnpack else {"experimental_op_resolver_type": self.module.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES}
+        with quiet.starting():
+            started = self.module.Interpreter(model_content=content, num_threads=threads, **options)
+            started.allocate_tensors()
+        return started
+
 
 def find(name: str = "") -> Engine:
     """The interpreter to use.
@@ -116,13 +124,8 @@ class Runner:
                 f"{where}: needs a runtime with the ops of TensorFlow {minimum}; {self.engine.name} {self.engine.version} has those of {level}: "
                 "upgrade it (`pip install -U ai-edge-litert`), or export with `--runtime` for the one on this device"
             )
-        options: Dict[str, Any] = {}
-        if not xnnpack:
-            options["experimental_op_resolver_type"] = self.engine.module.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
         try:
-            with quiet.starting():
-                self.interpreter = self.engine.module.Interpreter(model_content=content, num_threads=threads, **options)
-                self.interpreter.allocate_tensors()
+            self.interpreter = self.engine.start(content, threads, xnnpack)
             names = list(self.interpreter.get_signature_list())
             self._functions = {name: self.interpreter.get_signature_runner(name) for name in names}
             self.signatures = {name: _signature(function) for name, function in self._functions.items()}

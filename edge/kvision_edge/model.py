@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 AHEAD = 4
 """Pictures that are under way at once."""
 _WORKERS = 2
-"""Threads: while one is at the interpreter the other reads the next picture. Handing each on between threads costs as much as a small network does."""
+"""Threads: while one is at the interpreter the other reads the next picture. Handing each on between threads costs as much as a small network."""
 
 T = TypeVar("T")
 R = TypeVar("R")

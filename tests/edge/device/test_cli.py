@@ -174,6 +174,22 @@ def test_bench_says_where_the_time_goes(segmentation: Path, capsys: pytest.Captu
     assert report["memory_mb"] > 10
 
 
+def test_bench_times_each_op(bundles: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    bundle = str(bundles / "classification")
+    assert cli.main(["bench", bundle, "--format", "fp32", "--runs", "3", "--by-op", "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    names = [op["name"] for op in report["by_op"]]
+    assert names[:3] == ["CONV_2D", "DEPTHWISE_CONV_2D", "MAX_POOL_2D"]
+    assert {name: names.count(name) for name in names} == {name: n for name, n in report["operators"].items() if name != "DELEGATE"}
+    assert report["by_op"][0]["shape"] == [1, 16, 16, 8]
+    assert report["by_op"][-1]["shape"] == [1, 4]
+    assert 0 < sum(op["ms"] for op in report["by_op"]) < 100
+    assert cli.main(["bench", bundle, "--runs", "2", "--by-op"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert any(line.startswith("by op, of ") for line in lines)
+    assert lines[-1].startswith("slowest: ")
+
+
 def test_bench_refuses_what_it_can_not_measure(segmentation: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["bench", str(segmentation), "--size", "big"]) == 2
     assert cli.main(["bench", str(segmentation), "--runs", "0"]) == 2
