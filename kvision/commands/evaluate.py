@@ -44,8 +44,8 @@ def run(
 
     Args:
         source: A run folder, a checkpoint in it, its `model.keras`, or a bundle, a SavedModel or a `.tflite` file exported from it.
-        data: A labelled folder of the user's, with `images` and `masks`, all of which is evaluated; or a recipe, whose data is used; none:
-            the run's own.
+        data: A labelled folder of the user's (`images` and `masks`, or a folder a class), all of which is evaluated; or a recipe, whose data is
+            used; none: the run's own.
         split: `val`, `train` or `test`, without augmentation.
         weights: `best`, `last` or `ema`.
         out: Where to write; none: `eval/<weights>-<split or data>` in the run folder, which of an exported file is the one it came from.
@@ -101,10 +101,11 @@ def _resolve(found: trained.Trained, data: str | None, overrides: Sequence[str])
     base = own.base
     kept = {name: values["data"][name] for name in _KEPT}
     if data is not None and Path(data).is_dir():
-        mine = (
-            values["data"] if values["data"]["source"] == "image_masks" else {"classes": runfolder.read_json(run_dir / runfolder.DATA)["class_names"]}
-        )
-        values["data"] = {**mine, **kept, "source": "image_masks", "path": str(Path(data).resolve()), "train_list": None, "val_list": None}
+        source = catalog.system(values["system"]).folder
+        mine = values["data"] if values["data"]["source"] == source else {"classes": None}
+        if mine["classes"] is None and not mine.get("colours"):
+            mine = {**mine, "classes": runfolder.read_json(run_dir / runfolder.DATA)["class_names"]}
+        values["data"] = {**mine, **kept, "source": source, "path": str(Path(data).resolve()), "train_list": None, "val_list": None}
     elif data is not None:
         other = catalog.load(data)
         values["data"], base = {**other.values()["data"], **kept}, other.base

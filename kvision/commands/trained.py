@@ -170,8 +170,7 @@ def recorded(run: Path) -> Callable[[type[Source]], type[Source]]:
     from kvision.engine import runfolder
 
     data = runfolder.read_json(run / runfolder.DATA)
-    every = frozenset({"image", "mask", "instances", "boxes", "labels", "order", "captions"})
-    facts = DataInfo(tuple(data["class_names"]), tuple((r, g, b) for r, g, b in data["palette"]), every)
+    facts = DataInfo(tuple(data["class_names"]), tuple((r, g, b) for r, g, b in data["palette"]), frozenset(data["fields"]))
 
     class Recorded(Source):
         info = facts
@@ -200,7 +199,7 @@ def only(split: SplitName) -> Callable[[type[Source]], type[Source]]:
 
 
 def every(split: SplitName) -> Callable[[type[Source]], type[Source]]:
-    """For `open_session(narrow=...)`: `ImageMasks` of the user's own folder, all of whose files are in the given split."""
+    """For `open_session(narrow=...)`: the user's own folder, all of whose files are in the given split."""
     return lambda source: type(source.__name__, (source,), {"whole": split})
 
 

@@ -44,6 +44,8 @@ class LabelledSource(Source):
 
     Options: ClassVar[type[DataOptions]] = SplitOptions
     options: _Options
+    whole: ClassVar[SplitName | None] = None
+    """A split that holds all examples of data without splits of its own, whatever the options say; `kvision eval --data` sets it."""
 
     @abc.abstractmethod
     def find(self) -> Found:
@@ -89,6 +91,8 @@ class LabelledSource(Source):
     @cached_property
     def splits(self) -> dict[SplitName, Labelled]:
         """All splits that there are; raises `DataError` where `find` does, or when one would be empty."""
+        if self.whole is not None:
+            return {self.whole: self.found.pools["train"], **self.found.pools}
         return splits.divide(self.found.pools, self.options)
 
 

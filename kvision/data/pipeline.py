@@ -250,6 +250,7 @@ class Pipeline:
             "num_train": self.num_train,
             "num_val": self.num_val,
             "steps_per_epoch": self.steps_per_epoch,
+            "fields": sorted(self.info.fields),
             "class_names": list(self.info.class_names),
             "palette": [list(colour) for colour in self.info.palette],
             "preprocess": json.loads(self.preprocess.to_json()),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kvision.core.disk import writing
+from kvision.engine import runfolder
 from kvision.engine.session import Session, restore
 
 if TYPE_CHECKING:
@@ -12,7 +13,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 WEIGHTS = "weights"
-MODEL = "model.keras"
 
 
 def write(session: Session, run_dir: Path) -> None:
@@ -35,7 +35,7 @@ def write(session: Session, run_dir: Path) -> None:
                 _save_weights(session, run_dir, "ema")
         restore(session, run_dir, "best")
         _save_weights(session, run_dir, "best")
-        _whole(run_dir / MODEL, session.system.net.save)
+        _whole(run_dir / runfolder.MODEL, session.system.net.save)
 
 
 def _save_weights(session: Session, run_dir: Path, kind: str) -> None:

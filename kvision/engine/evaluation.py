@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +17,7 @@ from kvision.engine.strategy import distribute
 from kvision.metrics.selection import SHOWN
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     from PIL import Image
@@ -82,8 +81,7 @@ class Evaluator:
 
         def replica(part: Batch) -> tuple[dict[str, tf.Tensor], dict[str, tf.Tensor]]:
             sums, scores = system.eval_step(part)
-            named = scores if isinstance(scores, Mapping) else {"worst": scores}
-            return sums, {"index": part["index"], "weight": part["weight"], **named}
+            return sums, {"index": part["index"], "weight": part["weight"], **scores}
 
         sums, examples = strategy.run(replica, (batch,))
         totals = {name: strategy.reduce(tf.distribute.ReduceOp.SUM, value, axis=None) for name, value in sums.items()}

@@ -11,7 +11,7 @@ from kvision.core import words
 from kvision.core.errors import RunError, UsageError
 from kvision.core.names import did_you_mean
 from kvision.data.preprocess import Preprocess
-from kvision.engine import artifacts, runfolder, state
+from kvision.engine import runfolder, state
 from kvision.engine.replica import native
 
 if TYPE_CHECKING:
@@ -88,10 +88,10 @@ def read(path: Path, optional: Collection[str] = ()) -> Pretrained:
         UsageError: If there is nothing of the kind at the path.
         RunError: If it can't be read.
     """
-    file = path / artifacts.MODEL if path.is_dir() else path
+    file = path / runfolder.MODEL if path.is_dir() else path
     if not file.is_file() or file.suffix != ".keras":
         beside = [str(each) for each in path.parent.iterdir()] if path.parent.is_dir() else []
-        what = f"holds no {artifacts.MODEL}: is it a run folder, and is the run finished?" if path.is_dir() else "is no .keras file"
+        what = f"holds no {runfolder.MODEL}: is it a run folder, and is the run finished?" if path.is_dir() else "is no .keras file"
         raise UsageError(f"model.weights: {path} {what if path.exists() else 'does not exist'}{did_you_mean(str(path), beside)}")
     try:
         net: Any = keras.saving.load_model(file, compile=False)

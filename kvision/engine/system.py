@@ -81,6 +81,8 @@ class System(abc.ABC):
     """The format that suits the family on a device, and is exported unless another one is asked for; recurrent decoders: `tflite-dynamic`."""
     dense: ClassVar[bool] = False
     """Whether it answers for every pixel, so that with `data.fit=crop` a picture of any size can go through the network whole."""
+    folder: ClassVar[str] = "image_masks"
+    """The source that reads a labelled folder of the user's, which `kvision eval --data FOLDER` is given."""
     gates: ClassVar[Mapping[str, float]] = {"fp32": 1e-4, "fp16": 0.001, "dynamic": 0.005, "quantized": 0.01}
     """What an exported file may lose of the monitored metric, by kind of file; `fp32`: largest output error as a share of the outputs' range."""
 
@@ -142,15 +144,15 @@ class System(abc.ABC):
         """
 
     @abc.abstractmethod
-    def eval_step(self, batch: Batch) -> tuple[dict[str, tf.Tensor], tf.Tensor | dict[str, tf.Tensor]]:
+    def eval_step(self, batch: Batch) -> tuple[dict[str, tf.Tensor], dict[str, tf.Tensor]]:
         """What this replica's part of a batch says of the network, from one forward pass.
 
         Args:
             batch: As for `train_step`.
 
         Returns:
-            Statistics that may be summed over replicas and batches, to which examples of weight 0 add nothing; and how well each example is
-            solved, float32 `[b]`, greater is better: the report shows the worst. Or several values of each example by name, `worst` first.
+            Statistics that may be summed over replicas and batches, to which examples of weight 0 add nothing; and numbers about each example by
+            name `[b]`, such as `worst`: how well it is solved, float32, greater is better.
         """
 
     @abc.abstractmethod
@@ -169,7 +171,7 @@ class System(abc.ABC):
         """Which examples the report shows, beside some chosen at random.
 
         Args:
-            scores: What `eval_step` said of all N examples by name, `[N]`; a single score is `worst`.
+            scores: What `eval_step` said of all N examples by name, `[N]`.
 
         Returns:
             Numbers of examples by kind, in the order of the page: here the lowest of each score.

@@ -54,6 +54,7 @@ def test_every_file_of_an_agent_is_proven(bundle: Path) -> None:
     assert made.decode["policy"] == "categorical"
     for each in made.files:
         assert each.metrics["accuracy"] >= 0.99
+        assert each.metrics["return"] == pytest.approx(made.metrics["return"], abs=0.02), "episodes are played by the file itself"
         assert each.proof["agreement"] >= 0.99
         assert each.proof["examples"] == 100
     page = (bundle / "report.html").read_text()

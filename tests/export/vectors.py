@@ -46,7 +46,7 @@ class Examples:
 
 
 class Agent(System):
-    """A policy on observations `[B, 6]`, judged by how often it acts as it was taught."""
+    """A policy on observations `[B, 6]`, judged by how often it acts as it was taught, and by how an episode of five steps ends."""
 
     fields = frozenset({"observation", "action"})
     monitor = Monitor("accuracy", "max")
@@ -61,12 +61,24 @@ class Agent(System):
     def predict_step(self, observation: tf.Tensor) -> dict[str, tf.Tensor]:
         return {"action": tf.argmax(self.net(observation, training=False)["logits"], -1, tf.int32)}
 
-    def eval_step(self, batch: Any) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
+    def eval_step(self, batch: Any) -> tuple[dict[str, tf.Tensor], dict[str, tf.Tensor]]:
         right = tf.cast(self.predict_step(batch["observation"])["action"] == batch["action"], tf.float32) * batch["weight"]
-        return {"right": tf.reduce_sum(right), "count": tf.reduce_sum(batch["weight"])}, right
+        ended = tf.reduce_sum(self._episode(batch["observation"]) * batch["weight"])
+        return {"right": tf.reduce_sum(right), "return": ended, "count": tf.reduce_sum(batch["weight"])}, {"worst": right}
+
+    def _episode(self, observation: tf.Tensor) -> tf.Tensor:
+        """The return `[B]`: actions push the first coordinate, which is to stay small."""
+
+        def step(time: tf.Tensor, state: tf.Tensor, total: tf.Tensor) -> tuple[tf.Tensor, ...]:
+            push = tf.cast(self.predict_step(state)["action"] - 1, tf.float32)[:, None]
+            state = tf.concat([0.9 * state[:, :1] + 0.1 * push, state[:, 1:]], 1)
+            return time + 1, state, total - tf.abs(state[:, 0])
+
+        return tf.while_loop(lambda time, *_: time < 5, step, (0, observation, tf.zeros_like(observation[:, 0])))[-1]
 
     def metrics(self, sums: Any) -> dict[str, float]:
-        return {"loss": float(1 - sums["right"] / sums["count"]), "accuracy": float(sums["right"] / sums["count"])}
+        found = {name: float(sums[name] / sums["count"]) for name in ("right", "return")}
+        return {"loss": 1 - found["right"], "accuracy": found["right"], "return": found["return"]}
 
     def decoding(self) -> dict[str, Any]:
         return {"policy": "categorical", "output": "logits", "sample": False, "seed": 0}
@@ -97,9 +109,9 @@ class Generator(System):
         # Drawn from the picture, so that every evaluation sees the same.
         return {"generated": self.net(tf.reshape(image, [tf.shape(image)[0], -1])[:, :16], training=False)}
 
-    def eval_step(self, batch: Any) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
+    def eval_step(self, batch: Any) -> tuple[dict[str, tf.Tensor], dict[str, tf.Tensor]]:
         distance = tf.reduce_mean(tf.abs(self.predict_step(batch["image"])["generated"] - batch["image"]), [1, 2, 3])
-        return {"distance": tf.reduce_sum(distance), "count": tf.reduce_sum(batch["weight"])}, -distance
+        return {"distance": tf.reduce_sum(distance), "count": tf.reduce_sum(batch["weight"])}, {"worst": -distance}
 
     def metrics(self, sums: Any) -> dict[str, float]:
         return dict.fromkeys(("loss", "distance"), float(sums["distance"] / sums["count"]))

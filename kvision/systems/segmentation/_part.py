@@ -125,7 +125,7 @@ class Segmenter(System):
         expected = {"ce": entropy, "dice": dice, "ce_dice": entropy + dice, "focal": (1 - 1 / num_classes) ** loss.gamma * entropy}
         return expected[loss.name]
 
-    def eval_step(self, batch: Batch) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
+    def eval_step(self, batch: Batch) -> tuple[dict[str, tf.Tensor], dict[str, tf.Tensor]]:
         """Sums: `loss`, `weight`, `confusion` int64 `[K, K]`, and the boundary counts int64 `[K]`; and each example's mean IoU `[B]`."""
         import tensorflow as tf
 
@@ -139,7 +139,7 @@ class Segmenter(System):
         kept = tf.cast(weight > 0, tf.int64)
         sums = {name: tf.tensordot(kept, value, 1) for name, value in counts.items()}
         sums |= {"loss": tf.reduce_sum(weight * self.losses(logits, batch)), "weight": tf.reduce_sum(weight)}
-        return sums, confusion.example_miou(counts["confusion"])
+        return sums, {"worst": confusion.example_miou(counts["confusion"])}
 
     def metrics(self, sums: Mapping[str, np.ndarray]) -> dict[str, float]:
         """Metrics of the whole set of pixels.

@@ -77,7 +77,7 @@ def test_options_of_the_data(run, labelled, tmp_path, capsys):
         ({"overrides": ["model.width=8"]}, r"model\.width=8: only options of the data"),
         ({"overrides": ["data.size_px=32"]}, r"data\.size_px=32: the model was trained with data\.size_px=16"),
         ({"data": "nowhere"}, r"nowhere"),
-        ({"split": "test"}, r"--split test: accepted are train, val"),
+        ({"split": "test"}, r"scenes has no test split; use --split val"),
     ],
 )
 def test_mistakes(run, tmp_path, arguments, message):
