@@ -85,6 +85,19 @@ print(result.output, result.exit_code, sorted({{name.partition(".")[0] for name 
     assert done.stdout.endswith("2 []\n")
 
 
+def test_every_option_reaches_the_search(monkeypatch):
+    seen = {}
+    monkeypatch.setattr(sweep, "run", lambda recipe, texts, **options: seen.update(options, recipe=recipe, texts=texts) or 0)
+    words = "sweep unet optim.lr=log(1e-4,1) --space s.yaml --trials 7 --jobs 2 --study s --method coarse-to-fine --rounds 4 --prune hyperband"
+    more = "--metric val/loss --mode min --seed 3 --storage sqlite:// --devices cpu --precision bf16 --smoke --json"
+    assert CliRunner().invoke(cli.app, [*words.split(), *more.split()]).exit_code == 0
+    assert seen == {
+        "recipe": "unet", "texts": ["optim.lr=log(1e-4,1)"], "space_file": "s.yaml", "trials": 7, "jobs": 2, "study": "s", "method": "coarse-to-fine",
+        "rounds": 4, "prune": "hyperband", "metric": "val/loss", "mode": "min", "seed": 3, "storage": "sqlite://", "devices": "cpu",
+        "precision": "bf16", "smoke": True, "json_lines": True,
+    }  # fmt: skip
+
+
 def test_help_and_its_example():
     result = CliRunner().invoke(cli.app, ["sweep", "--help"])
     assert result.exit_code == 0

@@ -5,13 +5,16 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from kvision import catalog
 from kvision.core.errors import RunError
 from kvision.sweep import worker
+from kvision.sweep.study import Study
 from kvision.sweep.training import Training
+from kvision.sweep.trials import Trial
 from tests.unit.sweep import plans
 from tests.unit.sweep.fake_trainer import CRASHES, DIVERGES, NAMELESS, WAITS
 
@@ -135,6 +138,39 @@ def test_a_recipe_that_changes_meanwhile_ends_the_sweep(tmp_path):
         plans.run(made)
 
 
+def test_two_workers_share_the_trials_of_one_study(tmp_path):
+    made = plans.plan(tmp_path / "s", "model.width=choice(4, 8, 12, 16)", "train.epochs=1", method="grid", trials=4)
+    made.folder.mkdir()
+    listeners = [plans.Listener(), plans.Listener()]
+    both = [worker.Worker(made, Study(made), listener, listener.stop) for listener in listeners]
+    assert all(each._begin() for each in both)
+    for each in both:
+        each.run()
+    done = [trial.number for listener in listeners for trial in listener.trials]
+    assert sorted(done) == [0, 1, 2, 3]
+    assert table(both[0].study) == [("finished", width, width / 64) for width in (4, 8, 12, 16)]
+
+
+def test_the_time_that_is_left_is_the_mean_of_the_trials_so_far(tmp_path):
+    made = plans.plan(tmp_path, "model.width=choice(4, 8, 12, 16)", method="grid", trials=10, jobs=2)
+    idle = worker.Worker(made, None, plans.Listener(), None)
+    ended = [Trial(0, {}, "finished", 0.5, seconds=60.0), Trial(1, {}, "pruned", 0.1, seconds=20.0), Trial(2, {}, "crashed", seconds=1.0)]
+    assert idle._left_s(ended) == 40.0 * 7 / 2  # seven are missing, two at a time; a crash tells nothing of the time
+    running = SimpleNamespace(training=SimpleNamespace(seconds=30.0))
+    idle.jobs = [running]
+    assert idle._left_s([*ended, Trial(3, {}, "running")]) == (40.0 * 7 - 30.0) / 2
+    assert idle._left_s(ended[2:]) is None
+
+
+def test_the_last_lines_of_a_log_are_kept(tmp_path):
+    (tmp_path / "log").write_text("of an earlier attempt\n")
+    training = Training([sys.executable, "-c", "for n in range(20): print('line', n, chr(10))"], tmp_path, tmp_path / "log")
+    while training.code is None:
+        time.sleep(0.02)
+    assert training.tail().splitlines() == [f"line {number} " for number in range(12, 20)]
+    assert (tmp_path / "log").read_text().startswith("of an earlier attempt\nline 0")
+
+
 def test_a_training_ends_with_the_process_that_began_it(tmp_path):
     mark = tmp_path / "ended"
     child = f"""
@@ -145,7 +181,9 @@ signal.pause()
 """
     script = f"""
 import sys, time, pathlib
+from kvision.sweep.study import Study
 from kvision.sweep.training import Training
+from kvision.sweep.trials import Trial
 training = Training([sys.executable, "-c", {child!r}], pathlib.Path({str(tmp_path)!r}), pathlib.Path({str(tmp_path / "log")!r}))
 while training.tail() != "up":
     time.sleep(0.02)
