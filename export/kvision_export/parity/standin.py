@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import functools
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import tensorflow as tf
 
 from kvision_export.errors import ExportError
+from kvision_export.parity.runner import SavedModel
 from kvision_export.tflite.freeze import output_names
 
 if TYPE_CHECKING:
@@ -61,15 +62,28 @@ def calls_of(opened: Runnable, system: System, where: str) -> dict[str, Call]:
         if named not in opened.signatures:
             raise ExportError(f"{where}: has no signature {signature}, which {system.recipe.system} needs; it has {', '.join(opened.signatures)}")
         _check(f"{where}: {named}", opened.signatures[named], system.networks[role])
-        found[signature] = functools.partial(_renamed, opened, named, output_names(system.networks[role]))
+        found[signature] = _Opened(opened, named, output_names(system.networks[role]))
         found[signature]({each.name: np.zeros([1, *each.shape[1:]], each.dtype) for each in system.networks[role].inputs})
     return found
 
 
-def _renamed(opened: Runnable, signature: str, names: list[str], inputs: Mapping[str, np.ndarray]) -> Arrays:
-    """One call; the only output of a function is the network's, however it is called."""
-    found = opened.run(signature, inputs)
-    return found if set(names) <= set(found) else {names[0]: next(iter(found.values()))}
+@dataclass(frozen=True)
+class _Opened:
+    """One function of a file; its only output is the network's, however it is called."""
+
+    file: Runnable
+    signature: str
+    names: list[str]
+
+    def __call__(self, inputs: Mapping[str, np.ndarray]) -> Arrays:
+        return self._named(self.file.run(self.signature, inputs))
+
+    def in_graph(self, inputs: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor] | None:
+        """What TensorFlow itself computes, in the caller's graph; none if the file is not TensorFlow's."""
+        return self._named(self.file.call(self.signature, inputs)) if isinstance(self.file, SavedModel) else None
+
+    def _named(self, found: dict[str, Any]) -> dict[str, Any]:
+        return found if set(self.names) <= set(found) else {self.names[0]: next(iter(found.values()))}
 
 
 def _check(where: str, found: manifest.Signature, net: keras.Model) -> None:
@@ -121,7 +135,12 @@ class Function:
             found = self._call(dict(zip(given, values, strict=True)))
             return [np.asarray(found[name], dtype.as_numpy_dtype) for name, dtype in dtypes.items()]
 
-        outputs = tf.nest.flatten(tf.numpy_function(run, list(given.values()), list(dtypes.values())))  # outside a graph, one is no list
+        # TensorFlow inside a numpy_function waits for a thread of the very pool that such functions block: an agent's episodes would hang.
+        found = self._call.in_graph(given) if isinstance(self._call, _Opened) else None
+        if found is not None:
+            outputs = [tf.cast(found[name], dtype) for name, dtype in dtypes.items()]
+        else:
+            outputs = tf.nest.flatten(tf.numpy_function(run, list(given.values()), list(dtypes.values())))  # outside a graph, one is no list
         batch = next(iter(given.values())).shape[:1]
         for value, each in zip(outputs, expected.values(), strict=True):
             value.set_shape(batch.concatenate(each.shape[1:]))
