@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import abc
+import io
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
+
+from kvision.data.headers import HeaderError, parse_header
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -20,7 +23,7 @@ class EncodedSplit(abc.ABC):
     Attributes:
         names: A name for each example.
         labels: int32 `[N]`, or uint8 `[N, K]` where an example can be of several classes.
-        orientations: EXIF orientation of each picture, int32 `[N]`; none: to be found in the graph, which takes longer than decoding.
+        orientations: EXIF orientation of each picture, int32 `[N]`; none: found when the picture is read.
     """
 
     def __init__(self, names: Sequence[str], labels: np.ndarray, orientations: np.ndarray | None) -> None:
@@ -52,15 +55,21 @@ class EncodedSplit(abc.ABC):
         return {**example, "image": self._image(index)} if "image" in fields else example
 
     def _image(self, index: tf.Tensor) -> tf.Tensor:
+        import tensorflow as tf
+
         from kvision.data import encoded
         from kvision.ops import exif
 
+        data = self.file_bytes(index)
         if self.orientations is None:
-            return encoded.upright(self.file_bytes(index))
-        image = encoded.stored(self.file_bytes(index))
-        if (self.orientations == 1).all():
-            return image
-        return exif.upright(image, self.column("orientation", index, lambda: self.orientations))
+            # In the graph it takes longer than decoding. Outside of a graph the bytes come within an array.
+            turn = tf.numpy_function(lambda each: orientation(each if isinstance(each, bytes) else each.item()), [data], tf.int32)
+            turn = tf.ensure_shape(turn, [])
+        elif (self.orientations == 1).all():
+            return encoded.stored(data)
+        else:
+            turn = self.column("orientation", index, lambda: self.orientations)
+        return exif.upright(encoded.stored(data), turn)
 
     def column(self, name: str, index: tf.Tensor, make: Callable[[], object]) -> tf.Tensor:
         """One fact of one example; the facts of all of them, made once, are an eager tensor on the host, which graphs capture."""
@@ -70,6 +79,14 @@ class EncodedSplit(abc.ABC):
             with tf.init_scope(), tf.device("CPU:0"):
                 self._tensors[name] = tf.convert_to_tensor(make())
         return tf.gather(self._tensors[name], index)
+
+
+def orientation(data: bytes) -> np.int32:
+    """EXIF orientation of an encoded picture, 1..8; 1 of what is no picture, which is told when it is decoded."""
+    try:
+        return np.int32(parse_header(io.BytesIO(data)).orientation)
+    except HeaderError:
+        return np.int32(1)
 
 
 class FileSplit(EncodedSplit):

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import io
 import os
 import zipfile
 from dataclasses import dataclass, fields
@@ -20,9 +19,8 @@ import numpy as np
 import tensorflow as tf
 
 from kvision.core.errors import DataError
-from kvision.data.encoded_split import EncodedSplit
+from kvision.data.encoded_split import EncodedSplit, orientation
 from kvision.data.files import in_threads
-from kvision.data.headers import HeaderError, parse_header
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -117,7 +115,7 @@ def _read(file: Path, keys: Keys) -> Index:
             labels = _values(features[keys.label])
             offsets.append(at)
             names.append(_name(features, keys.name) or f"{file.name}/{number}")
-            orientations.append(_orientation(features[keys.image].bytes_list.value[0]))
+            orientations.append(orientation(features[keys.image].bytes_list.value[0]))
             words += labels
             lengths.append(len(labels))
             at += len(record) + _FRAME
@@ -150,14 +148,6 @@ def _values(feature: tf.train.Feature) -> list[str]:
 
 def _name(features: dict[str, tf.train.Feature], key: str) -> str:
     return features[key].bytes_list.value[0].decode() if key in features and features[key].bytes_list.value else ""
-
-
-def _orientation(data: bytes) -> int:
-    """EXIF orientation; 1 of what is no picture, which is told when it is read."""
-    try:
-        return parse_header(io.BytesIO(data)).orientation
-    except HeaderError:
-        return 1
 
 
 class RecordSplit(EncodedSplit):
