@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import abc
 import io
+import os
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
@@ -112,7 +113,7 @@ class FileSplit(EncodedSplit):
         """The bytes of the file of this number."""
         import tensorflow as tf
 
-        return tf.io.read_file(self.column("file", index, lambda: [str(file) for file in self.files]))
+        return tf.io.read_file(self.column("file", index, lambda: [os.fsencode(file) for file in self.files]))
 
 
 class RowSplit(EncodedSplit):

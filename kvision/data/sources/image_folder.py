@@ -7,6 +7,7 @@ Which split: the sub-folders `train` and `val`, `test` or both, each with the cl
 
 from __future__ import annotations
 
+import os
 from collections import defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal
@@ -167,7 +168,8 @@ class ImageFolder(FileSource):
         return {split: [one for one in pictures if one.name in members] for split, members in names.items()}
 
     def _name(self, file: Path) -> str:
-        return file.relative_to(self.root).as_posix()
+        name = os.fsencode(file.relative_to(self.root).as_posix())  # which may be of another encoding than UTF-8
+        return name.decode("utf-8", "backslashreplace")
 
 
 def _unusable(names: Sequence[str], members: Mapping[SplitName, Mapping[str, Sequence[Picture]]]) -> list[Fault]:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+import os
 import shutil
 
 import numpy as np
@@ -110,6 +112,17 @@ def test_nested_and_hidden_files_and_other_files(tmp_path):
     assert len(names) == 12
     assert "cat/persian/old/000.png" in names
     assert not one.collected.faults
+
+
+def test_names_in_other_scripts_and_encodings(tmp_path):
+    write(tmp_path, 4)
+    for name in ("日本 №1.png".encode(), b"caf\xe9.png"):
+        shutil.copy(tmp_path / "cat/000.png", os.fsdecode(os.fsencode(tmp_path / "cat") + b"/" + name))
+    one = source(tmp_path)
+    assert {"cat/日本 №1.png", "cat/caf\\xe9.png"} <= {*one.split("train").names, *one.split("val").names}
+    examples = read_all(one.split("train")) | read_all(one.split("val"))
+    np.testing.assert_array_equal(examples["cat/caf\\xe9.png"]["image"], picture("cat", 0))
+    json.dumps(one.report())
 
 
 def test_chosen_classes_in_their_order(tmp_path):
