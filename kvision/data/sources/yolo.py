@@ -7,6 +7,7 @@ without a text file shows none of the classes.
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -46,7 +47,7 @@ class Yolo(BoxedSource):
         file = self.root / self.options.description
         content = _read(file)
         names = _names(content, file)
-        top = (file.parent / str(content.get("path") or ".")).resolve()
+        top = _plain(file.parent / str(content.get("path") or "."))
         top = top if top.is_dir() else file.parent  # `path` often is that of another machine
         pools: dict[SplitName, list[Boxed]] = {}
         faults: list[Fault] = []
@@ -79,7 +80,13 @@ class Yolo(BoxedSource):
         return Boxed(self._name(image), image, boxes)
 
     def _name(self, file: Path) -> str:
-        return file.relative_to(self.root.resolve()).as_posix() if file.is_relative_to(self.root.resolve()) else file.as_posix()
+        root = _plain(self.root)
+        return file.relative_to(root).as_posix() if file.is_relative_to(root) else file.as_posix()
+
+
+def _plain(path: Path) -> Path:
+    """The path without `.` and `..`; links stay, since the labels of a linked picture lie beside the link."""
+    return Path(os.path.normpath(path))
 
 
 def _read(file: Path) -> dict[str, Any]:
@@ -108,10 +115,10 @@ def _images(place: Path, file: Path, split: SplitName) -> list[Path]:
     """The pictures of a folder, or those that a text file names."""
     if place.is_file() and place.suffix == ".txt":
         listed = (line.strip() for line in place.read_text(encoding="utf-8").splitlines())
-        return [(place.parent / line).resolve() for line in listed if line]
+        return [_plain(place.parent / line) for line in listed if line]
     if not place.is_dir():
         raise DataError(f"{file}: {split}: there is no folder {place}; mend the entry, which is relative to {file.parent} or to the entry path")
-    found = sorted(image.resolve() for image in place.rglob("*") if image.suffix.lower() in SUFFIXES and not image.name.startswith("."))
+    found = sorted(_plain(image) for image in place.rglob("*") if image.suffix.lower() in SUFFIXES and not image.name.startswith("."))
     if not found:
         raise DataError(f"{file}: {split}: {place} holds no pictures")
     return found

@@ -47,5 +47,5 @@ def test_balanced_gives_one_place_what_it_gives_many() -> None:
 
 
 def test_balanced_refuses_several_labels() -> None:
-    with pytest.raises(DataError, match="leave data.balance out"):
+    with pytest.raises(DataError, match=r"leave data.balance out"):
         Balanced(np.zeros((4, 3), np.uint8))

@@ -44,10 +44,14 @@ def test_classes_that_occur_and_the_largest_box(tmp_path, path):
 
 def test_other_ways_to_say_it(tmp_path):
     write(tmp_path)
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "images/train/a0.png").rename(tmp_path / "elsewhere/17.png")
+    (tmp_path / "images/train/a0.png").symlink_to(tmp_path / "elsewhere/17.png")
     (tmp_path / "few.txt").write_text("./images/train/a0.png\n./images/train/b0.png\n./images/train/c0.png\n./images/train/d0.png\n")
     (tmp_path / "my.yaml").write_text("train: [images/train]\nvalid: few.txt\nnames: {0: cat, 1: dog, 2: eel}\n")
     one = source(tmp_path, description="my.yaml")
-    assert [name[-6] for name in one.split("val").names] == ["a", "b", "c", "d"]
+    assert list(one.split("val").names) == [f"images/train/{kind}0.png" for kind in "abcd"]
+    assert kinds_and_labels(one.split("val")) == TARGETS
     assert one.info.class_names == NAMES
     (tmp_path / "my.yaml").write_text("train: images\nnames: [cat, dog, eel]\n")
     one = source(tmp_path, description="my.yaml", val_split=0.25)
