@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 _SPLITS: dict[str, SplitName] = {"train": "train", "validation": "val", "valid": "val", "val": "val", "dev": "val", "test": "test"}
 _LABELS = ("label", "labels", "class", "fine_label", "category", "target")
 
+_HIDDEN = ("-1",)
+"""The label of a split whose labels are kept secret, which is as good as not there."""
+
 
 class Options(SplitOptions):
     """Which data set, and which of its columns."""
@@ -63,9 +66,11 @@ class Huggingface(LabelledSource):
         known = getattr(inner or features[label], "names", None)
         tables = {_SPLITS[name]: table for name, table in content.items() if name in _SPLITS}
         words = {split: _words(table[label], known) for split, table in tables.items()}
+        words = {split: members for split, members in words.items() if split == "train" or any(each != _HIDDEN for each in members)}
         names = tuple(known) if known else classes.of_words(word for members in words.values() for each in members for word in each)
         pools = {}
-        for split, table in tables.items():
+        for split in words:
+            table = tables[split]
             rows = [f"{split}/{number}" for number in range(len(table))]
             labels = classes.numbered(words[split], names, rows, several=inner is not None)
             pools[split] = RowSplit(_reader(table.cast_column(image, package.Image(decode=False)), image), rows, labels)

@@ -67,10 +67,13 @@ def test_rows_become_examples(tmp_path, monkeypatch, label):
 
     def load(name, config, *, data_dir, revision):
         asked.append((name, config, data_dir, revision))
-        return {"train": table(tmp_path, 0, 4, label), "validation": table(tmp_path, 4, 2, label), "extra": None}
+        secret = table(tmp_path, 0, 1, "one")
+        secret.columns["label"] = [-1] * 3
+        return {"train": table(tmp_path, 0, 4, label), "validation": table(tmp_path, 4, 2, label), "extra": None, "test": secret}
 
     fake(monkeypatch, load)
     one = source(tmp_path, name="me/animals", revision="v1")
+    assert sorted(one.splits) == ["train", "val"]
     val = one.split("val")
     assert asked == [("me/animals", None, None, "v1")]
     assert one.info.class_names == tuple(NAMES if label != "words" else [name.upper() for name in NAMES])
