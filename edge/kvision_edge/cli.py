@@ -125,7 +125,7 @@ def _run(given: argparse.Namespace) -> None:
     entries: List[Dict[str, Any]] = []
     failed: List[str] = []
     count, started = 0, time.perf_counter()
-    for outcome in model.predict_many(sources, capture.Item.read, ahead=2 if live else 4):
+    for outcome in model.predict_many(sources, capture.Item.read, ahead=2 if live else 3):
         count += 1
         entry = _entry(outcome, out, used)
         if outcome.error is not None:

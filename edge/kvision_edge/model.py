@@ -24,10 +24,8 @@ if TYPE_CHECKING:
 
     Given = Union[Picture, Mapping[str, np.ndarray]]
 
-AHEAD = 4
-"""Pictures that are under way at once."""
-_WORKERS = 2
-"""Threads: while one is at the interpreter the other reads the next picture. Handing each on between threads costs as much as a small network."""
+AHEAD = 3
+"""Pictures that are under way at once, in each stage."""
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -152,23 +150,29 @@ class Model:
         Args:
             given: Whatever `read` makes pictures or inputs of; taken from as needed, so it may be endless.
             read: Makes what `predict` takes.
-            ahead: Pictures that are under way at once; 1: each is finished before the next is taken.
+            ahead: Pictures that are under way at once in each of the two stages; 1: each is finished before the next is taken.
 
         Yields:
             One outcome each: what goes wrong with one picture concerns that one alone.
         """
 
-        def run(each: T) -> _Job[T]:
+        def prepare(each: T) -> _Job[T]:
             job = _Job(each)
             try:
                 job.prepared = self.prepare(read(each))
-                job.outputs = self.infer(job.prepared)
             except EdgeError as error:
                 job.error = error
             return job
 
-        with ThreadPoolExecutor(_WORKERS, "predict") as workers:
-            for job in _ahead(workers, run, given, ahead):
+        def infer(job: _Job[T]) -> _Job[T]:
+            try:
+                job.outputs = None if job.prepared is None else self.infer(job.prepared)
+            except EdgeError as error:
+                job.error = error
+            return job
+
+        with ThreadPoolExecutor(2, "prepare") as readers, ThreadPoolExecutor(1, "infer") as computer:
+            for job in _ahead(computer, infer, _ahead(readers, prepare, given, ahead), ahead):
                 yield self._outcome(job)
 
     def prepare(self, given: Given) -> Prepared:
