@@ -47,12 +47,11 @@ class Curve:
     def text(self) -> str:
         """A bar for some of the steps, and the suggestion."""
         shown = np.unique(np.linspace(0, len(self.rates) - 1, _ROWS).round().astype(int))
-        finite = self.smoothed[shown][np.isfinite(self.smoothed[shown])]
-        smallest, largest = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)
+        smallest, largest = self._limits(self.smoothed[shown])
         lines = ["   rate  loss (smoothed)"]
         for place in shown:
             loss = float(self.smoothed[place])
-            share = (loss - smallest) / max(largest - smallest, 1e-12) if np.isfinite(loss) else 1.0
+            share = min(1.0, (loss - smallest) / (largest - smallest)) if np.isfinite(loss) else 1.0
             lines.append(f"{self.rates[place]:7.1e}  {words.number(loss):>9}  {'█' * (1 + round(share * (_WIDTH - 1)))}")
         return "\n".join([*lines, self.advice()])
 
@@ -79,16 +78,18 @@ class Curve:
             axes.set_xscale("log")
             axes.set_xlabel("learning rate")
             axes.set_ylabel("loss")
-            axes.set_ylim(*self._limits())
+            low, high = self._limits(self.losses)
+            axes.set_ylim(low - 0.05 * (high - low), high + 0.1 * (high - low))
             axes.set_title("Learning-rate range test")
             axes.legend(loc="lower left")
             figures.save_png(figure, path)
 
-    def _limits(self) -> tuple[float, float]:
-        """From the smallest loss to somewhat above the first: where the loss explodes is of no interest."""
-        finite = self.losses[np.isfinite(self.losses)]
+    @staticmethod
+    def _limits(losses: np.ndarray) -> tuple[float, float]:
+        """From the smallest loss to at most half as far above the first ones: how far it explodes is of no interest."""
+        finite = losses[np.isfinite(losses)]
         if not finite.size:
             return 0.0, 1.0
         low, first = float(finite.min()), float(np.median(finite[: max(1, len(finite) // 5)]))
-        room = max(first - low, 1e-3 * max(abs(first), 1e-6))
-        return low - 0.1 * room, min(float(finite.max()), first + 1.5 * room) + 0.3 * room
+        high = min(float(finite.max()), low + 1.5 * (first - low)) if first > low else float(finite.max())
+        return low, max(high, low + 1e-6 * max(abs(low), 1.0))

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
 import tensorflow as tf
+from keras.src import dtype_policies
 
 from kvision.engine.sanity import probe
+from kvision.engine.sanity.plain import quiet
 from kvision.engine.sanity.verdict import Verdict, judge, skipped
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from kvision.engine.system import Batch, System
 
@@ -28,23 +31,23 @@ def check(system: System, batch: Batch, *, variables: int = 40) -> Verdict:
     """Compares the derivatives of the training loss, on the system's own layers and losses at a tiny size.
 
     Args:
-        system: Fresh, its random layers quiet; its networks are copied, not changed.
+        system: Its networks are built once more, in float64; they themselves are not looked at.
         batch: A few examples.
         variables: Most variables to look at, evenly spaced over all.
 
     Returns:
-        The verdict, with the error of each variable; skipped where a network can't be copied or its loss is not computed in float64.
+        The verdict, with the error of each variable; skipped where the loss is not computed in float64.
     """
-    name = "gradients"
-    try:
-        wide = system.with_networks({role: _in_float64(net) for role, net in system.networks.items()})
-    except (ValueError, TypeError, NotImplementedError) as error:
-        return skipped(name, f"the network can't be copied into float64 ({str(error).splitlines()[0]})")
+    keras.utils.set_random_seed(system.recipe.train.seed)
+    with _in_float64():
+        wide = type(system)(system.recipe, system.info)
+        wide.networks = wide.build()
+    quiet(wide.networks.values())
     batch = {key: tf.cast(value, tf.float64) if value.dtype.is_floating else value for key, value in batch.items()}
     probes = probe.step(wide, batch, differentiate=True)
     narrow = [role for role, one in probes.items() if one.loss is None or one.loss.dtype != tf.float64]
     if narrow:
-        return skipped(name, f"the loss of {narrow[0]} is not computed in float64 for float64 inputs; let it keep the inputs' dtype")
+        return skipped("gradients", f"the loss of {narrow[0]} is not computed in float64 for float64 inputs; let it keep the inputs' dtype")
     return verdict(_compare(wide, batch, probes, variables))
 
 
@@ -68,15 +71,19 @@ def relative_error(analytic: float, numeric: float, floor: float) -> float:
     return abs(analytic - numeric) / max(abs(analytic), abs(numeric), floor)
 
 
-def _in_float64(net: keras.Model) -> keras.Model:
-    """The network with every layer in float64, also those that say float32 of themselves, and the same weights."""
-
-    def wide(layer: keras.Layer) -> keras.Layer:
-        return type(layer).from_config({**layer.get_config(), "dtype": "float64"})
-
-    copied = keras.models.clone_model(net, clone_function=wide, recursive=True)
-    copied.set_weights(net.get_weights())
-    return copied
+@contextlib.contextmanager
+def _in_float64() -> Iterator[None]:
+    """While the `with` block runs, every layer that is made computes in float64, also one that is told float32."""
+    floatx, policy, get = keras.config.floatx(), keras.config.dtype_policy(), dtype_policies.get
+    keras.config.set_floatx("float64")
+    keras.config.set_dtype_policy("float64")
+    dtype_policies.get = lambda asked: get("float64" if asked is None or asked == "float32" else asked)
+    try:
+        yield
+    finally:
+        dtype_policies.get = get
+        keras.config.set_dtype_policy(policy)
+        keras.config.set_floatx(floatx)
 
 
 def _compare(system: System, batch: Batch, probes: dict[str, probe.Probe], most: int) -> dict[str, float]:

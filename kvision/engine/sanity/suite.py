@@ -29,6 +29,8 @@ SAMPLE = 64
 VALIDATION = 96
 """Validation examples that chance is measured on."""
 TINY_BATCH = 4
+LEARNT = 0.8
+"""What the loss on twenty examples must at least have fallen to, as a share, so that regularisation can be seen to hinder it."""
 
 
 @dataclass(frozen=True)
@@ -114,6 +116,8 @@ def _regularised(session: Session, given: Recipe, losses: Sequence[float]) -> Ve
     penalties = regularisation.used(given)
     if not penalties:
         return skipped("regularisation", "the recipe has none")
+    if not np.mean(losses[-overfit.WINDOW :]) < LEARNT * losses[0]:
+        return skipped("regularisation", "without it the network did not learn either, so that there is nothing to compare with")
     recipe = regularisation.stronger(session.recipe, given)
     keras.utils.set_random_seed(recipe.train.seed)
     with session.strategy.scope():

@@ -26,6 +26,9 @@ def test_the_ends_of_a_range_are_accepted_and_nan_never(value: float, status: st
 
 def test_inputs() -> None:
     assert [verdict.status for verdict in inputs.check(IMAGES, RAW)] == ["pass"] * 3
+    dark = inputs.check(IMAGES, [np.array([[[0, 1, 1]]], np.uint8)])[0]
+    assert (dark.status, dark.value) == ("fail", 1)
+    assert "values from 0 to 1 of 0..255: they look as if they had been divided by 255 once too often" in dark.message
     constant = IMAGES * [1.0, 0.0, 1.0]
     _, mean, std = inputs.check(constant, RAW)
     assert (mean.status, std.status, std.value) == ("pass", "fail", 0.0)
@@ -39,8 +42,8 @@ def test_inputs() -> None:
 
 @pytest.mark.parametrize(
     ("loss", "expected", "status"),
-    [(2.4, math.log(10), "pass"), (23.0, math.log(10), "fail"), (0.2, math.log(10), "fail"), (9.1, 9.0, "pass"), (1.0, None, "skip"),
-     (math.nan, 2.3, "fail"), (math.inf, None, "fail")],
+    [(2.4, math.log(10), "pass"), (23.0, math.log(10), "fail"), (0.2, math.log(10), "fail"), (9.1, 9.0, "pass"), (27.0, 9.0, "warn"),
+     (1.0, None, "skip"), (math.nan, 2.3, "fail"), (math.inf, None, "fail")],
 )  # fmt: skip
 def test_initial_loss(loss: float, expected: float | None, status: str) -> None:
     assert initial_loss.verdict(loss, expected).status == status
@@ -101,6 +104,7 @@ def test_a_loss_that_narrows_its_inputs_is_not_judged() -> None:
 
     session = suite._open(faulty.resolved(), Narrow, faulty.Source)
     found = gradients.check(session.system, next(iter(session.pipeline.train(0))))
+    assert keras.config.floatx() == keras.config.dtype_policy().name == keras.layers.Dense(1, dtype="float32").compute_dtype == "float32"
     assert (found.status, found.message) == (
         "skip", "the loss of net is not computed in float64 for float64 inputs; let it keep the inputs' dtype",
     )  # fmt: skip
