@@ -66,32 +66,34 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"kvision-edge {__version__}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    run = _command(commands, "run", _run, "predict pictures, folders, globs, a video, a camera; or let an agent act")
+    run = _command(commands, "run", _run, "predict pictures, folders, globs, a video, a camera; or let an agent act", "bundle holiday/ --out masks")
     run.add_argument("inputs", nargs="+", metavar="INPUT", help="picture, folder, glob, video, camera:N, .npz of arrays by name, env:NAME for agents")
     run.add_argument("--out", metavar="DIR", help=f"new folder for masks, overlays, recordings and {PREDICTIONS}; without it only text")
     run.add_argument("--json", action="store_true", help="one JSON object a picture, or an episode, on the standard output")
     run.add_argument("--episodes", type=int, default=10, metavar="N", help="of env:NAME (10)")
     run.add_argument("--seed", type=int, default=0, metavar="N", help="of env:NAME's first episode (0); the others follow")
     _engine(run)
-    info = _command(commands, "info", _info, "what a bundle is: task, classes, files, metrics")
+    info = _command(commands, "info", _info, "what a bundle is: task, classes, files, metrics", "bundle")
     info.add_argument("--json", action="store_true", help="the whole manifest")
-    verify = _command(commands, "verify", _verify, "are the files whole, and is the network right on this device?")
+    verify = _command(commands, "verify", _verify, "are the files whole, and is the network right on this device?", "bundle")
     verify.add_argument("--json", action="store_true", help="one JSON object a check")
     _engine(verify, choose=False)
-    bench = _command(commands, "bench", _bench, "latency, its parts, memory, ops")
+    bench = _command(commands, "bench", _bench, "latency, its parts, memory, ops", "bundle --threads 1 --by-op")
     bench.add_argument("--runs", type=int, default=50, metavar="N", help="predictions that count (50)")
     bench.add_argument("--size", metavar="HxW", help="size of the picture, such as 480x640 (the network's own)")
     bench.add_argument("--by-op", action="store_true", help="what each op takes, measured by cutting the network behind it; takes longer")
     bench.add_argument("--json", action="store_true", help="one JSON object")
     _engine(bench)
-    serve = _command(commands, "serve", _serve, "a small HTTP endpoint on this machine alone")
+    serve = _command(commands, "serve", _serve, "a small HTTP endpoint on this machine alone", "bundle --port 8080")
     serve.add_argument("--port", type=int, default=8080, help="of 127.0.0.1 (8080); 0: any free one")
     _engine(serve)
     return parser
 
 
-def _command(commands: Any, name: str, function: Callable[[argparse.Namespace], None], about: str) -> argparse.ArgumentParser:
-    parser: argparse.ArgumentParser = commands.add_parser(name, help=about, description=about[0].upper() + about[1:] + ".")
+def _command(commands: Any, name: str, function: Callable[[argparse.Namespace], None], about: str, example: str) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = commands.add_parser(
+        name, help=about, description=about[0].upper() + about[1:] + ".", epilog=f"example: kvision-edge {name} {example}"
+    )
     parser.add_argument("bundle", metavar="BUNDLE", help="the folder that `kvision export` made")
     parser.set_defaults(command=function)
     return parser

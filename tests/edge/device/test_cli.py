@@ -144,6 +144,13 @@ def test_out_is_never_written_over(segmentation: Path, folder: Path, capsys: pyt
     assert "holds files, which are not overwritten" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("verb", ["run", "info", "verify", "bench", "serve"])
+def test_the_help_of_each_command_ends_with_an_example(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        cli.main([verb, "--help"])
+    assert f"example: kvision-edge {verb} bundle" in capsys.readouterr().out
+
+
 def test_info_tells_files_classes_and_tensors(segmentation: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["info", str(segmentation)]) == 0
     text = capsys.readouterr().out
