@@ -182,7 +182,10 @@ class System(abc.ABC):
 
     @abc.abstractmethod
     def predict_step(self, image: tf.Tensor) -> dict[str, tf.Tensor]:
-        """What the network says of normalised images `[B, H, W, 3]`, after its postprocessing, e.g. `probabilities` `[B, H, W, K]`."""
+        """What the network says of normalised images `[B, H, W, 3]`, after its postprocessing, e.g. `probabilities` `[B, H, W, K]`.
+
+        Of examples without pictures it takes the field that the first network's first input is named after, if that is one of `fields`.
+        """
 
     def signatures(self) -> dict[str, str]:
         """What is exported: names of an exported file's functions, and the role of the network that each one is.
