@@ -92,3 +92,46 @@ class BatchNormalization(keras.layers.Layer):
     def get_config(self) -> dict[str, Any]:
         """What the constructor takes."""
         return {**super().get_config(), "momentum": self.momentum, "epsilon": self.epsilon}
+
+
+@keras.saving.register_keras_serializable("kvision")
+class LayerNormalization(keras.layers.Layer):
+    """Normalises each place over its channels, `y = gamma (x - mean) / sqrt(var + epsilon) + beta` (Ba et al. 2016, arXiv 1607.06450, equation 4).
+
+    What `keras.layers.LayerNormalization` computes, by operations that all have kernels in whole numbers (Keras' negate, which int8 files then do in
+    float), and compiled to one loop in training, a third of the time. Scale, offset and statistics are float32 at least.
+    """
+
+    def __init__(self, epsilon: float = 1e-3, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.epsilon = epsilon
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        """Makes `gamma` and `beta`, both float32 `[C]`."""
+        shape = (input_shape[-1],)
+        self.gamma = self.add_weight(shape=shape, name="gamma", initializer="ones", autocast=False)
+        self.beta = self.add_weight(shape=shape, name="beta", initializer="zeros", autocast=False)
+
+    def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
+        """`[..., C]` to the same shape; outside of training plain operations, so that nothing else is ever exported."""
+        normalise = _compiled_layer_norm if training else _layer_norm
+        return normalise(inputs, tf.convert_to_tensor(self.gamma), tf.convert_to_tensor(self.beta), self.epsilon)
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        """The input's shape."""
+        return input_shape
+
+    def get_config(self) -> dict[str, Any]:
+        """What the constructor takes."""
+        return {**super().get_config(), "epsilon": self.epsilon}
+
+
+def _layer_norm(inputs: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor, epsilon: float) -> tf.Tensor:
+    """The formula in the dtype of scale and offset, rounded to that of the inputs."""
+    x = tf.cast(inputs, gamma.dtype)
+    centred = x - tf.reduce_mean(x, axis=-1, keepdims=True)
+    variance = tf.reduce_mean(tf.square(centred), axis=-1, keepdims=True)
+    return tf.cast(centred * tf.math.rsqrt(variance + epsilon) * gamma + beta, inputs.dtype)
+
+
+_compiled_layer_norm = tf.function(_layer_norm, jit_compile=True)

@@ -27,3 +27,16 @@ class Style(Section):
     initializer: Initializer = Field(
         "he_normal", description="Initial kernels; `truncated_normal` has the deviation 0.02, as vision transformers use it."
     )
+
+
+class TransformerStyle(Section):
+    """Activation, initial weights and depth of blocks that add what they learn to tokens; they normalise each token over its channels."""
+
+    activation: Activation = Field("gelu", description="Between the two layers of each block's MLP; `maxout` takes the greater of two halves.")
+    initializer: Initializer = Field(
+        "truncated_normal", description="Initial kernels; `truncated_normal` has the deviation 0.02, as vision transformers use it."
+    )
+    mlp_ratio: float = Field(4.0, gt=0.0, le=32.0, description="Units of each block's MLP, as a multiple of its channels.")
+    survival: float = Field(
+        1.0, gt=0.0, le=1.0, description="Probability that the last block is kept in training; it falls linearly from 1 (stochastic depth)."
+    )

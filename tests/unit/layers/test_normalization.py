@@ -1,4 +1,4 @@
-"""Fused batch normalisation: equal to Keras' own, on one replica and on two."""
+"""Fused batch normalisation, on one replica and on two, and layer normalisation: equal to Keras' own."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from kvision.layers.normalization import BatchNormalization
+from kvision.layers.normalization import BatchNormalization, LayerNormalization
 
 
 def pair(channels: int, **options: float) -> tuple[BatchNormalization, keras.layers.BatchNormalization]:
@@ -136,3 +136,33 @@ def test_float64_stays_float64_and_equals_keras(training: bool) -> None:
     for mine, reference in zip(step(ours, x, upstream, training), step(theirs, x, upstream, training), strict=True):
         assert mine.dtype == np.float64
         np.testing.assert_allclose(mine, reference, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("shape", [(3, 5, 6, 4), (7, 4), (3, 5, 4)])
+def test_layer_norm_and_its_gradients_equal_keras(shape: tuple[int, ...], training: bool) -> None:
+    x, upstream = tf.random.normal(shape, mean=2.0, stddev=3.0), tf.random.normal(shape)
+    layers = LayerNormalization(epsilon=1e-2), keras.layers.LayerNormalization(epsilon=1e-2)
+    for layer in layers:
+        layer.build((None, *shape[1:]))
+        layer.set_weights([np.linspace(0.5, 2.0, 4), np.linspace(-1.0, 0.5, 4)])
+    for mine, reference in zip(*(step(layer, x, upstream, training) for layer in layers), strict=True):
+        np.testing.assert_allclose(mine, reference, rtol=1e-4, atol=1e-5)
+
+
+def test_layer_norm_is_worked_out_by_hand() -> None:
+    layer = LayerNormalization(epsilon=0.5)
+    layer.build((None, 4))
+    layer.set_weights([np.array([1.0, 1.0, 2.0, 1.0]), np.array([0.0, 0.0, 0.0, 7.0])])
+    # Mean 3, variance (4 + 1 + 0 + 9) / 4 = 3.5, so that each deviation is over sqrt(4) = 2.
+    np.testing.assert_allclose(layer(tf.constant([[1.0, 2.0, 3.0, 6.0]])), [[-1.0, -0.5, 0.0, 8.5]], rtol=1e-6)
+
+
+def test_layer_norm_is_computed_in_float32_and_given_in_the_policy_s() -> None:
+    layer = LayerNormalization(dtype="mixed_bfloat16")
+    x = 1000.0 + tf.range(8, dtype=tf.float32)[None]  # eight values that are one in bfloat16 arithmetic
+    layer.build(x.shape)
+    outputs = layer(tf.cast(x, tf.bfloat16), training=True)
+    assert (outputs.dtype, layer.gamma.dtype) == (tf.bfloat16, "float32")
+    exact = LayerNormalization()(tf.cast(tf.cast(x, tf.bfloat16), tf.float32))
+    np.testing.assert_allclose(tf.cast(outputs, tf.float32), exact, rtol=1e-2, atol=1e-2)
