@@ -6,7 +6,7 @@ Shapes: `[B, H, W, C]` throughout; `NAME_conv`, `NAME_norm` and `NAME_act` are t
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import keras
 
@@ -30,7 +30,7 @@ def convolution(
     name: str,
     strides: int = 1,
     groups: int = 1,
-    pad_px: int | None = None,
+    pad_px: int | Literal["same"] | None = None,
     use_bias: bool = False,
     activate: bool = True,
 ) -> keras.KerasTensor:
@@ -51,7 +51,7 @@ def plain_convolution(
     name: str,
     strides: int = 1,
     groups: int = 1,
-    pad_px: int | None = None,
+    pad_px: int | Literal["same"] | None = None,
     use_bias: bool = False,
 ) -> keras.KerasTensor:
     """A convolution alone.
@@ -65,15 +65,15 @@ def plain_convolution(
         strides: In both directions.
         groups: Of channels that don't see each other.
         pad_px: Zeros on every side; none: as many as keep the size at stride 1. With strides too they are added evenly on both sides, as most
-            papers' code does; `same` would pad below and to the right only.
+            papers' code does; `same` pads even sizes more below and to the right, as TensorFlow's own code does.
         use_bias: Whether there is one.
 
     Returns:
         `[B, H', W', filters]`.
     """
     height, width = (size, size) if isinstance(size, int) else size
-    pads = ((height - 1) // 2, (width - 1) // 2) if pad_px is None else (pad_px, pad_px)
-    same = pad_px is None and strides == 1
+    pads = (pad_px, pad_px) if isinstance(pad_px, int) else ((height - 1) // 2, (width - 1) // 2)
+    same = pad_px == "same" or (pad_px is None and strides == 1)
     if any(pads) and not same:
         x = keras.layers.ZeroPadding2D(pads, name=f"{name}_pad")(x)
     options: dict[str, Any] = {"strides": strides, "padding": "same" if same else "valid", "use_bias": use_bias, "name": name}

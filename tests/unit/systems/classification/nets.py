@@ -9,6 +9,8 @@ import numpy as np
 
 from kvision.core.schema import DataOptions, Recipe
 from kvision.data.source import DataInfo
+from kvision.engine import pretrained
+from kvision.systems.classification import _published
 
 if TYPE_CHECKING:
     from kvision.systems.classification._part import Classifier
@@ -39,20 +41,12 @@ def images(size_px: int, examples: int = 2) -> np.ndarray:
 
 
 def copied(reference: keras.Model, net: keras.Model) -> None:
-    """Gives both networks the same random weights, layer by layer in the order of their graphs; shapes must agree.
-
-    Scale, offset and statistics of normalisations are random too. Where the reference's normalisation has no scale, ours gets ones, and where its
-    epsilon is another one, the difference goes into our variance, which gives exactly the same factor.
-    """
+    """Gives both networks the same random weights; those of normalisations are random too."""
     generator = np.random.default_rng(1)
-    pairs = [[layer for layer in each.layers if layer.weights] for each in (reference, net)]
-    for theirs, ours in zip(*pairs, strict=True):
-        if isinstance(theirs, keras.layers.BatchNormalization):
-            channels = theirs.beta.shape[0]
-            gamma, beta, mean, variance = (generator.uniform(low, high, channels) for low, high in ((0.5, 1.5), (-0.5, 0.5), (-0.5, 0.5), (0.5, 1.5)))
-            theirs.set_weights(([gamma] if theirs.scale else []) + [beta, mean, variance])
-            ours.set_weights([gamma if theirs.scale else np.ones(channels), beta, mean, variance + theirs.epsilon - ours.epsilon])
-            continue
-        weights = [generator.normal(scale=np.sqrt(1.0 / max(1, np.prod(each.shape[:-1]))), size=each.shape) for each in theirs.weights]
-        theirs.set_weights(weights)
-        ours.set_weights(weights)
+    for layer in reference.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            drawn = [generator.uniform(low, high, layer.beta.shape) for low, high in ((0.5, 1.5), (-0.5, 0.5), (-0.5, 0.5), (0.5, 1.5))]
+            layer.set_weights(drawn if layer.scale else drawn[1:])
+        elif layer.weights and not isinstance(layer, keras.layers.Normalization):
+            layer.set_weights([generator.normal(scale=np.sqrt(1.0 / max(1, np.prod(each.shape[:-1]))), size=each.shape) for each in layer.weights])
+    assert not pretrained.put({"net": net}, pretrained.Pretrained(_published.carried(reference, net), reference.name))
