@@ -210,7 +210,8 @@ class Classifier(System):
         loss = self.loss
         if not (loss.l1 or loss.l2):
             return 0.0
-        kernels = [tf.cast(variable.value, tf.float32) for variable in self.net.trainable_variables if len(variable.shape) > 1]
+        trained = [variable for variables in self.trainables().values() for variable in variables]
+        kernels = [tf.cast(variable.value, tf.float32) for variable in trained if len(variable.shape) > 1]
         return tf.add_n([loss.l1 * tf.reduce_sum(tf.abs(kernel)) + loss.l2 * tf.nn.l2_loss(kernel) for kernel in kernels])
 
     def predict_step(self, image: tf.Tensor) -> dict[str, tf.Tensor]:

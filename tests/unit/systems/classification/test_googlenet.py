@@ -73,6 +73,14 @@ def test_the_loss_has_the_heads_shares(blocks: tuple[int, int, int], branches: t
     assert system.expected_initial_loss() == pytest.approx(np.log(10) * (1 + 0.3 * len(heads)))
 
 
+def test_the_penalty_counts_the_kernels_of_the_heads_too() -> None:
+    system = nets.made(GoogLeNet, 16, blocks=(1, 1, 1), **TINY)
+    system.loss = GoogLeNet.Loss(l2=0.1)
+    kernels = [variable for net in system.networks.values() for variable in net.trainable_variables if len(variable.shape) > 1]
+    assert any("logits" in variable.path and variable.path.startswith("inception4a") for variable in kernels)
+    np.testing.assert_allclose(system.penalty(), 0.05 * sum(np.sum(np.square(each.numpy())) for each in kernels), rtol=1e-5)
+
+
 def test_one_optimizer_trains_all_and_only_the_first_network_is_exported() -> None:
     system, examples = nets.made(GoogLeNet, 16, **TINY), batch()
     assert list(system.signatures().values()) == ["net"]

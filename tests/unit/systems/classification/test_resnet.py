@@ -136,7 +136,14 @@ def test_biases_stand_where_no_normalisation_follows() -> None:
 
 
 @pytest.mark.parametrize(
-    "model", [{"norm": "group"}, {"norm": "layer", "activation": "gelu"}, {"norm": "instance", "activation": "prelu"}, {"stem": "imagenet"}]
+    "model",
+    [
+        {"norm": "group"},
+        {"norm": "layer", "activation": "gelu"},
+        {"norm": "instance", "activation": "prelu"},
+        {"stem": "imagenet"},
+        {"block": "bottleneck", "groups": 4, "group_width": 2},
+    ],
 )
 def test_every_variable_of_other_makes_gets_a_gradient(model: dict) -> None:
     system = small(16, **model)
