@@ -86,9 +86,10 @@ class ImageFolder(FileSource):
         """The folder that holds the class folders, for each split, and the rule that it was found by."""
         options = self.options
         lists = any((options.train_list, options.val_list, options.test_list))
-        if options.split == "list" and not lists:
-            raise DataError("data.split: list: none of data.train_list, data.val_list and data.test_list is given; give at least one of them")
-        if options.split == "list" or (options.split == "auto" and lists):
+        by_list = options.split == "list" or (options.split == "auto" and lists)
+        if by_list and self.whole is None:  # else the lists are those of a run, and the folder is another one
+            if not lists:
+                raise DataError("data.split: list: none of data.train_list, data.val_list and data.test_list is given; give at least one of them")
             return {"train": self.root}, "list"
         if options.split != "ratio":
             inside = {folder.name.lower(): folder for folder in _folders(self.root)}

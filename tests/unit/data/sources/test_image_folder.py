@@ -141,7 +141,7 @@ def test_a_whole_folder_is_evaluated_with_the_classes_of_a_run(tmp_path):
     write(tmp_path, 4, names=("cat", "eel"))
     (tmp_path / "dog").mkdir()
     whole = type("ImageFolder", (ImageFolder,), {"whole": "val"})
-    one = whole(Options(path=str(tmp_path), classes=("cat", "dog", "eel", "fox")), seed=0, base=tmp_path)
+    one = whole(Options(path=str(tmp_path), classes=("cat", "dog", "eel", "fox"), split="list", test_list="of_the_run.txt"), seed=0, base=tmp_path)
     assert one.split("val").labels.tolist() == [0] * 4 + [2] * 4
     assert len(one.info.class_names) == 4
 
