@@ -54,31 +54,40 @@ class SelfAttention(keras.layers.Layer):
     """Every token looks at all others: one layer for queries, keys and values together, and one for what the heads found."""
 
     def __init__(
-        self, num_heads: int, *, grid: tuple[int, int] | None = None, kernel_initializer: str | keras.Initializer = "glorot_uniform", **kwargs: Any
+        self,
+        num_heads: int,
+        *,
+        channels: int | None = None,
+        grid: tuple[int, int] | None = None,
+        kernel_initializer: str | keras.Initializer = "glorot_uniform",
+        **kwargs: Any,
     ) -> None:
         """Nothing is made yet.
 
         Args:
-            num_heads: A, a divisor of the channels.
+            num_heads: A, a divisor of the channels that come out.
+            channels: Those that come out; none: as many as come in.
             grid: Height and width of the grid that the tokens lie in, row by row: a bias for each offset and head is learnt; none: no bias.
             kernel_initializer: Of both layers.
             **kwargs: As for every layer.
         """
         super().__init__(**kwargs)
         self.num_heads = num_heads
+        self.channels = channels
         self.grid = None if grid is None else tuple(grid)
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         """Makes both layers, and `relative_bias` `[A, offsets]`; raises `ValueError` where the heads don't divide the channels."""
-        channels = int(input_shape[-1] or 0)
+        entering = int(input_shape[-1] or 0)
+        channels = self.channels or entering
         if channels % self.num_heads:
             raise ValueError(f"num_heads: {self.num_heads} does not divide the {channels} channels")
         self.qkv, self.out = (
             keras.layers.Dense(units, kernel_initializer=self.kernel_initializer.clone(), dtype=self.dtype_policy, name=name)
             for units, name in ((3 * channels, "qkv"), (channels, "out"))
         )
-        self.qkv.build((None, None, channels))
+        self.qkv.build((None, None, entering))
         self.out.build((None, None, channels))
         if self.grid is not None:
             height, width = self.grid
@@ -88,7 +97,7 @@ class SelfAttention(keras.layers.Layer):
             )
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
-        """`[B, N, C]` to the same shape."""
+        """`[B, N, C]` to the same shape, or to `[B, N, channels]`."""
         return self._attended(inputs, self.position_bias())
 
     def position_bias(self) -> tf.Tensor | None:
@@ -102,7 +111,7 @@ class SelfAttention(keras.layers.Layer):
 
     def _attended(self, tokens: tf.Tensor, bias: tf.Tensor | None, groups: int = 1) -> tf.Tensor:
         """Attention among the N tokens of each of B sets `[B, N, C]`; `bias` `[1, groups * A, N, N]` repeats after so many sets."""
-        count, channels = tokens.shape[1:]
+        count, channels = tokens.shape[1], self.channels or tokens.shape[-1]
         heads, each = self.num_heads, channels // self.num_heads
         qkv = tf.transpose(tf.reshape(self.qkv(tokens), [-1, count, 3 * heads, each]), [0, 2, 1, 3])
         queries, keys, values = (tf.reshape(part, [-1, groups * heads, count, each]) for part in tf.split(qkv, 3, axis=1))
@@ -110,10 +119,10 @@ class SelfAttention(keras.layers.Layer):
         return self.out(tf.reshape(tf.transpose(found, [0, 2, 1, 3]), [-1, count, channels]))
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
-        """The input's shape."""
-        return input_shape
+        """The input's shape, with the channels that come out."""
+        return *input_shape[:-1], self.channels or input_shape[-1]
 
     def get_config(self) -> dict[str, Any]:
         """What the constructor takes."""
-        own = {"num_heads": self.num_heads, "grid": self.grid, "kernel_initializer": keras.initializers.serialize(self.kernel_initializer)}
-        return {**super().get_config(), **own}
+        own = {"num_heads": self.num_heads, "channels": self.channels, "grid": self.grid}
+        return {**super().get_config(), **own, "kernel_initializer": keras.initializers.serialize(self.kernel_initializer)}
