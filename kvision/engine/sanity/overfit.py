@@ -46,11 +46,12 @@ def verdict(losses: np.ndarray, examples: int) -> Verdict:
     """Judges the losses of the steps `[N]`."""
     reached = float(np.mean(losses[-WINDOW:]))
     falling = len(losses) > 4 * WINDOW and reached < 0.9 * np.mean(losses[-4 * WINDOW : -3 * WINDOW])
-    advice = (
-        "it was still falling: try a larger optim.lr, or make sure with more steps"
-        if falling
-        else "it no longer fell: try another optim.lr (`kvision lr-find`), a larger network, or look for a fault in loss and labels"
-    )
+    if not reached < losses[0]:
+        advice = "it grew: try a smaller optim.lr (`kvision lr-find`)"
+    elif falling:
+        advice = "it was still falling: try a larger optim.lr, or make sure with more steps"
+    else:
+        advice = "it no longer fell: try another optim.lr (`kvision lr-find`), a larger network, or look for a fault in loss and labels"
     return judge(
         "overfit",
         reached,

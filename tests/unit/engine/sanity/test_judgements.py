@@ -111,9 +111,10 @@ def test_a_loss_that_narrows_its_inputs_is_not_judged() -> None:
 
 
 def test_overfit_tells_slow_from_stuck() -> None:
-    slow, stuck = np.linspace(2.0, 1.0, 50), np.full(50, 2.0)
+    slow, stuck = np.linspace(2.0, 1.0, 50), np.r_[2.0, np.full(50, 1.0)]
     assert "it was still falling" in overfit.verdict(slow, 20).message
     assert "it no longer fell" in overfit.verdict(stuck, 20).message
+    assert "it grew: try a smaller optim.lr" in overfit.verdict(np.geomspace(2.0, 1e4, 50)[np.r_[:40, 30:20:-1]], 20).message
     learnt = overfit.verdict(np.r_[2.0, np.full(9, 0.05)], 20)
     assert (learnt.status, learnt.high, learnt.message) == ("pass", 0.1, "20 examples learnt by heart in 10 steps, from a loss of 2")
     assert overfit.verdict(np.array([2.0, math.nan]), 20).status == "fail"
