@@ -39,7 +39,7 @@ def applications(
         net: Our network with the same layers.
         colours: How its pictures are normalised, a key of `COLOURS`; `caffe` reads blue first, so the first kernels are turned round.
         optional: Names of layers besides the logits that a new task may replace.
-        options: What else the function is given.
+        **options: What else the function is given.
 
     Returns:
         The weights; those of the logits are optional.

