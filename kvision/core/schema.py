@@ -80,10 +80,26 @@ class AugmentOptions(Section):
     noise_std: float = Field(0.05, ge=0.0, le=1.0, description="Largest standard deviation of the noise, fraction of full range.")
     cutout: Probability = Field(0.0, description="Probability that one square is erased (DeVries 2017).")
     cutout_size: float = Field(0.25, gt=0.0, le=1.0, description="Side of the erased square, as a fraction of the image's side.")
+    translate: Probability = Field(0.0, description="Probability that the picture is moved by whole pixels (pad-and-crop).")
+    translate_share: float = Field(0.125, ge=0.0, le=0.5, description="Largest move down or across, as a fraction of the side.")
+    resized_crop: Probability = Field(0.0, description="Probability that a random part fills the picture (Szegedy 2015, random-resized crop).")
+    crop_area: tuple[Positive, Positive] = Field((0.25, 1.0), description="Smallest and largest area of the part, as a fraction; for ImageNet 0.08.")
+    crop_aspect: tuple[Positive, Positive] = Field((0.75, 4 / 3), description="Smallest and largest ratio of the part's width to its height.")
+    randaugment: Probability = Field(0.0, description="Probability of randaugment_count operations out of fourteen (Cubuk 2020).")
+    randaugment_count: int = Field(2, ge=1, le=10, description="How many operations are drawn.")
+    randaugment_magnitude: float = Field(9.0, ge=0.0, le=10.0, description="How strong all operations are, of 10.")
     mixup: Probability = Field(0.0, description="Probability that a picture is blended with another one (Zhang 2018); for classification.")
     mixup_alpha: Positive = Field(0.2, description="Both parameters of the Beta distribution that the blend's share is drawn from.")
     cutmix: Probability = Field(0.0, description="Probability that a box of another picture is pasted in (Yun 2019); for classification.")
     cutmix_alpha: Positive = Field(1.0, description="Both parameters of the Beta distribution that the share of the picture itself is drawn from.")
+
+    @field_validator("crop_area", "crop_aspect")
+    @classmethod
+    def _goes_from_small_to_large(cls, value: tuple[float, float], info: ValidationInfo) -> tuple[float, float]:
+        most = 1.0 if info.field_name == "crop_area" else 1e9
+        if not value[0] <= value[1] <= most:
+            raise ValueError(f"got {value}; the smallest comes first" + (", and the largest is at most 1" if most == 1.0 else ""))
+        return value
 
     @field_validator("cutmix")
     @classmethod

@@ -1,8 +1,9 @@
 """Random changes of training examples, applied jointly to image, mask, instances and boxes.
 
 Every transform has its own row of random numbers, a pure function of the seed, so that what one transform draws never depends on the others.
-Rotation, scale-crop, shear, elastic and lens distortion are composed into one lookup, so that a picture is resampled once at most; a transform
-that is not drawn costs nothing. The image is mirrored beyond its edges; masks are 255 (ignored) and instances 0 there.
+Rotation, scale-crop, shear, elastic and lens distortion, moves and resized crops are composed into one lookup, so that a picture is resampled once
+at most, and once more by each operation of RandAugment; a transform that is not drawn costs nothing. The image is mirrored beyond its edges; masks
+are 255 (ignored) and instances 0 there.
 
 Boxes follow through the ellipse inscribed in them and are cut to the picture; those of which less than a quarter is left are dropped: the row of
 `boxes`, `labels` and `order` becomes -1, while `instances` keep what is left. Cutout hides the image and ignores the mask, and leaves boxes alone,
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING
 import tensorflow as tf
 
 from kvision.core.labels import IGNORE_LABEL
+from kvision.data import randaugment
 from kvision.data.preprocess import MIN_VISIBLE
 from kvision.ops import boxes as box_ops
 from kvision.ops import colour, filters, geometry
@@ -27,7 +29,11 @@ if TYPE_CHECKING:
 
     from kvision.core.schema import AugmentOptions
 
-TRANSFORMS = ("flip_x", "flip_y", "rotate", "scale", "shear", "elastic", "lens", "colour", "blur", "noise", "cutout")
+TRANSFORMS = (
+    *("flip_x", "flip_y", "rotate", "scale", "shear", "elastic", "lens"),
+    *("colour", "blur", "noise", "cutout"),
+    *("translate", "resized_crop", "randaugment"),
+)
 """Rows of the table of random numbers; a new transform goes to the end, so that the others keep their draws."""
 NUM_DRAWS = 5
 Fields = dict[str, tf.Tensor]
@@ -60,6 +66,7 @@ def augment(example: Mapping[str, tf.Tensor], options: AugmentOptions, seed: tf.
         return fields
     fields["image"] = tf.cast(fields["image"], tf.float32)
     fields = _warp(fields, random)
+    fields = random.maybe("randaugment", fields, lambda old: randaugment.apply(old, options, random.seed("randaugment"), warp))
     fields["image"] = random.maybe("colour", fields["image"], lambda image: _colour(image, random))
     fields["image"] = random.maybe("blur", fields["image"], lambda image: _blur(image, random))
     fields["image"] = random.maybe("noise", fields["image"], lambda image: _noise(image, random))
@@ -116,7 +123,7 @@ def flip(fields: Fields, axis: int) -> Fields:
 
 def _warp(fields: Fields, random: _Draws) -> Fields:
     """Rotation, scale-crop, shear, elastic and lens distortion in one resampling, if any of them is drawn."""
-    used = [name for name in ("rotate", "scale", "shear", "lens") if not random.never(name)]
+    used = [name for name in ("rotate", "scale", "shear", "lens", "translate", "resized_crop") if not random.never(name)]
     height, width, _ = fields["image"].shape
 
     def bend(displacement: tf.Tensor | None = None) -> Fields:
@@ -146,7 +153,22 @@ def _draw_warp(random: _Draws, height: int, width: int, displacement: tf.Tensor 
     shear = random.around("shear", 1, math.radians(options.shear_deg))
     centre = tf.stack([random.around("scale", 2, 1.0), random.around("scale", 3, 1.0)])
     matrix = geometry.affine(height, width, angle, zoom, shear, centre)
+    if not random.never("resized_crop"):
+        matrix = geometry.composed(matrix, _draw_window(random, height, width))
+    if not random.never("translate"):
+        down, right = (tf.round(random.around("translate", column, options.translate_share * side)) for column, side in ((1, height), (2, width)))
+        matrix = geometry.composed(matrix, geometry.moved(down, right))
     return Warp(matrix, random.around("lens", 1, options.lens_strength), displacement)
+
+
+def _draw_window(random: _Draws, height: int, width: int) -> tf.Tensor:
+    """The lookup of a part of random area and shape, cut to the picture's sides; of the whole picture if it is not drawn."""
+    options = random.options
+    area = random.between("resized_crop", 1, *options.crop_area)
+    aspect = tf.exp(random.between("resized_crop", 2, *(math.log(ratio) for ratio in options.crop_aspect)))
+    size = tf.minimum(tf.sqrt(tf.stack([area / aspect, area * aspect])), 1.0)
+    place = tf.stack([random.between("resized_crop", column, 0.0, 1.0) for column in (3, 4)])
+    return geometry.window(height, width, tf.where(random.drawn("resized_crop"), size, 1.0), place)
 
 
 def warp(fields: Fields, by: Warp) -> Fields:

@@ -8,8 +8,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import tensorflow as tf
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 INVERSION_STEPS = 6
 
@@ -51,6 +55,41 @@ def affine(height: int, width: int, angle: tf.Tensor, zoom: tf.Tensor, shear: tf
     room = tf.constant([height / 2, width / 2], tf.float32) * (1.0 - 1.0 / zoom)
     offset = middle + centre * room - tf.linalg.matvec(linear, middle)
     return tf.concat([linear, offset[:, None]], axis=1)
+
+
+def about_middle(height: int, width: int, linear: Sequence[Sequence[tf.Tensor | float]]) -> tf.Tensor:
+    """Lookup matrix `[2, 3]` of a linear map, rows (y, x), that leaves the picture's middle where it is."""
+    matrix = tf.stack([tf.stack([tf.cast(entry, tf.float32) for entry in row]) for row in linear])
+    middle = tf.constant([(height - 1) / 2, (width - 1) / 2], tf.float32)
+    return tf.concat([matrix, (middle - tf.linalg.matvec(matrix, middle))[:, None]], axis=1)
+
+
+def moved(down_px: tf.Tensor, right_px: tf.Tensor) -> tf.Tensor:
+    """Lookup matrix `[2, 3]` of a picture that is moved down and to the right; whole pixels blur nothing."""
+    return tf.concat([tf.eye(2), -tf.stack([down_px, right_px])[:, None]], axis=1)
+
+
+def window(height: int, width: int, size: tf.Tensor, place: tf.Tensor) -> tf.Tensor:
+    """Lookup matrix of a part of the picture that fills it.
+
+    Args:
+        height: H, pixels.
+        width: W, pixels.
+        size: `[2]`, share of the height and of the width that the part has, above 0 and at most 1.
+        place: `[2]` in 0..1: where the part lies in the room that it has, 0 the top and the left.
+
+    Returns:
+        `[2, 3]`.
+    """
+    whole = tf.constant([height, width], tf.float32)
+    # Pixel p spans p - 0.5 to p + 0.5, so that edges go to edges.
+    return tf.concat([tf.linalg.diag(size), (size / 2 - 0.5 + (1.0 - size) * place * whole)[:, None]], axis=1)
+
+
+def composed(second: tf.Tensor, first: tf.Tensor) -> tf.Tensor:
+    """Lookup matrix `[2, 3]` of two warps in a row: the result's points go through `first`, then through `second`."""
+    linear, offset = second[:, :2], second[:, 2]
+    return tf.concat([tf.matmul(linear, first[:, :2]), (tf.linalg.matvec(linear, first[:, 2]) + offset)[:, None]], axis=1)
 
 
 def lens(points: tf.Tensor, strength: tf.Tensor, height: int, width: int) -> tf.Tensor:

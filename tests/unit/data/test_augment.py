@@ -14,7 +14,7 @@ from kvision.ops import geometry
 from tests.fakes import COLOURS
 
 SIZE = 96
-GEOMETRIC = ("flip_x", "flip_y", "rotate", "scale", "shear", "elastic", "lens")
+GEOMETRIC = ("flip_x", "flip_y", "rotate", "scale", "shear", "elastic", "lens", "translate", "resized_crop")
 
 
 def example() -> dict[str, tf.Tensor]:
@@ -68,7 +68,7 @@ def test_probability_0_is_the_identity_bit_for_bit() -> None:
 
 def test_every_probability_of_the_recipe_is_a_transform() -> None:
     probabilities = {name for name, field in AugmentOptions.model_fields.items() if field.default == 0.0}
-    assert probabilities == set(TRANSFORMS)
+    assert probabilities == {*TRANSFORMS, "mixup", "cutmix"}  # those two are drawn for pairs, in kvision.data.mixing
 
 
 def test_the_same_seed_gives_the_same_example_and_another_one_another() -> None:
@@ -212,7 +212,7 @@ def test_flips_alone_keep_bytes() -> None:
 
 def test_strengths_of_0_change_almost_nothing() -> None:
     still = only(
-        *TRANSFORMS[2:-1],
+        *(name for name in TRANSFORMS[2:] if name not in ("cutout", "randaugment")),
         rotate_deg=0,
         scale_range=(1, 1),
         shear_deg=0,
@@ -224,8 +224,48 @@ def test_strengths_of_0_change_almost_nothing() -> None:
         hue=0,
         blur_px=0,
         noise_std=0,
+        translate_share=0,
+        crop_area=(1, 1),
+        crop_aspect=(1, 1),
     )
     fields, out = example(), run(still, 1)
     np.testing.assert_allclose(out["image"], fields["image"], atol=0.02)
     np.testing.assert_array_equal(out["mask"], fields["mask"])
     np.testing.assert_allclose(out["boxes"], fields["boxes"], atol=1e-3)
+
+
+def test_a_move_blurs_nothing_and_goes_as_far_as_asked() -> None:
+    fields, moves = {"image": tf.constant(np.random.default_rng(0).integers(0, 256, (24, 16, 3)), tf.uint8)}, set()
+    padded = np.pad(fields["image"], ((3, 3), (2, 2), (0, 0)), mode="symmetric")
+    for seed in range(40):
+        image = run(only("translate", translate_share=0.125), seed, fields)["image"]
+        found = [(y, x) for y in range(7) for x in range(5) if np.allclose(padded[y : y + 24, x : x + 16], image, rtol=0, atol=0.01)]
+        assert len(found) == 1, seed
+        moves.update(found)
+    assert {y for y, _ in moves} == set(range(7))
+    assert {x for _, x in moves} == set(range(5))
+
+
+def test_resized_crops_have_the_areas_and_shapes_asked_for() -> None:
+    # The picture holds its own coordinates, so that what is seen tells the part.
+    rows, cols = np.mgrid[:64, :64]
+    fields = {"image": tf.constant(np.stack([rows, cols, 0 * rows], -1), tf.uint8)}
+    areas, ratios, tops = [], [], []
+    for seed in range(60):
+        image = run(only("resized_crop", crop_area=(0.2, 0.6), crop_aspect=(0.5, 2.0)), seed, fields)["image"]
+        high, wide = ((image[-9, :, 0] - image[8, :, 0]).mean() / 47, (image[:, -9, 1] - image[:, 8, 1]).mean() / 47)
+        areas.append(high * wide)
+        ratios.append(wide / high)
+        tops.append(image[8, 8, 0] - 8 * high)
+    assert 0.15 < min(areas) < 0.3
+    assert 0.5 < max(areas) < 0.61
+    assert 0.49 < min(ratios) < 0.7
+    assert 1.4 < max(ratios) < 2.05
+    assert min(tops) > -1.5
+    assert max(tops) > 15
+
+
+@pytest.mark.parametrize(("name", "value", "message"), [("crop_area", (0.5, 0.2), "smallest comes first"), ("crop_area", (0.5, 1.5), "at most 1")])
+def test_ranges_of_crops_that_make_no_sense_are_refused(name: str, value: tuple[float, float], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        AugmentOptions(**{name: value})
