@@ -63,6 +63,11 @@ class ClassifierOptions(_transfer.TransferOptions):
     """What every classifier lets one choose."""
 
     dropout: float = Field(0.0, ge=0.0, lt=1.0, description="Share of the features that is dropped before the logits in training.")
+    tta: Literal["none", "flip", "ten_crop"] = Field(
+        "none",
+        description="Test-time augmentation, in exported files too: logits are the mean over the picture and its mirror image, or over ten crops of "
+        "7/8 of the side (Krizhevsky 2012).",
+    )
 
 
 class Classifier(System):
@@ -113,9 +118,19 @@ class Classifier(System):
 
         size_px = self.recipe.data.size_px
         image = keras.Input((size_px, size_px, 3), name="image")
-        net = keras.Model(image, self.head(self.body(image)), name=type(self).__name__.lower())
+        net = keras.Model(image, self._averaged(image), name=type(self).__name__.lower())
         _transfer.freeze(net, self.recipe.model)  # type: ignore[arg-type]
         return {"net": net}
+
+    def _averaged(self, image: keras.KerasTensor) -> keras.KerasTensor:
+        """The logits of images, over several views of each where `tta` asks for them."""
+        options: ClassifierOptions = self.recipe.model  # type: ignore[assignment]
+        if options.tta == "none":
+            return self.head(self.body(image))
+        from kvision.layers.views import Averaged, Views
+
+        logits = self.head(self.body(Views(options.tta, name="views")(image)))
+        return Averaged(options.tta, dtype="float32", name="averaged")(logits)
 
     def groups(self) -> tuple[GroupOptions, ...]:
         """In fine-tuning, the body at its own rates."""

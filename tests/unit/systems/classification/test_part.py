@@ -115,3 +115,15 @@ def test_what_is_predicted_answered_and_kept_agrees() -> None:
 def test_settings_that_the_loss_ignores_are_refused() -> None:
     recipe = classifier(gamma=3.0).recipe
     assert [path for path, _ in ResNet.check(recipe)] == ["loss.gamma"]
+
+
+@pytest.mark.parametrize("tta", ["flip", "ten_crop"])
+def test_test_time_augmentation_averages_logits_and_leaves_weights_and_training_alone(tta: str) -> None:
+    plain, averaged, images = examples.classifier(), examples.classifier(tta=tta), examples.batch()["image"]
+    assert [weight.path for weight in plain.net.weights] == [weight.path for weight in averaged.net.weights]
+    averaged.net.set_weights(plain.net.get_weights())
+    views = averaged.net.get_layer("views")(images, training=False)
+    expected = np.mean(np.split(plain.net(views, training=False), {"flip": 2, "ten_crop": 10}[tta]), axis=0)
+    np.testing.assert_allclose(averaged.net(images, training=False), expected, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(averaged.predict_step(images)["probabilities"], tf.nn.softmax(expected), rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(averaged.net(images, training=True), plain.net(images, training=True), rtol=1e-4, atol=1e-5)
