@@ -11,11 +11,12 @@ from kvision.core.errors import UsageError
 from kvision.systems.classification._transfer import HEAD
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterator
 
     import keras
     import numpy as np
 
+    from kvision.core.schema import Section
     from kvision.engine.pretrained import Colour, Pretrained
 
 HOST = "https://storage.googleapis.com"
@@ -29,54 +30,57 @@ COLOURS: dict[str, tuple[Colour, Colour]] = {
 """Mean and deviation of red, green and blue as `preprocess_input(mode=...)` of keras.applications has them; pictures are 0-1."""
 
 
-def applications(
-    name: str, net: keras.Model, colours: Literal["torch", "tf", "caffe"], *, optional: Iterable[str] = (), **options: Any
-) -> Pretrained:
+def applications(name: str, net: keras.Model, colours: Literal["torch", "tf", "caffe"], **options: Any) -> Pretrained:
     """Weights for ImageNet that keras.applications downloads, or has downloaded before.
 
     Args:
         name: Of the function in `keras.applications`.
         net: Our network with the same layers.
         colours: How its pictures are normalised, a key of `COLOURS`; `caffe` reads blue first, so the first kernels are turned round.
-        optional: Names of layers besides the logits that a new task may replace.
         **options: What else the function is given.
 
     Returns:
         The weights; those of the logits are optional.
 
     Raises:
-        UsageError: If they can't be downloaded, or the function's network has other layers.
+        UsageError: If they can't be had, or the function's network has other layers.
     """
     import keras
 
-    try:
-        reference = getattr(keras.applications, name)(weights="imagenet", **options)
-    except ValueError as error:
-        raise UsageError(f"model.weights: keras.applications.{name} has no ImageNet weights for these options: {error}") from error
-    except Exception as error:  # Keras tells of a failed download by a bare Exception
-        raise UsageError(
-            f"model.weights: the ImageNet weights of keras.applications.{name} can't be downloaded from {HOST}: {error}; connect to a network once, "
-            f"or put the file into {keras.config.keras_home()}/models, or give a run's folder or a .keras file"
-        ) from error
     from kvision.engine.pretrained import Pretrained
 
+    try:
+        reference = getattr(keras.applications, name)(weights="imagenet", **options)
+    except Exception as error:  # Keras tells of a failed download by a bare Exception
+        raise UsageError(
+            f"model.weights: keras.applications.{name} gives no ImageNet weights: {error}; they are downloaded from {HOST} once and kept in "
+            "~/.keras/models; without a network give a run's folder or a .keras file"
+        ) from error
     values = carried(reference, net)
     if colours == "caffe":
         first = next(iter(values))
         values[first] = values[first][:, :, ::-1]
-    prefixes = tuple(f"net/{layer}/" for layer in (HEAD, *optional))
-    return Pretrained(values, f"keras.applications.{name}", prefixes, COLOURS[colours])
+    return Pretrained(values, f"keras.applications.{name}", (f"net/{HEAD}/",), COLOURS[colours])
+
+
+def demand(options: Section, **published: Any) -> None:
+    """Raises `UsageError` unless the options have the values that the published network was trained with."""
+    wrong = {name: value for name, value in published.items() if getattr(options, name) != value}
+    if wrong:
+        wanted = " ".join(f"model.{name}={str(value).lower()}" for name, value in wrong.items())
+        raise UsageError(f"model.weights: imagenet's were trained with other options; set {wanted}")
 
 
 def carried(reference: keras.Model, net: keras.Model) -> dict[str, np.ndarray]:
     """The weights of a network by the names that ours have.
 
     Where a normalisation of the reference has no scale, ours gets ones; where its epsilon is another one, the difference goes into our variance,
-    which gives exactly the same factor. 1x1 convolutions of a vector and fully connected layers are the same.
+    which gives exactly the same factor. 1x1 convolutions of a vector are fully connected layers, and convolutions of as many groups as channels
+    are depthwise ones.
 
     Args:
         reference: A network of keras.applications.
-        net: Ours.
+        net: Ours; its logits may be more than the reference has.
 
     Returns:
         Arrays by name, in the order of our layers.
@@ -84,14 +88,12 @@ def carried(reference: keras.Model, net: keras.Model) -> dict[str, np.ndarray]:
     Raises:
         UsageError: If the two have not the same kinds of layers in the same order.
     """
-    import keras
-    import numpy as np
-
     from kvision.engine import state
 
     names = {id(variable): name for name, variable in state.weights({"net": net}).items()}
-    theirs = [layer for layer in reference.layers if layer.weights and not isinstance(layer, keras.layers.Normalization)]
-    ours = [layer for layer in net.layers if layer.weights]
+    theirs, ours = list(_layers(reference)), list(_layers(net))
+    if len(ours) == len(theirs) + 1 and ours[-1].name == HEAD:
+        ours.pop()
     if len(theirs) != len(ours):
         raise UsageError(
             f"model.weights: {reference.name} has {len(theirs)} layers with weights, this network {len(ours)}; take out the options of model that "
@@ -99,17 +101,37 @@ def carried(reference: keras.Model, net: keras.Model) -> dict[str, np.ndarray]:
         )
     found: dict[str, np.ndarray] = {}
     for their, our in zip(theirs, ours, strict=True):
-        values = their.get_weights()
-        if isinstance(their, keras.layers.BatchNormalization):
-            values = ([] if their.scale else [np.ones_like(values[0])]) + values
-            values[-1] = values[-1] + np.float32(their.epsilon - getattr(our, "epsilon", their.epsilon))
+        values = _values(their, our)
         if len(values) != len(our.weights):
             raise UsageError(f"model.weights: {their.name} of {reference.name} has {len(values)} weights, {our.name} here {len(our.weights)}")
-        for value, variable in zip(values, our.weights, strict=True):
-            found[names[id(variable)]] = _without_places(value, len(variable.shape))
+        found |= {names[id(variable)]: value for value, variable in zip(values, our.weights, strict=True)}
     return found
 
 
-def _without_places(value: np.ndarray, rank: int) -> np.ndarray:
-    """A kernel `[1, 1, C, D]` as `[C, D]` if that is wanted."""
-    return value.reshape(value.shape[2:]) if value.ndim == 4 and rank == 2 and value.shape[:2] == (1, 1) else value
+def _layers(net: keras.Model) -> Iterator[keras.layers.Layer]:
+    """Those with weights, in the order of the graph; not the one that normalises colours."""
+    import keras
+
+    for layer in net.layers:
+        if isinstance(layer, keras.Model):
+            yield from _layers(layer)
+        elif layer.weights and not isinstance(layer, keras.layers.Normalization):
+            yield layer
+
+
+def _values(their: keras.layers.Layer, our: keras.layers.Layer) -> list[np.ndarray]:
+    """The weights of one layer as ours takes them."""
+    import keras
+    import numpy as np
+
+    from kvision.engine.replica import native
+
+    values = [np.array(native(variable).numpy()) for variable in their.weights]
+    if isinstance(their, keras.layers.BatchNormalization):
+        values = values if their.scale else [np.ones_like(values[0]), *values]
+        values[-1] += np.float32(their.epsilon - getattr(our, "epsilon", their.epsilon))
+    elif isinstance(our, keras.layers.DepthwiseConv2D) and not isinstance(their, keras.layers.DepthwiseConv2D):
+        values[0] = values[0].swapaxes(2, 3)
+    elif isinstance(our, keras.layers.Dense) and values[0].shape[:-2] == (1, 1):
+        values[0] = values[0][0, 0]
+    return values

@@ -18,6 +18,18 @@ from kvision.systems.classification._part import Classifier, ClassifierOptions
 if TYPE_CHECKING:
     import keras
 
+    from kvision.engine.pretrained import Pretrained
+
+
+_PUBLISHED: dict[tuple[tuple[int, ...], int], str] = {
+    ((3, 3, 9, 3), 96): "Tiny",
+    ((3, 3, 27, 3), 96): "Small",
+    ((3, 3, 27, 3), 128): "Base",
+    ((3, 3, 27, 3), 192): "Large",
+    ((3, 3, 27, 3), 256): "XLarge",
+}
+"""Published networks by the blocks of their stages and the channels of the first."""
+
 
 class ConvNeXtOptions(TransformerStyle, ClassifierOptions):
     """Size and make of the network; by default ConvNeXt-T."""
@@ -66,6 +78,14 @@ class ConvNeXt(Classifier):
                 survival = 1.0 - (1.0 - options.survival) * number / sum(options.stages)
                 x = _block(x, options, survival, f"stage{stage}_block{place}")
         return transformer.normalise(keras.layers.GlobalAveragePooling2D(name="mean")(x), "last_norm")
+
+    def imagenet(self) -> Pretrained:
+        """Those of keras.applications for T, S, B, L and XL."""
+        from kvision.systems.classification import _published
+
+        options: ConvNeXtOptions = self.recipe.model  # type: ignore[assignment]
+        size = _PUBLISHED.get((options.stages, options.widths[0]))
+        return super().imagenet() if size is None else _published.applications(f"ConvNeXt{size}", self.net, "torch")
 
 
 def _stem(image: keras.KerasTensor, width: int, options: ConvNeXtOptions) -> keras.KerasTensor:

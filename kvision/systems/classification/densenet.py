@@ -18,6 +18,8 @@ from kvision.systems.classification._part import Classifier, ClassifierOptions
 if TYPE_CHECKING:
     import keras
 
+    from kvision.engine.pretrained import Pretrained
+
 _IMAGENET = {121: (6, 12, 24, 16), 169: (6, 12, 32, 32), 201: (6, 12, 48, 32), 161: (6, 12, 36, 24), 264: (6, 12, 64, 48)}
 _BOTTLENECK = 4
 
@@ -88,6 +90,15 @@ class DenseNet(Classifier):
                 added = _before(added, growth, 3, options, f"{name}_b")
                 x = keras.layers.Concatenate(name=f"{name}_concat")([x, added])
         return blocks.activation(blocks.normalise(x, options.norm, "last_norm"), options.activation, "last_act")
+
+    def imagenet(self) -> Pretrained:
+        """Those of keras.applications for depth 121, 169 and 201."""
+        from kvision.systems.classification import _published
+
+        options: DenseNetOptions = self.recipe.model  # type: ignore[assignment]
+        if options.depth not in (121, 169, 201):
+            return super().imagenet()
+        return _published.applications(f"DenseNet{options.depth}", self.net, "torch")
 
     def _stem(self, image: keras.KerasTensor, filters: int, options: DenseNetOptions) -> keras.KerasTensor:
         """`[B, S / 4, S / 4, C]`, or of small pictures `[B, S, S, C]`."""

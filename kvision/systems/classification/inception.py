@@ -19,6 +19,8 @@ from kvision.systems.classification._part import Classifier, ClassifierOptions
 if TYPE_CHECKING:
     import keras
 
+    from kvision.engine.pretrained import Pretrained
+
 _POOLED = (32, 64, 64)
 _FACTORED = (128, 160, 160, 192)
 _SMALLEST_PX = {"imagenet": 75, "cifar": 15}
@@ -28,7 +30,7 @@ class InceptionOptions(Style, ClassifierOptions):
     """Size and make of the network."""
 
     width: NonNegative = Field(1.0, gt=0.0, le=16.0, description="Factor on all filters.")
-    blocks: tuple[Literal[1, 2, 3], Literal[1, 2, 3, 4], Literal[1, 2]] = Field(
+    blocks: tuple[Literal[0, 1, 2, 3], Literal[0, 1, 2, 3, 4], Literal[0, 1, 2]] = Field(
         (3, 4, 2), description="How many of its blocks each stage has, beside the two that halve the size."
     )
     stem: Literal["auto", "imagenet", "cifar"] = Field("auto", description="With strides and poolings, or none; `auto`: cifar below 75 px.")
@@ -71,6 +73,12 @@ class Inception(Classifier):
         for number in range(third):
             x = make.block_c(x, f"c{number}")
         return x
+
+    def imagenet(self) -> Pretrained:
+        """Those of keras.applications."""
+        from kvision.systems.classification import _published
+
+        return _published.applications("InceptionV3", self.net, "tf")
 
 
 class _Maker:

@@ -21,6 +21,8 @@ from kvision.systems.classification._part import Classifier, ClassifierOptions
 if TYPE_CHECKING:
     import keras
 
+    from kvision.engine.pretrained import Pretrained
+
 
 class _Row(NamedTuple):
     """A block of MobileNet v3, as in tables 1 and 2 of its paper."""
@@ -134,6 +136,16 @@ class MobileNet(Classifier):
         options: MobileNetOptions = self.recipe.model  # type: ignore[assignment]
         small = options.stem == "cifar" or (options.stem == "auto" and self.recipe.data.size_px < 64)
         return {"v1": _first, "v2": _second}.get(options.version, _third)(image, options, small)
+
+    def imagenet(self) -> Pretrained:
+        """Those of keras.applications."""
+        from kvision.systems.classification import _published
+
+        options: MobileNetOptions = self.recipe.model  # type: ignore[assignment]
+        name = {"v1": "MobileNet", "v2": "MobileNetV2", "v3_small": "MobileNetV3Small", "v3_large": "MobileNetV3Large"}[options.version]
+        # The third asks for the size, so as not to warn that it takes its own.
+        extra = {"minimalistic": options.minimalistic, "input_shape": (224, 224, 3)} if options.version in _STAGES_V3 else {}
+        return _published.applications(name, self.net, "tf", alpha=options.alpha, **extra)
 
 
 def _stem(image: keras.KerasTensor, filters: int, style: Style, small: bool) -> keras.KerasTensor:

@@ -20,6 +20,8 @@ from kvision.systems.classification._part import Classifier, ClassifierOptions
 if TYPE_CHECKING:
     import keras
 
+    from kvision.engine.pretrained import Pretrained
+
 _IMAGENET = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 6, 3), 101: (3, 4, 23, 3), 152: (3, 8, 36, 3)}
 _FIRST_BOTTLENECK = 50
 
@@ -129,6 +131,19 @@ class ResNet(Classifier):
         if options.preactivation:
             x = blocks.activation(blocks.normalise(x, options.norm, "last_norm"), options.activation, "last_act")
         return x
+
+    def imagenet(self) -> Pretrained:
+        """Those of keras.applications for depth 50, 101 and 152, whose strides and biases are its own."""
+        from kvision.systems.classification import _published
+
+        options: ResNetOptions = self.recipe.model  # type: ignore[assignment]
+        if options.depth not in (50, 101, 152) or options.groups > 1:
+            return super().imagenet()
+        if options.preactivation:
+            _published.demand(options, bias=True, stride_at="last")
+            return _published.applications(f"ResNet{options.depth}V2", self.net, "tf")
+        _published.demand(options, bias=True, stride_in="1x1")
+        return _published.applications(f"ResNet{options.depth}", self.net, "caffe")
 
     def _stem(self, image: keras.KerasTensor, options: ResNetOptions) -> keras.KerasTensor:
         """`[B, S / 4, S / 4, C]`, or of small pictures `[B, S, S, C]`."""

@@ -18,6 +18,8 @@ from kvision.systems.classification._part import Classifier, ClassifierOptions
 if TYPE_CHECKING:
     import keras
 
+    from kvision.engine.pretrained import Pretrained
+
 _FILTERS = (64, 128, 256, 512, 512)
 _STAGES = {11: (1, 1, 2, 2, 2), 13: (2, 2, 2, 2, 2), 16: (2, 2, 3, 3, 3), 19: (2, 2, 4, 4, 4)}
 
@@ -62,6 +64,15 @@ class VGG(Classifier):
                 x = blocks.convolution(x, max(1, round(filters * options.width)), 3, options, name=f"block{stage}_{number}")
             x = _pooling(options, f"pool{stage}")(x)
         return dense.hidden(x, options.hidden, options, dropout=options.dropout)
+
+    def imagenet(self) -> Pretrained:
+        """Those of keras.applications for depth 16 and 19; its hidden layers are for 224 px, and without any the size is free."""
+        from kvision.systems.classification import _published
+
+        options: VGGOptions = self.recipe.model  # type: ignore[assignment]
+        if options.depth not in (16, 19):
+            return super().imagenet()
+        return _published.applications(f"VGG{options.depth}", self.net, "caffe", include_top=bool(options.hidden))
 
 
 def _pooling(options: VGGOptions, name: str) -> keras.layers.Layer:
