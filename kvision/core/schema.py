@@ -183,8 +183,23 @@ class OptimOptions(Section):
     lr_batch: Count = Field(256, description="The batch that `lr` was chosen for, when `scale_lr` is on.")
     clip_norm: Positive | None = Field(None, description="Global-norm clipping of the gradients; none: no clipping.")
     ema: float | None = Field(None, gt=0.0, lt=1.0, description="Decay of an exponential moving average of the weights; none: no average.")
+    swa_from: float | None = Field(
+        None, ge=0.0, lt=1.0, description="Fraction of the run from which on the weights are averaged equally (SWA); none: no such average."
+    )
     accumulate: Count = Field(1, description="Micro-batches that each global batch is computed in; the mathematics stays that of the whole batch.")
     groups: tuple[GroupOptions, ...] = Field((), description="Parameter groups; the first match wins.")
+
+    @property
+    def averages(self) -> bool:
+        """Whether an average of the weights is kept, and evaluated in their place."""
+        return self.ema is not None or self.swa_from is not None
+
+    @field_validator("swa_from")
+    @classmethod
+    def _one_average_at_most(cls, value: float | None, info: ValidationInfo) -> float | None:
+        if value is not None and info.data.get("ema") is not None:
+            raise ValueError(f"got {value} beside ema={info.data['ema']}; there is one average of the weights, so take out one of the two")
+        return value
 
     @field_validator("momentum", "nesterov")
     @classmethod

@@ -182,7 +182,7 @@ def restore(session: Session, run_dir: Path, weights: str = "best") -> checkpoin
     found, values = _find(run_dir, weights)
     averaged = weights == "ema" or (weights == "best" and found.meta.get("evaluated") == "ema")
     if weights == "ema" and not any(name.startswith("train/ema/") for name in values):
-        raise RunError(f"{found.path} has no averaged weights, for the recipe has no optim.ema; use best or last")
+        raise RunError(f"{found.path} has no averaged weights, for the recipe has no optim.ema or swa_from; use best or last")
     names = session.weights()
     chosen = {name: value for name, value in values.items() if name.startswith("net/")}
     state.write(names, chosen, str(found.path))
@@ -231,7 +231,7 @@ def _training(recipe: Recipe, system: System, pipeline: Pipeline, precision_name
         seed=recipe.train.seed,
         networks=networks,
     )
-    ema = EMA(options.ema, networks) if options.ema is not None else None
+    ema = EMA(options.ema, networks, start=round((options.swa_from or 0.0) * total)) if options.averages else None
     sums = replica.scalar(0.0, tf.float64, "loss_sum"), replica.scalar(0, tf.int64, "loss_count")
     return Training(total, step, updates, ema, guard, plateau, loss_scale, *sums)
 

@@ -115,7 +115,9 @@ def _open(subject: Subject, options: QatOptions) -> session.Session:
 def _resolved(resolved: Resolved, options: QatOptions) -> Resolved:
     """The run's recipe with a lower rate, fewer epochs, and no average of weights, which would have other ranges."""
     recipe = resolved.recipe
-    optim = recipe.optim.model_copy(update={"lr": recipe.optim.lr * options.lr_scale, "ema": None, "schedule": "cosine", "warmup_steps": 0})
+    optim = recipe.optim.model_copy(
+        update={"lr": recipe.optim.lr * options.lr_scale, "ema": None, "swa_from": None, "schedule": "cosine", "warmup_steps": 0}
+    )
     train = recipe.train.model_copy(update={"epochs": options.epochs, "steps": options.steps, "early_stop_epochs": None})
     return replace(resolved, recipe=recipe.model_copy(update={"optim": optim, "train": train}))
 

@@ -43,7 +43,7 @@ def plain(resolved: Resolved, batch: int) -> Resolved:
 
 def steady(options: OptimOptions) -> OptimOptions:
     """The optimizer at its peak rate after `WARMUP_STEPS` steps, without accumulation and average."""
-    return options.model_copy(update={"schedule": "constant", "warmup_steps": WARMUP_STEPS, "accumulate": 1, "ema": None})
+    return options.model_copy(update={"schedule": "constant", "warmup_steps": WARMUP_STEPS, "accumulate": 1, "ema": None, "swa_from": None})
 
 
 def switched(section: Any, values: Mapping[str, Any]) -> Any:

@@ -13,3 +13,11 @@ def test_an_option_that_the_optimizer_has_not_is_refused(option: str, value: obj
 
 def test_an_option_that_is_off_is_accepted_by_every_optimizer() -> None:
     assert OptimOptions(name="lion", momentum=None, nesterov=False).name == "lion"
+
+
+def test_there_is_one_average_of_the_weights_at_most() -> None:
+    assert not OptimOptions().averages
+    assert OptimOptions(ema=0.99).averages
+    assert OptimOptions(swa_from=0.0).averages
+    with pytest.raises(ValidationError, match=r"got 0.75 beside ema=0.99; there is one average of the weights, so take out one of the two"):
+        OptimOptions(ema=0.99, swa_from=0.75)

@@ -37,7 +37,9 @@ def batch(seed: int = 0) -> dict[str, np.ndarray]:
 class Rig:
     """Network, state and a compiled step; options are those of `OptimOptions`."""
 
-    def __init__(self, devices: str = "cpu", *, net: Any = small_net, fp16: bool = False, ema_decay: float = 0.5, **options: Any) -> None:
+    def __init__(
+        self, devices: str = "cpu", *, net: Any = small_net, fp16: bool = False, ema_decay: float | None = 0.5, ema_start: int = 0, **options: Any
+    ) -> None:
         self.options = OptimOptions(**{"schedule": "constant", "weight_decay": 0.0, **options})
         self.strategy = strategy.make(devices)
         with self.strategy.scope():
@@ -46,7 +48,7 @@ class Rig:
             self.guard = guard.Guard()
             self.plateau = plateau.Plateau(self.options.decay, self.options.patience_epochs) if self.options.schedule == "plateau" else None
             self.scale = precision.loss_scale("fp16" if fp16 else "fp32")
-            self.ema = ema.EMA(ema_decay, [self.net])
+            self.ema = ema.EMA(ema_decay, [self.net], start=ema_start)
             self.update = optim.make(
                 self.options,
                 {"net": self.net.trainable_variables},

@@ -1,7 +1,8 @@
-"""The average of the weights against a loop in numpy."""
+"""The averages of the weights against loops in numpy."""
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import tensorflow as tf
 
@@ -18,6 +19,19 @@ def test_average_with_its_warm_up(devices: str) -> None:
     with rig.ema.swapped():
         assert_close(rig.weights(), expected)
     assert int(tf.convert_to_tensor(rig.ema.variables["ema/count"])) == 3
+
+
+@pytest.mark.parametrize("devices", ["cpu", "cpu:2"])
+def test_swa_is_the_equal_average_of_what_follows_its_start(devices: str) -> None:
+    rig, seen = Rig(devices, name="sgd", lr=0.5, ema_decay=None, ema_start=2), []
+    for t in range(5):
+        rig.train(batch(t))
+        seen.append(rig.weights())
+        # Before the start, and at it, the average is the weights.
+        expected = seen[-1] if t <= 2 else [np.mean(each, axis=0) for each in zip(*seen[2:], strict=True)]
+        with rig.ema.swapped():
+            assert_close(rig.weights(), expected)
+    assert max(np.abs(one - other).max() for one, other in zip(seen[-1], expected, strict=True)) > 1e-3
 
 
 @pytest.mark.parametrize("devices", ["cpu", "cpu:2"])

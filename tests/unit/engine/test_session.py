@@ -97,7 +97,7 @@ def test_there_must_be_a_checkpoint_and_an_average(tmp_path: Path) -> None:
     with pytest.raises(RunError, match=r"has no checkpoint; is it a run folder\?"):
         session.restore(made, tmp_path)
     Checkpoints(tmp_path / "checkpoints").save(state.read(made.variables()), {"step": 1, "epoch": 0})
-    with pytest.raises(RunError, match=r"has no averaged weights, for the recipe has no optim.ema; use best or last"):
+    with pytest.raises(RunError, match=r"has no averaged weights, for the recipe has no optim.ema or swa_from; use best or last"):
         session.restore(made, tmp_path, "ema")
 
 
