@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import keras
 
-from kvision.layers.activation import Maxout, ReLU
+from kvision.layers.activation import GELU, Maxout, ReLU
 from kvision.layers.normalization import BatchNormalization
 
 if TYPE_CHECKING:
@@ -106,6 +106,8 @@ def activation(x: keras.KerasTensor, name_of: Activation, name: str) -> keras.Ke
         return ReLU(name=name)(x)
     if name_of == "relu6":
         return ReLU(max_value=6.0, name=name)(x)
+    if name_of == "gelu":
+        return GELU(name=name)(x)
     if name_of == "leaky_relu":
         return keras.layers.LeakyReLU(LEAKY_SLOPE, name=name)(x)
     if name_of == "prelu":

@@ -1,4 +1,4 @@
-"""ReLU with a compiled gradient: equal to TensorFlow's own, and plain outside of training."""
+"""ReLU and GELU that are compiled in training: equal to TensorFlow's own, and plain outside of training."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from scipy.stats import norm
 
-from kvision.layers.activation import ReLU
+from kvision.layers.activation import GELU, ReLU
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float16"])
@@ -59,3 +60,28 @@ def test_a_model_with_it_is_saved_and_loaded(tmp_path) -> None:
     loaded = keras.models.load_model(tmp_path / "model.keras")
     assert isinstance(loaded.get_layer("relu"), ReLU)
     np.testing.assert_array_equal(loaded(tf.constant([[-1.0, 0.0, 2.0, 3.0]])), [[0.0, 0.0, 2.0, 3.0]])
+
+
+@pytest.mark.parametrize(("dtype", "apart"), [("float64", 1e-12), ("float32", 1e-6), ("bfloat16", 2**-8), ("float16", 2**-11)])
+def test_gelu_and_its_gradient_are_those_of_scipy_s_normal_distribution(dtype: str, apart: float) -> None:
+    x = tf.cast(tf.concat([tf.linspace(-9.0, 9.0, 181), [0.0, 40.0, -40.0]], 0), dtype)
+    upstream = tf.cast(tf.random.normal(x.shape), dtype)
+    layer, wide = GELU(dtype=dtype), tf.cast(x, tf.float64).numpy()
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        y = layer(x, training=True)
+    assert y.dtype == x.dtype
+    np.testing.assert_allclose(tf.cast(y, tf.float64), wide * norm.cdf(wide), rtol=apart, atol=apart)
+    gradient = tf.cast(upstream, tf.float64) * (norm.cdf(wide) + wide * norm.pdf(wide))
+    np.testing.assert_allclose(tf.cast(tape.gradient(y, x, output_gradients=upstream), tf.float64), gradient, rtol=apart, atol=2 * apart)
+    np.testing.assert_array_equal(layer(x, training=False), tf.nn.gelu(x))
+
+
+def test_gelu_by_hand() -> None:
+    # P(X <= 1) is 0.841345, P(X <= -1) the rest.
+    np.testing.assert_allclose(GELU()(tf.constant([-1.0, 0.0, 1.0]), training=True), [-0.158655, 0.0, 0.841345], atol=1e-6)
+
+
+def test_only_plain_operations_of_gelu_are_exported() -> None:
+    graph = tf.function(lambda x: GELU()(x, training=False)).get_concrete_function(tf.TensorSpec([4])).graph
+    assert not any("Call" in operation.type for operation in graph.get_operations())
