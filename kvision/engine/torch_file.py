@@ -12,7 +12,7 @@ import pickle
 import struct
 import zipfile
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -54,12 +54,15 @@ class _Tensor:
 
 # In Python, not in C: the one in C takes memory for as many remembered objects as a hostile file claims to have.
 class _Unpickler(pickle._Unpickler):
-    """Makes dictionaries, lists, numbers and strings, and views of storages; refuses every other name."""
+    """Makes dictionaries, lists, numbers and strings, and views of storages; refuses every other name, and to change what was made."""
+
+    stack: list[Any]
+    dispatch: ClassVar[dict[int, Callable[[Any], None]]] = dict(pickle._Unpickler.dispatch)
 
     def find_class(self, module: str, name: str) -> Any:
         """What the pickle calls `module.name`."""
         if module == "torch" and name in _STORAGES:
-            return np.dtype(_STORAGES[name])
+            return _STORAGES[name]
         known: dict[tuple[str, str], Any] = {
             ("collections", "OrderedDict"): collections.OrderedDict,
             ("torch._utils", "_rebuild_tensor_v2"): _tensor,
@@ -72,9 +75,17 @@ class _Unpickler(pickle._Unpickler):
     def persistent_load(self, pid: Any) -> _Storage:
         """The storage that a tensor names."""
         match pid:
-            case ("storage", np.dtype() as dtype, str(key), _, int(count), *_) if count >= 0:
-                return _Storage(key, dtype, count)
+            case ("storage", str(code), str(key), _, int(count), *_) if count >= 0 and code in _STORAGES.values():
+                return _Storage(key, np.dtype(code), count)
         raise pickle.UnpicklingError("it names something by an identifier that is no storage")
+
+    def load_build(self) -> None:
+        """Attributes of what lies on the stack: PyTorch gives some to dictionaries, which are not needed; a checked view must stay as it is."""
+        self.stack.pop()
+        if type(self.stack[-1]) is not collections.OrderedDict:
+            raise pickle.UnpicklingError("it changes something else than a dictionary")
+
+    dispatch[pickle.BUILD[0]] = load_build
 
 
 def read(path: Path) -> dict[str, np.ndarray]:
@@ -91,8 +102,6 @@ def read(path: Path) -> dict[str, np.ndarray]:
     """
     try:
         found, values = _archive(path) if zipfile.is_zipfile(path) else _legacy(path)
-        if not isinstance(found, dict) or not all(isinstance(name, str) and isinstance(tensor, _Tensor) for name, tensor in found.items()):
-            raise pickle.UnpicklingError("it holds something else than tensors by name (a `state_dict`)")
         return {name: _array(tensor, values) for name, tensor in found.items()}
     except OSError as error:
         raise RunError(f"{path} can't be read: {error.strerror or error}") from error
@@ -112,7 +121,7 @@ def _archive(path: Path) -> tuple[Any, Mapping[str, np.ndarray]]:
         (main,) = (name for name in archive.namelist() if name.endswith("/data.pkl"))
         unpickler = _Unpickler(io.BytesIO(archive.read(main)))
         found, root = unpickler.load(), main.removesuffix("data.pkl")
-        storages = {tensor.storage.key: tensor.storage for tensor in found.values() if isinstance(tensor, _Tensor)}
+        storages = _storages(found)
         return found, {key: _numbers(archive.read(f"{root}data/{key}"), storage) for key, storage in storages.items()}
 
 
@@ -123,7 +132,7 @@ def _legacy(path: Path) -> tuple[Any, Mapping[str, np.ndarray]]:
     if (magic, protocol, machine["little_endian"]) != (_MAGIC, _PROTOCOL, True):
         raise pickle.UnpicklingError("it does not begin as torch.save begins a file")
     found, keys = _Unpickler(file).load(), _Unpickler(file).load()
-    storages = {tensor.storage.key: tensor.storage for tensor in found.values() if isinstance(tensor, _Tensor)}
+    storages = _storages(found)
     values = {}
     for key in keys:
         storage = storages[key]
@@ -132,6 +141,17 @@ def _legacy(path: Path) -> tuple[Any, Mapping[str, np.ndarray]]:
             raise pickle.UnpicklingError(f"storage {key} has {count} numbers where {storage.count} were told")
         values[key] = _numbers(file.read(count * storage.dtype.itemsize), storage)
     return found, values
+
+
+def _storages(found: Any) -> dict[str, _Storage]:
+    """The storages of a state dictionary's tensors by their keys."""
+    if not isinstance(found, dict) or not all(isinstance(name, str) and isinstance(tensor, _Tensor) for name, tensor in found.items()):
+        raise pickle.UnpicklingError("it holds something else than tensors by name (a `state_dict`)")
+    storages: dict[str, _Storage] = {}
+    for tensor in found.values():
+        if storages.setdefault(tensor.storage.key, tensor.storage) != tensor.storage:
+            raise pickle.UnpicklingError(f"storage {tensor.storage.key} is told of in two ways")
+    return storages
 
 
 def _numbers(data: bytes, storage: _Storage) -> np.ndarray:

@@ -39,6 +39,13 @@ class View:
         return sys.modules["torch._utils"]._rebuild_tensor_v2, self.args
 
 
+class Changed(View):
+    """Fits its storage at first, and is changed then."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return *super().__reduce__(), {"shape": (2**20,), "strides": (1,)}
+
+
 class Pickler(pickle.Pickler):
     """Names storages by identifiers."""
 
@@ -89,7 +96,14 @@ def legacy(path: Path, data: bytes, storages: dict[str, np.ndarray], magic: int 
     return path
 
 
-STATE = collections.OrderedDict(
+class Dictionary(collections.OrderedDict):
+    """Pickles as PyTorch's state dictionaries do, with an attribute."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return collections.OrderedDict, (), {"_metadata": {"": {"version": 1}}}, None, iter(self.items())
+
+
+STATE = Dictionary(
     whole=View(Storage("0"), 0, (2, 3, 4), (12, 4, 1)),
     turned=View(Storage("0"), 4, (3, 2), (1, 3)),
     steps=View(Storage("1", "LongStorage", 1), 0, (), ()),
@@ -151,15 +165,25 @@ def test_names_outside_the_list_are_refused_by_name(tmp_path: Path, code: bytes)
         (View(Storage("0"), 0, (4, 4), (8, 1)), "shape [4, 4] reaches outside"),
         (View(Storage("0"), -1, (2,), (1,)), "is no view of a storage"),
         (View(Storage("0"), 0, (2, 2), (1,)), "is no view of a storage"),
+        (Changed(Storage("0")), "it changes something else than a dictionary"),
         (View([1.0], 0, (1,), (1,)), "is no view of a storage"),
         (View(Storage("0", "ComplexFloatStorage")), "it names torch.ComplexFloatStorage"),
         (View(Storage("0", count=23), 0, (23,)), "96 bytes where 23 numbers were told"),
         (View(Storage("gone")), "There is no item named 'model/data/gone'"),
-        (3.5, "something else than tensors by name"),
     ],
 )
 def test_views_that_do_not_fit_their_storage_are_refused(tmp_path: Path, view: Any, words: str) -> None:
     assert words in said(archive(tmp_path / "a", pickled({"weight": view}), {"0": VALUES.tobytes()}))
+
+
+@pytest.mark.parametrize("thing", [3.5, [View(Storage("0"))], {1: View(Storage("0"))}, {"model": {"weight": View(Storage("0"))}}])
+def test_something_else_than_a_state_dictionary_is_refused(tmp_path: Path, thing: Any) -> None:
+    assert "it holds something else than tensors by name (a `state_dict`)" in said(archive(tmp_path / "a", pickled(thing), {"0": VALUES.tobytes()}))
+
+
+def test_a_storage_of_two_sizes_is_refused(tmp_path: Path) -> None:
+    two = {"a": View(Storage("0", count=10**9), 0, (10**9,), (1,)), "b": View(Storage("0"))}
+    assert "storage 0 is told of in two ways" in said(archive(tmp_path / "a", pickled(two), {"0": VALUES.tobytes()}))
 
 
 def test_damaged_files_are_refused(tmp_path: Path) -> None:
