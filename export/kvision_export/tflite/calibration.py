@@ -131,7 +131,9 @@ def _validation_hashes(subject: Subject) -> Iterator[bytes]:
 
 def _classes(example: dict[str, np.ndarray]) -> frozenset[int]:
     """The classes that occur in an example, from whichever of its fields tells."""
-    for name in ("labels", "mask"):
+    if "targets" in example:
+        return frozenset(np.flatnonzero(example["targets"]).tolist())
+    for name in ("label", "labels", "mask"):
         if name in example:
             return frozenset(int(value) for value in np.unique(example[name]) if 0 <= value != IGNORE_LABEL)
     return frozenset()

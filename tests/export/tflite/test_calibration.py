@@ -106,3 +106,16 @@ def test_inputs_of_every_network_are_recorded_while_the_system_predicts(subject:
     assert found["step"]["image"].shape == images.shape
     np.testing.assert_allclose(found["step"]["image"][0], images[0])
     np.testing.assert_allclose(found["step"]["image"][-1], images[-1] + 2)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "expected"),
+    [
+        ("label", np.int32(2), {2}),
+        ("labels", np.array([1, 1, -1]), {1}),
+        ("mask", np.array([[0, 3], [255, 3]], np.uint8), {0, 3}),
+        ("targets", np.array([0.0, 1.0, 0.0, 1.0]), {1, 3}),
+    ],
+)
+def test_classes_of_an_example_are_told_by_any_field_that_has_them(field: str, value: Any, expected: set[int]) -> None:
+    assert calibration._classes({"image": np.zeros((2, 2, 3)), field: value}) == expected
