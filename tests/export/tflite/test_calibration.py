@@ -50,6 +50,8 @@ def test_rare_classes_are_chosen_as_often_as_can_be() -> None:
         ({"mask": np.array([[0, 255], [3, 3]], np.uint8)}, {0, 3}),
         ({"labels": np.array([2, -1], np.int32), "mask": np.zeros((2, 2))}, {2}),
         ({"captions": np.array([b"a"])}, set()),
+        ({"label": np.int32(2)}, frozenset({2})),
+        ({"targets": np.array([0.0, 1.0, 0.0, 1.0])}, frozenset({1, 3})),
     ],
 )
 def test_classes_of_an_example(example: dict[str, np.ndarray], classes: set[int]) -> None:
@@ -106,16 +108,3 @@ def test_inputs_of_every_network_are_recorded_while_the_system_predicts(subject:
     assert found["step"]["image"].shape == images.shape
     np.testing.assert_allclose(found["step"]["image"][0], images[0])
     np.testing.assert_allclose(found["step"]["image"][-1], images[-1] + 2)
-
-
-@pytest.mark.parametrize(
-    ("field", "value", "expected"),
-    [
-        ("label", np.int32(2), {2}),
-        ("labels", np.array([1, 1, -1]), {1}),
-        ("mask", np.array([[0, 3], [255, 3]], np.uint8), {0, 3}),
-        ("targets", np.array([0.0, 1.0, 0.0, 1.0]), {1, 3}),
-    ],
-)
-def test_classes_of_an_example_are_told_by_any_field_that_has_them(field: str, value: Any, expected: set[int]) -> None:
-    assert calibration._classes({"image": np.zeros((2, 2, 3)), field: value}) == expected
