@@ -66,6 +66,12 @@ class _Settled:
 
     Where a later layer names another source, the options that only the source before it has are left out below.
 
+    Args:
+        files: The base, if there is one, and the recipe.
+        sections: Gives the recipe's type for a system and a source.
+        smoke: Whether the smoke section lies on them.
+        typed: The command line, on top.
+
     Attributes:
         layers: Flat, in their order.
         found: The recipe's type.

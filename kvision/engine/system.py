@@ -125,6 +125,9 @@ class System(abc.ABC):
         Args:
             base: Folder that relative paths start from.
 
+        Returns:
+            The weights; none: they begin at random.
+
         Raises:
             KvisionError: If they can't be had, or fit another network.
         """
@@ -220,6 +223,9 @@ class System(abc.ABC):
         Args:
             image: uint8 `[H, W, 3]`.
             output: What `predict_step` says of it; of a dense system, `classes` uint8 `[H, W]`.
+
+        Returns:
+            Facts for predictions.json, and pictures.
         """
         return Prediction({name: value.tolist() for name, value in output.items()}, {"answer": self.picture(image, output, None)})
 

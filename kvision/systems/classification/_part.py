@@ -74,6 +74,7 @@ class Classifier(System):
     """Names the class or classes of a picture; a leaf gives `Options` and `body`, whose features become logits in the network `net`."""
 
     Loss = ClassificationLoss
+    fields: ClassVar[frozenset[str]] = frozenset({"image", "label"})
     monitor = Monitor("top1", "max")
     task = "classification"
     decision = "classes"
@@ -94,8 +95,6 @@ class Classifier(System):
         if name != "auto" and self.several != (name == "bce"):
             has = "several classes a picture, which loss.name=bce is for" if self.several else "one class a picture; bce is for several"
             raise UsageError(f"loss.name: {name} does not fit data with {has}; use loss.name=auto")
-
-    fields: ClassVar[frozenset[str]] = frozenset({"image", "label"})
 
     @classmethod
     def check(cls, recipe: Recipe) -> list[tuple[str, str]]:
