@@ -4,6 +4,7 @@ import io
 import json
 import subprocess
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import keras
@@ -16,6 +17,7 @@ from kvision.commands import predict
 from kvision.engine import dense
 from kvision_export.errors import ExportError
 from kvision_export.saved_model import native, served
+from kvision_export.subject import Subject
 from tests.export.saved_model.conftest import file, mask, pixels
 
 CRAFTED = {
@@ -175,6 +177,7 @@ class Agent:
     """A system that takes no pictures: what it needs of a `System`."""
 
     dense = False
+    fields = frozenset({"state", "goal"})
 
     def __init__(self) -> None:
         state, goal = keras.Input([5], name="state"), keras.Input([2], name="goal")
@@ -188,9 +191,8 @@ class Agent:
         return {"predict": "actor", "step": "step"}
 
 
-def subject_of(system) -> SimpleNamespace:
-    networks = {name: system.networks[role] for name, role in system.signatures().items()}
-    return SimpleNamespace(system=system, networks=lambda: networks, takes_pictures=False)
+def subject_of(system) -> Subject:
+    return Subject(SimpleNamespace(system=system), Path("run"), Path("run"), "best", "agent")
 
 
 def test_systems_without_pictures_and_with_several_networks():
