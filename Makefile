@@ -10,7 +10,7 @@ check:  ## style, types, docstrings and the direction of imports
 	$(PYTHON) -m pydoclint.main -q kvision export edge
 	$(PYTHON) -c "from importlinter.cli import lint_imports_command; lint_imports_command()"
 
-test:  ## the default tests, under 12 minutes on 2 cores
+test:  ## the default tests, under 20 minutes on 2 cores
 	$(PYTHON) -m pytest
 
 slow:  ## the evidence runs
