@@ -160,7 +160,11 @@ class Study:
     def _open(self) -> tuple[optuna.storages.RDBStorage, optuna.Study]:
         plan = self._plan
         # Other processes may hold SQLite's lock; a server may have closed a connection that said nothing during a long epoch.
-        settings = {"connect_args": {"timeout": 60}} if plan.url.startswith("sqlite:") else {"pool_pre_ping": True}
+        settings: dict[str, Any] = {"pool_pre_ping": True}
+        if plan.url.startswith("sqlite:"):  # its connections cost nothing to make, and without a pool each is closed when it has served
+            from sqlalchemy.pool import NullPool
+
+            settings = {"connect_args": {"timeout": 60}, "poolclass": NullPool}
         try:
             storage = self._optuna.storages.RDBStorage(
                 plan.url, settings, heartbeat_interval=BEAT_S, grace_period=SILENT_S, heartbeat_stale_trial_callback=self._retry_once
