@@ -18,4 +18,5 @@ test -s run/report.html
 test -s run/metrics.csv
 "$work/venv/bin/kvision" export run --to tflite-fp32 --out bundle
 test -s bundle/manifest.json
+"$work/venv/bin/kvision-edge" verify bundle
 echo "the wheel works from $PWD"
