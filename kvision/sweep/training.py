@@ -45,7 +45,7 @@ class Training:
         self._asked_s: float | None = None
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("ab") as output:
-            tether = [sys.executable, "-m", "kvision.sweep.tether", str(os.getpid())]
+            tether = [sys.executable, "-m", "kvision.core.tether", str(os.getpid())]
             self._process = subprocess.Popen(
                 [*tether, *command], stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
             )

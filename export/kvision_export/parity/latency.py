@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import psutil
 
-from kvision_export import tether
+from kvision.core import tether
 from kvision_export.errors import ExportError
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kvision_export import tether
+from kvision.core import tether
 
 if TYPE_CHECKING:
     from kvision_export.tflite.engines import Engines, Task

@@ -12,7 +12,7 @@ import pytest
 
 PARENT = """
 import os, subprocess, sys
-child = "import sys, time; from kvision_export import tether; tether.to(int(sys.argv[1])); print('tied', flush=True); time.sleep(60)"
+child = "import sys, time; from kvision.core import tether; tether.to(int(sys.argv[1])); print('tied', flush=True); time.sleep(60)"
 made = subprocess.Popen([sys.executable, "-c", child, str(os.getpid())], stdout=subprocess.PIPE, start_new_session=True)
 made.stdout.readline()
 print(made.pid, flush=True)
