@@ -17,13 +17,25 @@ NUM_VIEWS: dict[Kind, int] = {"flip": 2, "ten_crop": 10}
 CROP = 7 / 8
 
 
-@keras.saving.register_keras_serializable("kvision")
-class Views(keras.layers.Layer):
-    """The views of each picture, one set after the other along the batch; in training the pictures as they are."""
+class _OfKind(keras.layers.Layer):
+    """What the layers before and after the network share: the kind of views, and that the batch may change its size."""
 
     def __init__(self, kind: Kind, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.kind = kind
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        """The input's shape, with a batch of any size."""
+        return None, *input_shape[1:]
+
+    def get_config(self) -> dict[str, Any]:
+        """What the constructor takes."""
+        return {**super().get_config(), "kind": self.kind}
+
+
+@keras.saving.register_keras_serializable("kvision")
+class Views(_OfKind):
+    """The views of each picture, one set after the other along the batch; in training the pictures as they are."""
 
     def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
         """`[B, S, S, C]` to `[V * B, S, S, C]`, the plain views first, then their mirror images."""
@@ -32,36 +44,16 @@ class Views(keras.layers.Layer):
         views = [inputs] if self.kind == "flip" else _crops(inputs)
         return tf.concat([*views, *(tf.reverse(view, [2]) for view in views)], axis=0)
 
-    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
-        """The input's shape, with a batch of any size."""
-        return None, *input_shape[1:]
-
-    def get_config(self) -> dict[str, Any]:
-        """What the constructor takes."""
-        return {**super().get_config(), "kind": self.kind}
-
 
 @keras.saving.register_keras_serializable("kvision")
-class Averaged(keras.layers.Layer):
+class Averaged(_OfKind):
     """The mean over the views of each picture; in training the inputs as they are."""
-
-    def __init__(self, kind: Kind, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.kind = kind
 
     def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
         """`[V * B, K]` to `[B, K]`."""
         if training:
             return inputs
         return tf.reduce_mean(tf.reshape(inputs, [NUM_VIEWS[self.kind], -1, inputs.shape[-1]]), axis=0)
-
-    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
-        """The input's shape, with a batch of any size."""
-        return None, *input_shape[1:]
-
-    def get_config(self) -> dict[str, Any]:
-        """What the constructor takes."""
-        return {**super().get_config(), "kind": self.kind}
 
 
 def _crops(images: tf.Tensor) -> list[tf.Tensor]:

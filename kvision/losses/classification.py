@@ -80,37 +80,29 @@ def bootstrapped(logits: tf.Tensor, target: tf.Tensor, *, beta: float, hard: boo
     return -beta * tf.reduce_sum(shares * log_p, axis=-1) - (1.0 - beta) * own
 
 
-def hinge(logits: tf.Tensor, label: tf.Tensor, *, margin: float = 1.0, class_weights: Sequence[float] | None = None) -> tf.Tensor:
+def hinge(
+    logits: tf.Tensor, label: tf.Tensor, *, margin: float = 1.0, squared: bool = False, class_weights: Sequence[float] | None = None
+) -> tf.Tensor:
     """Sum over the other classes j of max(0, s_j - s_y + margin): the multiclass support vector machine.
 
     Args:
         logits: Scores `[B, K]`.
         label: Class numbers `[B]`.
         margin: By how much the true class must lead.
+        squared: Whether each term is squared, which punishes large violations more.
         class_weights: K factors by true class.
 
     Returns:
-        `[B]`; (K - 1) margin for equal scores.
+        `[B]`; (K - 1) margin for equal scores, squared (K - 1) margin^2.
 
     References:
         Weston and Watkins 1999, "Support vector machines for multi-class pattern recognition", in the form of the course CS231n.
     """
-    return _violations(logits, label, margin, 1, class_weights)
-
-
-def squared_hinge(logits: tf.Tensor, label: tf.Tensor, *, margin: float = 1.0, class_weights: Sequence[float] | None = None) -> tf.Tensor:
-    """Sum over the other classes j of max(0, s_j - s_y + margin)^2, which punishes large violations more.
-
-    Args:
-        logits: Scores `[B, K]`.
-        label: Class numbers `[B]`.
-        margin: By how much the true class must lead.
-        class_weights: K factors by true class.
-
-    Returns:
-        `[B]`; (K - 1) margin^2 for equal scores.
-    """
-    return _violations(logits, label, margin, 2, class_weights)
+    logits, shares = _prepare(logits, label, class_weights)
+    true_score = tf.gather(logits, label, axis=-1, batch_dims=1)[:, None]
+    others = 1.0 - tf.one_hot(label, logits.shape[-1], dtype=logits.dtype)
+    violations = tf.nn.relu(logits - true_score + margin) * others
+    return tf.reduce_sum(tf.square(violations) if squared else violations, axis=-1) * tf.reduce_sum(shares, axis=-1)
 
 
 def binary_cross_entropy(
@@ -140,15 +132,6 @@ def _prepare(logits: tf.Tensor, target: tf.Tensor, class_weights: Sequence[float
     logits = _at_least_float32(logits)
     shares = tf.one_hot(target, logits.shape[-1], dtype=logits.dtype) if target.shape.rank == 1 else tf.cast(target, logits.dtype)
     return logits, shares if class_weights is None else shares * tf.constant(class_weights, logits.dtype)
-
-
-def _violations(logits: tf.Tensor, label: tf.Tensor, margin: float, power: int, class_weights: Sequence[float] | None) -> tf.Tensor:
-    """Weighted sum over the other classes of max(0, s_j - s_y + margin) to a power `[B]`."""
-    logits, shares = _prepare(logits, label, class_weights)
-    true_score = tf.gather(logits, label, axis=-1, batch_dims=1)[:, None]
-    others = 1.0 - tf.one_hot(label, logits.shape[-1], dtype=logits.dtype)
-    violations = tf.nn.relu(logits - true_score + margin) * others
-    return tf.reduce_sum(violations**power, axis=-1) * tf.reduce_sum(shares, axis=-1)
 
 
 def _at_least_float32(logits: tf.Tensor) -> tf.Tensor:

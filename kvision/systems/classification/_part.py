@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
 
+from kvision.core import checks
 from kvision.core.errors import UsageError
 from kvision.core.schema import NonNegative, Positive, Recipe, Section
 from kvision.engine.system import Batch, Monitor, Prediction, System
@@ -87,11 +88,8 @@ class Classifier(System):
         self.fields = frozenset({"image", "targets" if self.several else "label"})  # type: ignore[misc]
         if self.several:
             self.monitor = Monitor("map", "max")  # type: ignore[misc]
-        weights, name = self.loss.class_weights, self.loss.name
-        if weights is not None and len(weights) != info.num_classes:
-            raise UsageError(
-                f"loss.class_weights: {len(weights)} values for the {info.num_classes} classes {', '.join(info.class_names)}; give one for each"
-            )
+        checks.one_for_each_class("loss.class_weights", self.loss.class_weights, info.class_names)
+        name = self.loss.name
         if name != "auto" and self.several != (name == "bce"):
             has = "several classes a picture, which loss.name=bce is for" if self.several else "one class a picture; bce is for several"
             raise UsageError(f"loss.name: {name} does not fit data with {has}; use loss.name=auto")
@@ -99,13 +97,8 @@ class Classifier(System):
     @classmethod
     def check(cls, recipe: Recipe) -> list[tuple[str, str]]:
         """Loss settings that the chosen loss does not look at, and options of transfer that don't go together."""
-        loss: ClassificationLoss = recipe.loss  # type: ignore[assignment]
         options: ClassifierOptions = recipe.model  # type: ignore[assignment]
-        return _transfer.faults(options) + [
-            (f"loss.{key}", f"{value} has no effect on loss.name={loss.name}; take it out, or use loss.name={' or '.join(users)}")
-            for key, users in _USED_BY.items()
-            if loss.name not in users and (value := getattr(loss, key)) != ClassificationLoss.model_fields[key].default
-        ]
+        return _transfer.faults(options) + checks.without_effect("loss", recipe.loss, "loss.name", _USED_BY)
 
     @abc.abstractmethod
     def body(self, image: keras.KerasTensor) -> keras.KerasTensor:
@@ -117,19 +110,27 @@ class Classifier(System):
 
         size_px = self.recipe.data.size_px
         image = keras.Input((size_px, size_px, 3), name="image")
-        net = keras.Model(image, self._averaged(image), name=type(self).__name__.lower())
+        net = keras.Model(image, self.averaged(self.head(self.body(self._views(image)))), name=type(self).__name__.lower())
         _transfer.freeze(net, self.recipe.model)  # type: ignore[arg-type]
         return {"net": net}
 
-    def _averaged(self, image: keras.KerasTensor) -> keras.KerasTensor:
-        """The logits of images, over several views of each where `tta` asks for them."""
+    def _views(self, image: keras.KerasTensor) -> keras.KerasTensor:
+        """The images, or several views of each where `tta` asks for them."""
         options: ClassifierOptions = self.recipe.model  # type: ignore[assignment]
         if options.tta == "none":
-            return self.head(self.body(image))
-        from kvision.layers.views import Averaged, Views
+            return image
+        from kvision.layers.views import Views
 
-        logits = self.head(self.body(Views(options.tta, name="views")(image)))
-        return Averaged(options.tta, dtype="float32", name="averaged")(logits)
+        return Views(options.tta, name="views")(image)
+
+    def averaged(self, logits: keras.KerasTensor, name: str = "averaged") -> keras.KerasTensor:
+        """The logits `[B, K]` of pictures, from those of their views where `tta` asks for several."""
+        options: ClassifierOptions = self.recipe.model  # type: ignore[assignment]
+        if options.tta == "none":
+            return logits
+        from kvision.layers.views import Averaged
+
+        return Averaged(options.tta, dtype="float32", name=name)(logits)
 
     def groups(self) -> tuple[GroupOptions, ...]:
         """In fine-tuning, the body at its own rates."""
@@ -195,7 +196,7 @@ class Classifier(System):
         if self.several:
             return losses.binary_cross_entropy(logits, target, label_smoothing=loss.label_smoothing, class_weights=weights)
         if loss.name in ("hinge", "squared_hinge"):
-            return getattr(losses, loss.name)(logits, target, margin=loss.margin, class_weights=weights)
+            return losses.hinge(logits, target, margin=loss.margin, squared=loss.name == "squared_hinge", class_weights=weights)
         if loss.name == "focal":
             return losses.focal(logits, target, gamma=loss.gamma, class_weights=weights)
         if loss.name in ("bootstrap_soft", "bootstrap_hard"):

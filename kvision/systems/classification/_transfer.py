@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
+from kvision.core import checks
 from kvision.core.schema import GroupOptions, Probability, Section
 
 if TYPE_CHECKING:
@@ -41,11 +42,8 @@ def faults(options: TransferOptions) -> list[tuple[str, str]]:
     found = []
     if options.transfer != "none" and options.weights is None:
         found.append(("model.transfer", f"{options.transfer} keeps weights, but there are none; set model.weights to a run, a file or imagenet"))
-    for name in ("body_lr_scale", "layer_decay", "thaw_at"):
-        value = getattr(options, name)
-        if options.transfer != "fine_tune" and value != TransferOptions.model_fields[name].default:
-            found.append((f"model.{name}", f"{value} has no effect on transfer={options.transfer}; take it out, or use transfer=fine_tune"))
-    return found
+    fine_tuning = dict.fromkeys(("body_lr_scale", "layer_decay", "thaw_at"), ("fine_tune",))
+    return found + checks.without_effect("model", options, "transfer", fine_tuning)
 
 
 def freeze(net: keras.Model, options: TransferOptions) -> None:

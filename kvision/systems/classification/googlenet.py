@@ -142,7 +142,7 @@ class GoogLeNet(Classifier):
         x = blocks.convolution(x, self._filters(_AUXILIARY_FILTERS), 1, options, name=f"{name}_reduce")
         x = dense.hidden(x, [self._filters(_AUXILIARY_UNITS)], options, name=f"{name}_hidden")
         x = keras.layers.Dropout(options.auxiliary_dropout, name=f"{name}_dropout")(x)
-        return keras.layers.Dense(self.info.num_classes, dtype="float32", name=f"{name}_logits")(x)
+        return self.averaged(keras.layers.Dense(self.info.num_classes, dtype="float32", name=f"{name}_logits")(x), f"{name}_averaged")
 
 
 def _inception(x: keras.KerasTensor, filters: list[int], style: Style, name: str) -> keras.KerasTensor:

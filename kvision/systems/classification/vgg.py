@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
+from kvision.core import checks
 from kvision.core.schema import Count, NonNegative, Recipe
 from kvision.layers.style import Norm, Style
 from kvision.systems.classification._part import Classifier, ClassifierOptions
@@ -47,11 +48,7 @@ class VGG(Classifier):
     def check(cls, recipe: Recipe) -> list[tuple[str, str]]:
         """The ratio of a pooling must have an effect."""
         options: VGGOptions = recipe.model  # type: ignore[assignment]
-        problems = super().check(recipe)
-        if options.pooling != "fractional" and options.pool_ratio != VGGOptions.model_fields["pool_ratio"].default:
-            has = f"{options.pool_ratio} has no effect on pooling={options.pooling}"
-            problems.append(("model.pool_ratio", f"{has}; take it out, or use pooling=fractional"))
-        return problems
+        return super().check(recipe) + checks.without_effect("model", options, "pooling", {"pool_ratio": ("fractional",)})
 
     def body(self, image: keras.KerasTensor) -> keras.KerasTensor:
         """The last hidden layer `[B, D]`."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from kvision.core.errors import UsageError
+from kvision.core import checks
 from kvision.core.schema import NonNegative, Positive, Recipe, Section
 from kvision.engine.system import Batch, Monitor, Prediction, System
 
@@ -63,23 +63,14 @@ class Segmenter(System):
     def __init__(self, recipe: Recipe, info: DataInfo) -> None:
         super().__init__(recipe, info)
         self.loss: SegmentationLoss = recipe.loss  # type: ignore[assignment]
-        weights = self.loss.class_weights
-        if weights is not None and len(weights) != info.num_classes:
-            raise UsageError(
-                f"loss.class_weights: {len(weights)} values for the {info.num_classes} classes {', '.join(info.class_names)}; give one for each"
-            )
+        checks.one_for_each_class("loss.class_weights", self.loss.class_weights, info.class_names)
         if self.loss.name == "border_ce" and "instances" in info.fields:
             self.fields = frozenset({"image", "mask", "instances"})  # type: ignore[misc]
 
     @classmethod
     def check(cls, recipe: Recipe) -> list[tuple[str, str]]:
         """Loss settings that the chosen loss does not look at."""
-        loss: SegmentationLoss = recipe.loss  # type: ignore[assignment]
-        return [
-            (f"loss.{key}", f"{value} has no effect on loss.name={loss.name}; take it out, or use loss.name={' or '.join(users)}")
-            for key, users in _USED_BY.items()
-            if loss.name not in users and (value := getattr(loss, key)) != SegmentationLoss.model_fields[key].default
-        ]
+        return checks.without_effect("loss", recipe.loss, "loss.name", _USED_BY)
 
     def train_step(self, batch: Batch, updates: Mapping[str, Update]) -> dict[str, tf.Tensor]:
         """One update of the network on this replica's part of a batch."""
@@ -126,7 +117,7 @@ class Segmenter(System):
         return expected[loss.name]
 
     def eval_step(self, batch: Batch) -> tuple[dict[str, tf.Tensor], dict[str, tf.Tensor]]:
-        """Sums: `loss`, `weight`, `confusion` int64 `[K, K]`, and the boundary counts int64 `[K]`; and each example's mean IoU `[B]`."""
+        """Sums: `loss`, `weight`, `confusion` int64 `[K, K]`, and the boundary counts int64 `[K]`; of each example `worst`, its mean IoU `[B]`."""
         import tensorflow as tf
 
         from kvision.metrics import boundary, confusion

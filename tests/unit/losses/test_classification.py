@@ -26,7 +26,7 @@ LOSSES: dict[str, Callable[..., tf.Tensor]] = {
     "soft": lambda *args, **more: classification.bootstrapped(*args, beta=0.9, **more),
     "hard": lambda *args, **more: classification.bootstrapped(*args, beta=0.8, hard=True, **more),
     "hinge": classification.hinge,
-    "squared_hinge": classification.squared_hinge,
+    "squared_hinge": lambda *args, **more: classification.hinge(*args, squared=True, **more),
 }
 MIXABLE = ("cross_entropy", "smoothed", "focal", "soft", "hard")
 
@@ -75,10 +75,10 @@ def test_bootstrapped_by_hand() -> None:
 def test_hinge_by_hand() -> None:
     label = tf.constant([0, 1, 2])
     assert classification.hinge(SCORES, label).numpy() == pytest.approx([2.9, 0.0, 12.9], abs=1e-5)
-    assert classification.squared_hinge(SCORES, label).numpy() == pytest.approx([2.9**2, 0.0, 6.3**2 + 6.6**2], rel=1e-5)
+    assert classification.hinge(SCORES, label, squared=True).numpy() == pytest.approx([2.9**2, 0.0, 6.3**2 + 6.6**2], rel=1e-5)
     assert classification.hinge(SCORES, label, margin=3.0).numpy() == pytest.approx([4.9, 0.1, 16.9], abs=1e-5)
     assert classification.hinge(SCORES, label, class_weights=WEIGHTS).numpy() == pytest.approx([5.8, 0.0, 12.9], abs=1e-5)
-    assert classification.squared_hinge(SCORES, label, class_weights=WEIGHTS)[0].numpy() == pytest.approx(2 * 2.9**2, rel=1e-5)
+    assert classification.hinge(SCORES, label, squared=True, class_weights=WEIGHTS)[0].numpy() == pytest.approx(2 * 2.9**2, rel=1e-5)
 
 
 @pytest.mark.parametrize("num_classes", [2, 10])
@@ -87,7 +87,7 @@ def test_at_the_start_the_loss_is_what_theory_says(num_classes: int) -> None:
     assert classification.cross_entropy(logits, label, label_smoothing=0.1).numpy() == pytest.approx([math.log(num_classes)])
     assert classification.bootstrapped(logits, label, beta=0.9).numpy() == pytest.approx([math.log(num_classes)])
     assert classification.hinge(logits, label).numpy() == pytest.approx([num_classes - 1])
-    assert classification.squared_hinge(logits, label).numpy() == pytest.approx([num_classes - 1])
+    assert classification.hinge(logits, label, squared=True).numpy() == pytest.approx([num_classes - 1])
     assert classification.binary_cross_entropy(logits, tf.one_hot(label, num_classes)).numpy() == pytest.approx([math.log(2)])
 
 

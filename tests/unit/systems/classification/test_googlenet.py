@@ -98,3 +98,12 @@ def test_without_heads_it_is_a_classifier_like_others() -> None:
     assert list(system.networks) == ["net"]
     np.testing.assert_array_equal(system.example_losses(examples, False), Classifier.example_losses(system, examples, False))
     assert system.expected_initial_loss() == pytest.approx(np.log(10))
+
+
+def test_outside_of_training_the_heads_average_over_views_too() -> None:
+    system, examples = nets.made(GoogLeNet, 16, blocks=(1, 1, 1), tta="flip", **TINY), batch()
+    mirrored = {**examples, "image": examples["image"][:, :, ::-1]}
+    found = system.example_losses(examples, training=False)
+    assert found.shape == (2,)
+    np.testing.assert_allclose(found, system.example_losses(mirrored, training=False), rtol=1e-4)
+    assert np.all(found > Classifier.example_losses(system, examples, training=False))

@@ -33,7 +33,7 @@ LOGITS = tf.constant(np.random.default_rng(1).normal(size=(6, 3)), tf.float32)
         ({}, lambda label: losses.cross_entropy(LOGITS, label)),
         ({"name": "ce", "label_smoothing": 0.1}, lambda label: losses.cross_entropy(LOGITS, label, label_smoothing=0.1)),
         ({"name": "hinge", "margin": 2.0}, lambda label: losses.hinge(LOGITS, label, margin=2.0)),
-        ({"name": "squared_hinge"}, lambda label: losses.squared_hinge(LOGITS, label)),
+        ({"name": "squared_hinge"}, lambda label: losses.hinge(LOGITS, label, squared=True)),
         ({"name": "focal", "gamma": 1.0}, lambda label: losses.focal(LOGITS, label, gamma=1.0)),
         ({"name": "bootstrap_hard", "beta": 0.8}, lambda label: losses.bootstrapped(LOGITS, label, beta=0.8, hard=True)),
     ],
