@@ -10,8 +10,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests import environments
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from pathlib import Path
     from types import ModuleType
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -53,3 +56,9 @@ def _fresh_keras() -> Iterator[None]:
     yield
     if (keras := sys.modules.get("keras")) is not None:
         keras.config.set_dtype_policy("float32")
+
+
+@pytest.fixture(scope="session")
+def runtime_2_14(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The Python of an environment with the runtime of old devices; not to be changed."""
+    return environments.with_runtime_2_14(tmp_path_factory)

@@ -20,12 +20,12 @@ import pytest
 
 from tests.edge import tiny
 from tests.edge.device import fuzz
+from tests.environments import EDGE, installed, oldest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 HERE = Path(__file__).resolve().parent
-EDGE = HERE.parents[1] / "edge"
 CONSTRAINTS = HERE.parents[1] / "constraints.txt"
 HEAVY = ("tensorflow", "keras", "kvision", "kvision_export", "scipy", "pandas", "matplotlib")
 INI = """
@@ -34,29 +34,6 @@ addopts = --import-mode=importlib --strict-markers -m "not slow" -p no:cacheprov
 filterwarnings = error
 markers = slow: takes minutes
 """
-
-
-def installed(folder: Path, python: str, *wanted: str) -> Path:
-    """The Python of a new environment with some packages; skips the test where the package index can't be reached, and only then."""
-    subprocess.run([python, "-m", "venv", folder], check=True, capture_output=True, timeout=120)
-    made = folder / "bin" / "python"
-    pip = [made, "-m", "pip", "--disable-pip-version-check", "--no-input"]
-    done = subprocess.run([*pip, "install", "-q", *wanted], capture_output=True, text=True, timeout=300)
-    if done.returncode:
-        reached = subprocess.run([*pip, "download", "-q", "--no-deps", "--no-cache-dir", "-d", folder, "pillow"], capture_output=True, timeout=120)
-        if reached.returncode:
-            pytest.skip(f"no package index can be reached, so {' '.join(wanted)} can't be installed")
-        pytest.fail(f"pip install {' '.join(wanted)}: {done.stderr[-1000:]}")
-    return made
-
-
-def oldest() -> str:
-    """A Python that tflite-runtime 2.14 has wheels for, the oldest there is."""
-    for name in ("python3.9", "python3.10", "python3.11"):
-        found = shutil.which(name)
-        if found and not subprocess.run([found, "-c", "import ensurepip, venv"], capture_output=True).returncode:
-            return found
-    pytest.skip("tflite-runtime 2.14 has wheels for Python up to 3.11, and there is none of those here")
 
 
 @pytest.fixture(scope="session")
@@ -97,9 +74,8 @@ def test_the_tests_of_a_device_pass_with_litert_alone(given: Path, tmp_path: Pat
     assert int(re.findall(r"(\d+) passed", said)[0]) > 100
 
 
-def test_the_tests_of_a_device_pass_on_the_runtime_of_old_devices(given: Path, tmp_path: Path) -> None:
-    python = installed(tmp_path / "venv", oldest(), f"{EDGE}[tflite]", "tflite-runtime==2.14.0", "pytest")
-    said = device(python, given, tmp_path)
+def test_the_tests_of_a_device_pass_on_the_runtime_of_old_devices(given: Path, tmp_path: Path, runtime_2_14: Path) -> None:
+    said = device(runtime_2_14, given, tmp_path)
     assert all("Gymnasium is an extra" in line for line in said.splitlines() if line.startswith("SKIPPED")), said[-1500:]
     assert int(re.findall(r"(\d+) passed", said)[0]) > 100
 

@@ -1,10 +1,9 @@
-"""What old runtimes get: only what they compute rightly, and the proof where they are installed."""
+"""What old runtimes get: only what they compute rightly, and the proof on the oldest one itself."""
 
 from __future__ import annotations
 
 import sys
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,11 +16,12 @@ from kvision_export.tflite.convert import Converted
 from tests.export.tflite import nets
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from kvision_export.subject import Subject
     from tests.export.tflite.conftest import Pair
 
 DYNAMIC, FULL, INT4 = FORMATS["tflite-dynamic"], FORMATS["tflite-int8-full"], FORMATS["tflite-int4"]
-OLD = Path("/work/venvs/rt214/bin/python")
 
 
 def test_int4_is_refused_for_old_runtimes_and_unknown_ones_are_named() -> None:
@@ -46,10 +46,8 @@ def test_a_file_that_needs_more_is_refused_with_what_it_needs(pair: Pair) -> Non
     assert runtimes.problem(facts, DYNAMIC, "2.17", allow_flex=False) is None
 
 
-def test_files_for_2_14_run_there(subject: Subject, pair: Pair, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    if not OLD.exists():
-        pytest.skip("tflite-runtime 2.14 is not installed at /work/venvs/rt214")
-    monkeypatch.setenv("KVISION_RUNTIME_2_14", str(OLD))
+def test_files_for_2_14_run_there(subject: Subject, pair: Pair, tmp_path: Path, runtime_2_14: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KVISION_RUNTIME_2_14", str(runtime_2_14))
     made = convert.convert(subject, DYNAMIC, tmp_path / "unet.tflite", runtime="2.14")
     assert any("runs on tflite_runtime 2.14.0: outputs differ" in note for note in made.notes), made.notes
     if "TRANSPOSE_CONV" in flatbuffer.inspect(made.path).ops["predict"]:
