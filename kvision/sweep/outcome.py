@@ -129,6 +129,8 @@ def _advice(plan: Plan, best: Trial, path: str, parameter: Parameter, side: int)
     if not isinstance(parameter, Range):
         return f"the best may lie beyond; add {'smaller' if side < 0 else 'greater'} values in another sweep"
     wider = parameter.widened(side)
+    if wider == parameter:
+        return "the best may lie beyond, where no logarithm goes; search it with int or choice in another sweep"
     beyond = wider.low if side < 0 else wider.high
     try:
         catalog.load(plan.recipe, plan.space.overrides({**best.values, path: beyond}), plan.smoke)

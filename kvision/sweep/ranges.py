@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 EDGE = 0.05
 """The share of a range at either end that counts as its edge."""
+WIDENED_WITHIN = 0.25
+"""How far from half its width a range may grow for the sake of a round number, as a share of that width."""
 FEWEST_ORDERED = 3
 """Fewest numbers in a list of choices that has an edge: of two, either one is always at the end."""
 
@@ -40,7 +42,8 @@ class Range:
     def __str__(self) -> str:
         name = ("logint" if self.log else "int") if self.whole else ("log" if self.log else "uniform")
         more = [str(self.step)] if self.step > 1 else [str(self.points)] if self.points else []
-        return f"{name}({', '.join([f'{self.low:g}', f'{self.high:g}', *more])})"
+        ends = [str(int(end)) if self.whole else f"{end:.12g}" for end in (self.low, self.high)]
+        return f"{name}({', '.join([*ends, *more])})"
 
     @property
     def ends(self) -> tuple[float, ...]:
@@ -107,10 +110,16 @@ class Range:
         return -1 if place <= EDGE else 1 if place >= 1 - EDGE else 0
 
     def widened(self, side: int) -> Range:
-        """The same range grown by half its width at one side (-1: the lower one), to a number with one digit."""
+        """The same range grown by about half its width at one side (-1: the lower one), to a round number; itself where whole numbers end."""
         place = -0.5 if side < 0 else 1.5
         end = self.low * (self.high / self.low) ** place if self.log else self.low + (self.high - self.low) * place
-        end = max(round(end), 1 if self.log else -math.inf) if self.whole else float(f"{end:.1g}")
+        if not self.whole:
+            rounded = (float(f"{end:.{digits}g}") for digits in range(1, 18))  # a narrow range takes more digits, or it would not grow
+            end = next((number for number in rounded if abs(self.place(number) - place) <= WIDENED_WITHIN), end)
+        elif side < 0:
+            end = max(min(round(end), int(self.low) - self.step), 1 if self.log else -math.inf)
+        else:
+            end = max(round(end), int(self.high) + self.step)
         return replace(self, low=end) if side < 0 else replace(self, high=end)
 
 

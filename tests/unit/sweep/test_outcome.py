@@ -56,6 +56,8 @@ def test_no_wider_range_is_advised_where_the_option_ends(tmp_path):
     assert lower.endswith("lower edge of uniform(0, 0.5): the best may lie beyond, but the recipe takes no such values")
     (upper,) = outcome.edges(made, Trial(0, {"data.augment.flip_x": 0.49}, "finished", 0.5))
     assert upper.endswith("go on with 'data.augment.flip_x=uniform(0, 0.8)' and more --trials")
+    (lowest,) = outcome.edges(plans.plan(tmp_path, "model.width=logint(1, 8)"), Trial(0, {"model.width": 1}, "finished", 0.5))
+    assert lowest.endswith("where no logarithm goes; search it with int or choice in another sweep")
 
 
 def test_the_best_recipe_keeps_its_comments_and_says_what_the_trial_said(made, tmp_path):
