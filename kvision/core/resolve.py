@@ -48,10 +48,11 @@ def resolve(path: Path, overrides: Sequence[str] = (), *, smoke: bool = False, s
     used = _Settled(files, sections, smoke=smoke, typed=typed)
     kinds = [kind for kind in KINDS if kind != "missing" or not problems]
     problems += [*more, *used.wrong_keys, *used.problems(kinds)]
-    if not smoke:
-        problems += _smoke_problems(_Settled(files, sections), _Settled(files, sections, smoke=True))
     lower = [_Settled(files[:count], sections) for count in range(1, len(files) + 1)]
-    for settled in [*lower, *([_Settled(files, sections, smoke=True)] if smoke else [])]:
+    rehearsed = _Settled(files, sections, smoke=True)
+    if not smoke:
+        problems += _smoke_problems(lower[-1], rehearsed)
+    for settled in [*lower, *([rehearsed] if smoke else [])]:
         problems += settled.problems(("unknown", "value"))
     if problems:
         raise RecipeError(_unique(problems))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from kvision import catalog
 from kvision.core.disk import writing
-from kvision.core.errors import RecipeError, RunError
+from kvision.core.errors import DivergedError, RecipeError, RunError
 from kvision.core.names import did_you_mean
 from kvision.engine.runfolder import RESOLVED, read_json, recipe_hash
 from kvision.engine.system import is_better
@@ -33,8 +33,6 @@ MOST_COPIES = 50
 """After so many proposals in a row that were tried before, the search has nothing more to say."""
 MOST_CRASHES = 3
 """When the first so many trainings crash, the others would, too."""
-DIVERGED = 3
-"""Exit code of a training whose loss became NaN or infinite."""
 
 
 @dataclass
@@ -169,7 +167,7 @@ class Worker:
             return self.study.tell(job.asked, "finished", job.best, **facts)
         if job.pruned:
             return self.study.tell(job.asked, "pruned", **facts)
-        if code == DIVERGED:
+        if code == DivergedError.exit_code:
             return self.study.tell(job.asked, "diverged", **facts)
         reason = f"exit code {code}" if code else f"no finite value of {self.plan.metric}"
         return self.study.tell(job.asked, "crashed", message=f"{reason}\n{job.training.tail()}", **facts)
