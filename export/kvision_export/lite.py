@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from kvision_export.formats import Format
     from kvision_export.parity.finding import Finding
     from kvision_export.parity.latency import Latency
-    from kvision_export.parity.proof import Reference
+    from kvision_export.parity.proof import Proof, Reference
     from kvision_export.subject import Subject
     from kvision_export.tflite.calibration import Calibration
     from kvision_export.tflite.convert import Converted
@@ -138,7 +138,7 @@ class _Making:
         for each, result in good.items():
             self.tell(f"proving {each.name} on {words.counted(self.reference.count, 'validation example')}")
             try:
-                judged, path = self._judged(each, result), result.path
+                judged, path = self._judged(each, result, proof.prove(self.subject, result.path, self.reference)), result.path
             except ExportError as error:  # some files can be made and not be run
                 refused[each] = f"{each.name}: {error}"
                 continue
@@ -169,10 +169,9 @@ class _Making:
             made |= convert.convert_many(tuned, trained, **of_tuned)
         return made
 
-    def _judged(self, chosen: Format, made: Converted, kept: Collection[str] = ()) -> Finding:
+    def _judged(self, chosen: Format, made: Converted, proven: Proof, kept: Collection[str] = ()) -> Finding:
         """What a file does and whether it holds; `kept` are the layers that stayed in float on purpose."""
         facts, limits = flatbuffer.inspect(made.path), self.subject.system.gates
-        proven = proof.prove(self.subject, made.path, self.reference)
         failures = gates.judge(proven, chosen, limits, float_ops=facts.float_ops, kept=tuple(kept), changed=self.options.gates)
         bound = gates.limit(chosen, limits, self.options.gates)
         return finding.Finding(
@@ -202,12 +201,12 @@ class _Making:
             trials[out] = convert.convert(self.subject, form, out, **options)
             return out
 
-        tried = repair.repair(self.subject, form, path, exact, self.reference, make, looked.inputs, changed=self.options.gates)
+        tried = repair.repair(self.subject, form, path, exact, self.reference, make, looked.inputs, proven=missed.proof, changed=self.options.gates)
         step = tried.mended
         if step is None:
             return replace(missed, worst=tried.worst[:WORST_SHOWN], repair=tried), path
         done = trials[step.path]
-        judged = self._judged(form, done, step.kept)
+        judged = self._judged(form, done, step.proof, step.kept)
         note = f"repaired: {len(judged.float_ops)} of {words.counted(sum(judged.ops.values()), 'operation')} in float"
         named = step.path.rename(path.with_stem(path.stem + REPAIRED))
         return replace(judged, path=named.name, notes=(*judged.notes, note), repair=tried, worst=tried.worst[:WORST_SHOWN]), named

@@ -80,6 +80,7 @@ def repair(
     make: Make,
     inputs: Mapping[str, Mapping[str, np.ndarray]],
     *,
+    proven: Proof | None = None,
     changed: Mapping[str, float] | None = None,
 ) -> Repair:
     """Keeps 1, 2, 4, 8 ... of the tensors that lose most out of quantization until the gate holds, and then quantizes again those that may be.
@@ -94,6 +95,7 @@ def repair(
         reference: What `proof.refer` gave.
         make: Converts again with the operations of these output tensors in float; each call gives another file.
         inputs: Calibration inputs `[N, ...]` by signature and name, to find the worst layers with.
+        proven: Of `file`, where it is known: proofs take long.
         changed: What `gates.overrides` gave.
 
     Returns:
@@ -104,15 +106,15 @@ def repair(
     """
     worst = layers.rank(exact, file, inputs)
 
-    def tried(spared: Sequence[LayerLoss], path: Path | None = None) -> Step:
+    def tried(spared: Sequence[LayerLoss], path: Path | None = None, proven: Proof | None = None) -> Step:
         kept = _kept(spared)
         made = path or make(kept)
-        found = proving.prove(subject, made, reference)
+        found = proven or proving.prove(subject, made, reference)
         float_ops = flatbuffer.inspect(made).float_ops
         failures = gating.judge(found, chosen, subject.system.gates, float_ops=float_ops, kept=kept, changed=changed)
         return Step(kept, made, made.stat().st_size, found, tuple(failures))
 
-    steps = [tried((), file)]
+    steps = [tried((), file, proven)]
     spared: Sequence[LayerLoss] = ()
     for spared in _growing(worst) if steps[0].failures else ():
         steps.append(tried(spared))

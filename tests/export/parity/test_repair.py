@@ -23,6 +23,7 @@ class Trials:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, folder: Path, guilty: set[str], worst: list[LayerLoss]) -> None:
         self.made: list[tuple[str, ...]] = []
+        self.proven: list[str] = []
         self.kept: dict[Path, tuple[str, ...]] = {}
         self.folder, self.guilty = folder, guilty
         monkeypatch.setattr(repair.layers, "rank", lambda exact, file, inputs: worst)
@@ -39,13 +40,14 @@ class Trials:
         return path
 
     def prove(self, subject, path: Path, reference) -> Proof:
+        self.proven.append(path.name)
         left = self.guilty - set(self.kept.get(path, ()))
         return Proof({"miou": 0.8 - 0.1 * len(left)}, "miou", 0.8, 0.8 - 0.1 * len(left), 0.1 * len(left), 1.0)
 
-    def run(self, subject) -> repair.Repair:
+    def run(self, subject, **options) -> repair.Repair:
         file = self.folder / "file.tflite"
         file.write_bytes(b"x" * 100)
-        return repair.repair(subject, INT8, file, self.folder / "exact.tflite", None, self.make, {})
+        return repair.repair(subject, INT8, file, self.folder / "exact.tflite", None, self.make, {}, **options)
 
 
 WORST = [layer(name, 1.0 - 0.1 * place) for place, name in enumerate("abcdefghij")]
@@ -68,6 +70,14 @@ def test_a_file_that_holds_is_left_alone(monkeypatch, tmp_path, subject) -> None
     found = trials.run(subject)
     assert trials.made == []
     assert found.mended.kept == ()
+
+
+def test_what_is_proven_is_not_proven_again(monkeypatch, tmp_path, subject) -> None:
+    trials = Trials(monkeypatch, tmp_path, {"a"}, WORST)
+    known = Proof({}, "miou", 0.8, 0.3, 0.5, 1.0)
+    found = trials.run(subject, proven=known)
+    assert found.steps[0].proof is known
+    assert trials.proven == ["1.tflite"]
 
 
 def test_it_gives_up_before_nothing_is_quantized(monkeypatch, tmp_path, subject) -> None:
