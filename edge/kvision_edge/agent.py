@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Dict, Iterator, List, Union, cast
 import numpy as np
 from PIL import Image
 
-from kvision_edge.errors import RunnerError, UsageError
+from kvision_edge.errors import RunnerError, UsageError, line
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -122,7 +122,10 @@ class World:
     def _action(self, observation: Any) -> Union[int, np.ndarray]:
         """What the policy does, as the environment takes it."""
         if self.model.manifest.preprocess is None:
-            observation = {name: np.asarray(observation, np.float32) for name in self.model.inputs}
+            try:
+                observation = {name: np.asarray(observation, np.float32) for name in self.model.inputs}
+            except (TypeError, ValueError) as error:  # such as a dictionary
+                raise UsageError(f"the policy of {self.model.manifest.name} takes arrays of numbers, it gives others ({line(error)})") from error
         answer = cast("Action", self.model.predict(observation))
         if isinstance(answer.action, int):
             if len(answer.probabilities) != getattr(self._space, "n", None):
@@ -142,7 +145,7 @@ class World:
         try:
             frame = Image.fromarray(np.asarray(self._environment.render(), np.uint8))
         except Exception as error:  # each environment draws with a library of its own, which may be missing
-            self._recorded, self.unseen = False, f"{self.name} can't be drawn ({_line(error)})"
+            self._recorded, self.unseen = False, f"{self.name} can't be drawn ({line(error)})"
             return []
         frame.thumbnail((_FRAME_PX, _FRAME_PX))
         return [frame.quantize(_COLOURS)]
@@ -156,10 +159,6 @@ def _made(name: str, record: bool) -> Any:
     try:
         return gymnasium.make(name, render_mode="rgb_array" if record else None)
     except gymnasium.error.DependencyNotInstalled as error:
-        raise RunnerError(f"{ENVIRONMENT}{name}: {_line(error)}") from error
+        raise RunnerError(f"{ENVIRONMENT}{name}: {line(error)}") from error
     except (gymnasium.error.Error, ImportError, ValueError, TypeError) as error:
-        raise UsageError(f"{ENVIRONMENT}{name}: Gymnasium {gymnasium.__version__} can't make it ({_line(error)})") from error
-
-
-def _line(error: Exception) -> str:
-    return " ".join(str(error).split())[:200] or type(error).__name__
+        raise UsageError(f"{ENVIRONMENT}{name}: Gymnasium {gymnasium.__version__} can't make it ({line(error)})") from error

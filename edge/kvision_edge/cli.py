@@ -115,6 +115,7 @@ def _open(given: argparse.Namespace) -> Model:
 
 def _run(given: argparse.Namespace) -> None:
     from kvision_edge import agent, capture
+    from kvision_edge.model import AHEAD
 
     if any(each.startswith(agent.ENVIRONMENT) for each in given.inputs):
         _play(given)
@@ -127,7 +128,7 @@ def _run(given: argparse.Namespace) -> None:
     entries: List[Dict[str, Any]] = []
     failed: List[str] = []
     count, started = 0, time.perf_counter()
-    for outcome in model.predict_many(sources, capture.Item.read, ahead=2 if live else 3):
+    for outcome in model.predict_many(sources, capture.Item.read, ahead=2 if live else AHEAD):
         count += 1
         entry = _entry(outcome, out, used)
         if outcome.error is not None:

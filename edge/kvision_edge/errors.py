@@ -31,3 +31,8 @@ class VerifyError(EdgeError):
     """A bundle does not do on this device what its manifest says."""
 
     exit_code = 4
+
+
+def line(error: BaseException) -> str:
+    """What an error of a library says, in one line of 300 characters at most; its type where it says nothing."""
+    return " ".join(str(error).split())[:300] or type(error).__name__

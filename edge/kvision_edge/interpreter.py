@@ -13,7 +13,7 @@ from typing import Any, Dict, List, Mapping, Optional, Tuple
 import numpy as np
 
 from kvision_edge import flatbuffer, manifest, quantization, quiet
-from kvision_edge.errors import BundleError, RunnerError, UsageError
+from kvision_edge.errors import BundleError, RunnerError, UsageError, line
 
 ENGINES = {
     "ai-edge-litert": "ai_edge_litert.interpreter",
@@ -130,7 +130,7 @@ class Runner:
             self._functions = {name: self.interpreter.get_signature_runner(name) for name in names}
             self.signatures = {name: _signature(function) for name, function in self._functions.items()}
         except FAILURES as error:
-            raise RunnerError(f"{where}: {self.engine.name} {self.engine.version} can't run it ({_line(error)}); {_advice(str(error))}") from error
+            raise RunnerError(f"{where}: {self.engine.name} {self.engine.version} can't run it ({line(error)}); {_advice(str(error))}") from error
         if not names:
             raise BundleError(f"{where}: names no signatures; export it again with `kvision export`")
         self._busy = threading.Lock()
@@ -163,7 +163,7 @@ class Runner:
                 self.seconds += time.perf_counter() - started
                 return outputs
         except FAILURES as error:
-            raise RunnerError(f"{self._where}: {signature} fails ({_line(error)})") from error
+            raise RunnerError(f"{self._where}: {signature} fails ({line(error)})") from error
 
     def __call__(self, signature: str, inputs: Mapping[str, np.ndarray]) -> Arrays:
         """One call in real numbers, which are quantized and dequantized by the parameters in the file.
@@ -223,10 +223,6 @@ def _version(name: str) -> str:
 def _numbers(version: str) -> Tuple[int, ...]:
     found = re.match(r"\d+(\.\d+)*", version)
     return tuple(int(part) for part in found.group().split("."))[:2] if found else ()
-
-
-def _line(error: Exception) -> str:
-    return " ".join(str(error).split())[:300]
 
 
 def _advice(reason: str) -> str:

@@ -42,6 +42,12 @@ def segmentation(made: Callable[[str], Path]) -> Path:
 
 
 @pytest.fixture(scope="session")
+def classification(made: Callable[[str], Path]) -> Path:
+    """A bundle of a classifier, with int8 and float edges; not to be written to."""
+    return made("classification")
+
+
+@pytest.fixture(scope="session")
 def captioning(made: Callable[[str], Path]) -> Path:
     """A bundle of a captioner with two functions; not to be written to."""
     return made("captioning")
@@ -51,15 +57,6 @@ def captioning(made: Callable[[str], Path]) -> Path:
 def policy(made: Callable[[str], Path]) -> Path:
     """A bundle of a policy that balances CartPole; not to be written to."""
     return made("rl")
-
-
-@pytest.fixture(scope="session")
-def bundles(made: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a bundle of each task; not to be written to."""
-    folder = tmp_path_factory.mktemp("tasks")
-    for task in ("segmentation", "classification", "captioning", "rl"):
-        (folder / task).symlink_to(made(task))
-    return folder
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ import kvision_edge
 from kvision_edge import manifest
 from kvision_edge.postprocess.classification import Classification
 from kvision_edge.postprocess.segmentation import Segmentation
-from tests.edge import test_cpp, tiny
+from tests.edge import tiny
 
 SOURCE = Path(__file__).parents[2] / "edge" / "android"
 KINDS = ("int8-full", "uint8-full", "fp32")
@@ -37,12 +37,6 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
     done = subprocess.run(["kotlinc", "-Werror", "-include-runtime", *map(str, sources), "-d", str(jar)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
     return jar
-
-
-@pytest.fixture(scope="session")
-def classification(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A bundle of a classifier; not to be written to."""
-    return test_cpp.classifier(tmp_path_factory.mktemp("bundles") / "classification", tmp_path_factory.mktemp("work"))
 
 
 def images() -> list[np.ndarray]:

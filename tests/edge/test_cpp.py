@@ -104,26 +104,6 @@ def test_classes_and_probabilities_are_those_of_the_python_runtime(
             assert [row["probability"] for row in line["classes"]] == pytest.approx(answer.probabilities, abs=2e-6)
 
 
-@pytest.fixture(scope="session")
-def classification(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A bundle of a classifier, with int8 and float edges; not to be written to."""
-    return classifier(tmp_path_factory.mktemp("bundles") / "classification", tmp_path_factory.mktemp("work"))
-
-
-def classifier(folder: Path, work: Path) -> Path:
-    """A bundle that classifies by mean colours."""
-    import tensorflow as tf
-
-    weights = np.random.default_rng(7).normal(0, 2, (3, len(tiny.VOCABULARY))).astype(np.float32)
-
-    def network(image: tf.Tensor) -> dict[str, tf.Tensor]:
-        return {"logits": tf.matmul(tf.reduce_mean(image, [1, 2]), weights)}
-
-    function = tf.function(network).get_concrete_function(tf.TensorSpec([1, tiny.SIZE_PX, tiny.SIZE_PX, 3], tf.float32, name="image"))
-    files = {name: tiny.converted({"predict": function}, tiny.KINDS[name], work / name) for name in ("tflite-int8-full", "tflite-fp32")}
-    return tiny.write(folder, files, "classification", tiny.VOCABULARY, {"output": "logits", "activation": "softmax", "top_k": 4})
-
-
 def test_verify_finds_nothing_wrong_with_what_was_exported(program: Path, segmentation: Path) -> None:
     code, _, said = call(program, "verify", segmentation)
     assert code == 0, said

@@ -155,6 +155,17 @@ def test_what_does_not_fit_is_named(policy: Path, segmentation: Path, tmp_path: 
         list(agent.World(model, "Corridor-v0").episodes(1, 0))
 
 
+def test_observations_that_are_no_arrays_are_named(policy: Path, registered: Any) -> None:
+    class Named(corridor()):
+        def reset(self, **options: Any) -> tuple[dict, dict]:
+            observation, found = super().reset(**options)
+            return {"place": observation}, found
+
+    registered(Named)
+    with pytest.raises(UsageError, match=r"env:Corridor-v0: the policy of tiny takes arrays of numbers, it gives others \(float\(\) argument"):
+        list(agent.World(kvision_edge.load(policy), "Corridor-v0").episodes(1, 0))
+
+
 def test_without_gymnasium_the_message_says_what_to_install(policy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "gymnasium", None)
     with pytest.raises(RunnerError, match=r"env:CartPole-v1: environments need Gymnasium; `pip install gymnasium`"):

@@ -181,8 +181,8 @@ def test_bench_says_where_the_time_goes(segmentation: Path, capsys: pytest.Captu
     assert report["memory_mb"] > 10
 
 
-def test_bench_times_each_op(bundles: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    bundle = str(bundles / "classification")
+def test_bench_times_each_op(classification: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    bundle = str(classification)
     assert cli.main(["bench", bundle, "--format", "fp32", "--runs", "3", "--by-op", "--json"]) == 0
     report = json.loads(capsys.readouterr().out)
     names = [op["name"] for op in report["by_op"]]

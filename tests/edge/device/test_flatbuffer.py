@@ -11,6 +11,7 @@ from kvision_edge import flatbuffer, interpreter
 from kvision_edge.errors import BundleError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 
@@ -34,8 +35,8 @@ def test_other_files_are_told_from_models() -> None:
 
 
 @pytest.mark.parametrize("task", ["classification", "captioning"])
-def test_a_file_cut_behind_each_op_computes_what_the_whole_one_computes_so_far(bundles: Path, task: str) -> None:
-    content = (bundles / task / "tflite-fp32.tflite").read_bytes()
+def test_a_file_cut_behind_each_op_computes_what_the_whole_one_computes_so_far(made: Callable[[str], Path], task: str) -> None:
+    content = (made(task) / "tflite-fp32.tflite").read_bytes()
     engine, found = interpreter.find(), {}
     image = np.random.default_rng(0).normal(0, 1, (1, 32, 32, 3)).astype(np.float32)
     for count, cut in enumerate(flatbuffer.prefixes(content), 1):
