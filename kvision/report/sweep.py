@@ -15,7 +15,6 @@ from kvision.report import figures, page
 from kvision.sweep.ranges import Range
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from pathlib import Path
 
     from kvision.sweep.outcome import Outcome
@@ -42,7 +41,8 @@ def write(outcome: Outcome) -> Path:
         RunError: If the folder can't be written.
     """
     target = outcome.folder / PAGE
-    drawn = {name: draw for name, draw in (("history", history), ("importance", importance), ("parallel", parallel)) if _has(outcome, name)}
+    drawn = {"history": history, "parallel": parallel} if outcome.ranked else {}
+    drawn |= {"importance": importance} if outcome.importance else {}
     svgs = {}
     with disk.writing(outcome.folder, "the sweep's page", "--study"):
         for name, draw in drawn.items():
@@ -54,10 +54,6 @@ def write(outcome: Outcome) -> Path:
     return target
 
 
-def _has(outcome: Outcome, name: str) -> bool:
-    return bool(outcome.importance) if name == "importance" else bool(outcome.ranked)
-
-
 def _render(outcome: Outcome, svgs: dict[str, markupsafe.Markup]) -> str:
     others = [trial for trial in outcome.trials if trial.state not in ("finished", "waiting", "lost")]
     return (
@@ -65,7 +61,7 @@ def _render(outcome: Outcome, svgs: dict[str, markupsafe.Markup]) -> str:
         .get_template("sweep.html.j2")
         .render(
             outcome=outcome,
-            best=next(iter(outcome.ranked), None),
+            best=outcome.best,
             svgs=svgs,
             facts=[(state, words.number(count)) for state, count in outcome.counts.items()] + [("training", words.duration(outcome.seconds))],
             paths=list(outcome.parameters),
@@ -118,7 +114,7 @@ def parallel(outcome: Outcome) -> Figure:
     for trial in shown:
         share = ((trial.result or 0.0) - low) / (high - low) if high > low else 1.0
         heights = [min(max(outcome.parameters[path].place(trial.values[path]), 0.0), 1.0) for path in paths]
-        axes.plot(range(len(paths) + 1), [*heights, share], **_look(trial, share, ranked, outcome.mode))
+        axes.plot(range(len(paths) + 1), [*heights, share], **_look(trial, share, ranked[0], outcome.mode))
     for place, path in enumerate(paths):
         for height, text in _ticks(outcome.parameters[path]):
             axes.text(place + 0.03, height, text, fontsize=8, va="center")
@@ -135,9 +131,9 @@ def parallel(outcome: Outcome) -> Figure:
     return figure
 
 
-def _look(trial: Trial, share: float, ranked: Sequence[Trial], mode: str) -> dict[str, Any]:
+def _look(trial: Trial, share: float, best: Trial, mode: str) -> dict[str, Any]:
     """Colour and width of a trial's line: the better, the brighter."""
-    if trial.number == ranked[0].number:
+    if trial is best:
         return {"color": _BEST, "linewidth": 2.6, "zorder": 5}
     if trial.state == "pruned":
         return {"color": _GREY, "linewidth": 0.8, "alpha": 0.5}

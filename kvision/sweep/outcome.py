@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from kvision.core.resolved import Resolved
+    from kvision.engine.system import Mode
     from kvision.sweep.plan import Plan
     from kvision.sweep.ranges import Parameter
 
@@ -48,7 +50,7 @@ class Outcome:
     folder: Path
     recipe: str
     metric: str
-    mode: str
+    mode: Mode
     parameters: Mapping[str, Parameter]
     trials: Sequence[Trial]
     importance: Mapping[str, float] = field(default_factory=dict)
@@ -57,7 +59,12 @@ class Outcome:
     @property
     def ranked(self) -> list[Trial]:
         """The finished trials, the best one first."""
-        return best_first(list(self.trials), "min" if self.mode == "min" else "max")
+        return best_first(self.trials, self.mode)
+
+    @property
+    def best(self) -> Trial | None:
+        """The best finished trial; none when none has finished."""
+        return next(iter(self.ranked), None)
 
     @property
     def seconds(self) -> float:
@@ -66,7 +73,7 @@ class Outcome:
 
     @property
     def counts(self) -> dict[str, int]:
-        """How many trials ended in which way, those that were asked for."""
+        """How many trials are in which state, those left out that others go on with."""
         states = [trial.state for trial in self.trials if trial.state not in ("lost", "waiting")]
         return {state: states.count(state) for state in dict.fromkeys(states)}
 
@@ -85,7 +92,7 @@ def conclude(plan: Plan, trials: Sequence[Trial], importance: Mapping[str, float
     Raises:
         RunError: If a file can't be written, or the recipe that was written is not the best trial's.
     """
-    best = next(iter(best_first(list(trials), plan.mode)), None)
+    best = next(iter(best_first(trials, plan.mode)), None)
     outcome = Outcome(
         name=plan.folder.resolve().name,
         folder=plan.folder,
@@ -151,10 +158,10 @@ def write_best(plan: Plan, best: Trial, trials: int) -> Path:
         Path of best.yaml, which `kvision train` takes as it is.
 
     Raises:
-        RunError: If what was written does not say the same as the trial's recipe.
+        RunError: If the values go with the smoke section only, or what was written does not say the same as the trial's recipe.
     """
     texts = plan.space.overrides(best.values)
-    resolved = catalog.load(plan.recipe, texts)
+    resolved = _without_smoke(plan, best, texts)
     there = {text.partition("=")[0]: text for text in [*texts, *rewrite.paths_from(resolved, plan.folder)]}
     searched = f"{plan.metric} {words.number(best.result)}, the best of {words.counted(trials, 'trial')}{' with --smoke' if plan.smoke else ''}"
     target = plan.folder / BEST
@@ -175,9 +182,20 @@ def write_best(plan: Plan, best: Trial, trials: int) -> Path:
     return target
 
 
+def _without_smoke(plan: Plan, best: Trial, texts: Sequence[str]) -> Resolved:
+    """The best trial's recipe as best.yaml has it: also a search with --smoke looks for values to train without it."""
+    try:
+        return catalog.load(plan.recipe, texts)
+    except RecipeError as error:
+        if not plan.smoke:
+            raise
+        told = "; ".join(problem.message for problem in error.problems)
+        raise RunError(f"{plan.folder / BEST}: {best.name} has values that go with the smoke section only: {told}; search without --smoke") from error
+
+
 def describe(outcome: Outcome) -> dict[str, Any]:
     """The outcome as plain JSON values."""
-    best = next(iter(outcome.ranked), None)
+    best = outcome.best
     return {
         "study": outcome.name,
         "recipe": outcome.recipe,

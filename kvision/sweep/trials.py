@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from kvision.engine.system import Mode
 
@@ -62,7 +62,7 @@ def folder_name(number: int) -> str:
     return f"trial-{number:04d}"
 
 
-def best_first(trials: list[Trial], mode: Mode) -> list[Trial]:
+def best_first(trials: Iterable[Trial], mode: Mode) -> list[Trial]:
     """The finished trials, the best one first; of equals the earlier one."""
     finished = [trial for trial in trials if trial.state == "finished" and trial.result is not None]
     return sorted(finished, key=lambda trial: trial.result or 0.0, reverse=mode == "max")

@@ -103,6 +103,15 @@ def test_a_smoke_section_that_does_not_fit_the_best_values_is_left_out(tmp_path)
     assert text.partition("\n")[2] == "system: segmentation/unet\ndata: {source: scenes}  # 128 px\nmodel: {depth: 5}\n"
 
 
+def test_a_best_trial_that_goes_with_the_smoke_section_only_is_told(tmp_path):
+    recipe = tmp_path / "mine.yaml"
+    recipe.write_text("system: segmentation/unet\ndata: {source: scenes, size_px: 48}\nsmoke: {data.size_px: 64}\nmodel: {depth: 3}\n")
+    made = replace(plans.plan(tmp_path, "model.depth=choice(3, 4)", recipe=str(recipe)), smoke=True)
+    with pytest.raises(RunError, match=r"best.yaml: trial-0000 has values .* smoke section only: 5 does not divide .*; search without --smoke"):
+        outcome.conclude(made, [Trial(0, {"model.depth": 5}, "finished", 0.5)], {})
+    assert not (tmp_path / "best.yaml").exists()
+
+
 def test_without_a_finished_trial_there_is_no_best_recipe(made, tmp_path):
     found = outcome.conclude(made, [trial(0, state="crashed"), trial(1, state="lost")], {})
     assert (found.ranked, found.counts, found.edges) == ([], {"crashed": 1}, ())

@@ -83,9 +83,9 @@ def test_edges(parameter, value, side):
     [
         (LOG, -1, "log(3e-06, 0.1)"), (LOG, 1, "log(0.0001, 3)"), (EVEN, 1, "uniform(0, 0.8)"), (EVEN, -1, "uniform(-0.2, 0.5)"),
         (Range(2, 6, whole=True), 1, "int(2, 8)"), (Range(8, 32, log=True, whole=True), 1, "logint(8, 64)"), (INT, -1, "int(-3, 12, 3)"),
-        (Range(0.9, 1.0), 1, "uniform(0.9, 1.05)"), (Range(0.99, 0.999), 1, "uniform(0.99, 1.004)"), (Range(1e-3, 1.2e-3), 1, "uniform(0.001, 0.0013)"),
-        (Range(1, 2, whole=True), 1, "int(1, 3)"), (Range(1000, 2_000_000, whole=True), 1, "int(1000, 2999500)"),
-        (Range(1, 8, log=True, whole=True), -1, "logint(1, 8)"),
+        (Range(0.9, 1.0), 1, "uniform(0.9, 1.05)"), (Range(0.99, 0.999), 1, "uniform(0.99, 1.004)"),
+        (Range(1e-3, 1.2e-3), 1, "uniform(0.001, 0.0013)"), (Range(1, 2, whole=True), 1, "int(1, 3)"),
+        (Range(1000, 2_000_000, whole=True), 1, "int(1000, 2999500)"), (Range(1, 8, log=True, whole=True), -1, "logint(1, 8)"),
     ],
 )  # fmt: skip
 def test_a_wider_range_is_half_as_wide_again_on_one_side(parameter, side, text):
