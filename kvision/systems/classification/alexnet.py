@@ -16,6 +16,7 @@ from pydantic import Field
 from kvision.core.schema import Chosen, Count, NonNegative, Recipe
 from kvision.layers.style import Norm, Style
 from kvision.systems.classification._part import Classifier, ClassifierOptions
+from kvision.systems.classification._stem import Stem, chosen_stem, small_stem
 
 if TYPE_CHECKING:
     import keras
@@ -49,14 +50,14 @@ class AlexNetOptions(Style, ClassifierOptions):
     width: NonNegative = Field(1.0, gt=0.0, le=16.0, description="Factor on all filters.")
     hidden: tuple[Count, ...] = Field((4096, 4096), max_length=8, description="Units of each hidden layer.")
     groups: Count = Field(1, description="Groups of the second, fourth and fifth convolution; 2 in the paper, one for each GPU.")
-    stem: Literal["auto", "imagenet", "cifar"] = Field("auto", description="Strides at the beginning, or none; `auto`: cifar below 64 px.")
+    stem: Stem = Field("auto", description="Strides at the beginning, or none; `auto`: cifar below 64 px.")
     norm: Norm = Field("none", description="Normalisation after each convolution.")
     dropout: float = Field(0.5, ge=0.0, lt=1.0, description="Share of each hidden layer's outputs that is dropped in training.")
 
     def chosen(self) -> dict[str, Chosen]:
         """`filters`: by the kind; `stem`: by the size of the pictures."""
         filters = {} if self.filters else {"filters": Chosen(f"kind={self.kind}", list(_FILTERS[self.kind]))}
-        return filters | ({"stem": Chosen("cifar below 64 px, else imagenet")} if self.stem == "auto" else {})
+        return filters | chosen_stem(self.stem)
 
 
 class AlexNet(Classifier):
@@ -100,7 +101,7 @@ class AlexNet(Classifier):
 
 def _stem(options: AlexNetOptions, size_px: int) -> _Stem:
     """The beginning for pictures of this size."""
-    small = options.stem == "cifar" or (options.stem == "auto" and size_px < 64)
+    small = small_stem(options.stem, size_px)
     return _STEMS[options.kind, "cifar" if small else "imagenet"]
 
 

@@ -7,13 +7,14 @@ Shapes: image `[B, S, S, 3]` normalised, logits `[B, K]`.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from pydantic import Field
 
 from kvision.core.schema import Chosen, Count, Recipe
 from kvision.layers.style import Style
 from kvision.systems.classification._part import Classifier, ClassifierOptions
+from kvision.systems.classification._stem import Stem, chosen_stem, small_stem
 
 if TYPE_CHECKING:
     import keras
@@ -36,9 +37,7 @@ class DenseNetOptions(Style, ClassifierOptions):
     stages: tuple[Count, ...] | None = Field(None, min_length=1, max_length=6, description="Dense layers of each stage; none: by `depth`.")
     growth: Count | None = Field(None, description="Maps that each layer adds; none: 32, at depth 161 48, or 12 in a CIFAR depth.")
     compression: float = Field(0.5, gt=0.0, le=1.0, description="Share of the maps that is kept between stages.")
-    stem: Literal["auto", "imagenet", "cifar"] = Field(
-        "auto", description="7x7 with stride 2 and pooling, or 3x3 for small pictures; `auto`: cifar below 64 px."
-    )
+    stem: Stem = Field("auto", description="7x7 with stride 2 and pooling, or 3x3 for small pictures; `auto`: cifar below 64 px.")
 
     @property
     def is_cifar(self) -> bool:
@@ -51,7 +50,7 @@ class DenseNetOptions(Style, ClassifierOptions):
         growth = 12 if self.is_cifar else 48 if self.depth == 161 else 32
         open_options = {"stages": (self.stages, list(stages)), "growth": (self.growth, growth)}
         found = {name: Chosen(f"depth={self.depth}", value) for name, (given, value) in open_options.items() if given is None}
-        return found | ({"stem": Chosen("cifar below 64 px, else imagenet")} if self.stem == "auto" else {})
+        return found | chosen_stem(self.stem)
 
 
 class DenseNet(Classifier):
@@ -106,7 +105,7 @@ class DenseNet(Classifier):
 
         from kvision.layers import blocks
 
-        if options.stem == "cifar" or (options.stem == "auto" and self.recipe.data.size_px < 64):
+        if small_stem(options.stem, self.recipe.data.size_px):
             return blocks.plain_convolution(image, filters, 3, options, name="stem_conv")
         x = blocks.convolution(image, filters, 7, options, name="stem", strides=2)
         x = keras.layers.ZeroPadding2D(1, name="pool_pad")(x)

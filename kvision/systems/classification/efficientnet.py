@@ -18,6 +18,7 @@ from kvision.core.schema import Chosen, Count, NonNegative, Recipe
 from kvision.layers.style import Activation, Style
 from kvision.layers.widths import divisible
 from kvision.systems.classification._part import Classifier, ClassifierOptions
+from kvision.systems.classification._stem import Stem, chosen_stem, small_stem
 
 if TYPE_CHECKING:
     import keras
@@ -56,9 +57,7 @@ class EfficientNetOptions(Style, ClassifierOptions):
     stages: tuple[Count, ...] | None = Field(
         None, min_length=1, max_length=7, description="Blocks of each stage; fewer stages leave out the last ones; none: by `depth`."
     )
-    stem: Literal["auto", "imagenet", "cifar"] = Field(
-        "auto", description="`cifar`, for small pictures, leaves out the first two of the five halvings; `auto`: cifar below 64 px."
-    )
+    stem: Stem = Field("auto", description="`cifar`, for small pictures, leaves out the first two of the five halvings; `auto`: cifar below 64 px.")
     activation: Activation | None = Field(  # type: ignore[assignment]
         None, description="After each normalisation; none: silu, in `lite` relu6."
     )
@@ -88,7 +87,7 @@ class EfficientNetOptions(Style, ClassifierOptions):
             "last": (self.last, _LAST if self.lite else divisible(_LAST * (self.width or width))),
         }
         found = {name: Chosen(f"variant={self.variant}", value) for name, (given, value) in open_options.items() if given is None}
-        return found | ({"stem": Chosen("cifar below 64 px, else imagenet")} if self.stem == "auto" else {})
+        return found | chosen_stem(self.stem)
 
 
 class EfficientNet(Classifier):
@@ -114,7 +113,7 @@ class EfficientNet(Classifier):
 
         options: EfficientNetOptions = self.recipe.model  # type: ignore[assignment]
         style, width = options.model_copy(update={"activation": options.used("activation")}), options.used("width")
-        small = options.stem == "cifar" or (options.stem == "auto" and self.recipe.data.size_px < 64)
+        small = small_stem(options.stem, self.recipe.data.size_px)
         stem = _STEM if options.lite else divisible(_STEM * width)
         x = blocks.convolution(image, stem, 3, style, name="stem", strides=1 if small else 2, pad_px="same")
         counts, number = options.used("stages"), 0

@@ -15,6 +15,7 @@ from pydantic import Field
 from kvision.core.schema import Chosen, NonNegative
 from kvision.layers.style import Style
 from kvision.systems.classification._part import Classifier, ClassifierOptions
+from kvision.systems.classification._stem import Stem, chosen_stem, small_stem
 
 if TYPE_CHECKING:
     import keras
@@ -42,14 +43,14 @@ class GoogLeNetOptions(Style, ClassifierOptions):
 
     width: NonNegative = Field(1.0, gt=0.0, le=16.0, description="Factor on all filters.")
     blocks: tuple[Literal[1, 2], Literal[1, 2, 3, 4, 5], Literal[1, 2]] = Field((2, 5, 2), description="How many of its blocks each stage has.")
-    stem: Literal["auto", "imagenet", "cifar"] = Field("auto", description="With strides and poolings, or none; `auto`: cifar below 64 px.")
+    stem: Stem = Field("auto", description="With strides and poolings, or none; `auto`: cifar below 64 px.")
     auxiliary: NonNegative = Field(0.3, description="Weight of each auxiliary head's loss; 0: no such heads.")
     auxiliary_dropout: float = Field(_AUXILIARY_DROPOUT, ge=0.0, lt=1.0, description="Share of an auxiliary head's units dropped in training.")
     dropout: float = Field(0.4, ge=0.0, lt=1.0, description="Share of the features that is dropped before the logits in training.")
 
     def chosen(self) -> dict[str, Chosen]:
         """`stem`: by the size of the pictures."""
-        return {"stem": Chosen("cifar below 64 px, else imagenet")} if self.stem == "auto" else {}
+        return chosen_stem(self.stem)
 
     @property
     def branches(self) -> tuple[str, ...]:
@@ -123,7 +124,7 @@ class GoogLeNet(Classifier):
         from kvision.layers import blocks
 
         options = self.options
-        if options.stem == "cifar" or (options.stem == "auto" and self.recipe.data.size_px < 64):
+        if small_stem(options.stem, self.recipe.data.size_px):
             return blocks.convolution(image, self._filters(192), 3, options, name="stem")
         x = blocks.convolution(image, self._filters(64), 7, options, name="conv1", strides=2)
         x = keras.layers.MaxPooling2D(3, strides=2, padding="same", name="pool1")(x)

@@ -15,6 +15,7 @@ from pydantic import Field
 from kvision.core.schema import Chosen, NonNegative, Recipe
 from kvision.layers.style import Style
 from kvision.systems.classification._part import Classifier, ClassifierOptions
+from kvision.systems.classification._stem import Stem, chosen_stem, small_stem
 
 if TYPE_CHECKING:
     import keras
@@ -33,12 +34,12 @@ class InceptionOptions(Style, ClassifierOptions):
     blocks: tuple[Literal[0, 1, 2, 3], Literal[0, 1, 2, 3, 4], Literal[0, 1, 2]] = Field(
         (3, 4, 2), description="How many of its blocks each stage has, beside the two that halve the size."
     )
-    stem: Literal["auto", "imagenet", "cifar"] = Field("auto", description="With strides and poolings, or none; `auto`: cifar below 75 px.")
+    stem: Stem = Field("auto", description="With strides and poolings, or none; `auto`: cifar below 75 px.")
     dropout: float = Field(0.2, ge=0.0, lt=1.0, description="Share of the features that is dropped before the logits in training.")
 
     def chosen(self) -> dict[str, Chosen]:
         """`stem`: by the size of the pictures."""
-        return {"stem": Chosen("cifar below 75 px, else imagenet")} if self.stem == "auto" else {}
+        return chosen_stem(self.stem, _SMALLEST_PX["imagenet"])
 
 
 class Inception(Classifier):
@@ -61,7 +62,7 @@ class Inception(Classifier):
         """The last block's map, 8 px for 299 px."""
         options: InceptionOptions = self.recipe.model  # type: ignore[assignment]
         make = _Maker(options)
-        small = options.stem == "cifar" or (options.stem == "auto" and self.recipe.data.size_px < _SMALLEST_PX["imagenet"])
+        small = small_stem(options.stem, self.recipe.data.size_px, _SMALLEST_PX["imagenet"])
         first, second, third = options.blocks
         x = make.convolution(image, "stem", 192, 3) if small else make.stem(image)
         for number, pooled in enumerate(_POOLED[:first]):

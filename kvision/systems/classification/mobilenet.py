@@ -17,6 +17,7 @@ from kvision.core.schema import Chosen, Count, NonNegative, Recipe
 from kvision.layers.style import Activation, Style
 from kvision.layers.widths import divisible
 from kvision.systems.classification._part import Classifier, ClassifierOptions
+from kvision.systems.classification._stem import Stem, chosen_stem, small_stem
 
 if TYPE_CHECKING:
     import keras
@@ -70,9 +71,7 @@ class MobileNetOptions(Style, ClassifierOptions):
 
     version: Literal["v1", "v2", "v3_small", "v3_large"] = Field("v2", description="Which of the papers' networks.")
     alpha: NonNegative = Field(1.0, gt=0.0, le=8.0, description="Factor on all filters, rounded to multiples of 8 (in `v1` not rounded).")
-    stem: Literal["auto", "imagenet", "cifar"] = Field(
-        "auto", description="`cifar`, for small pictures, leaves out the first two of the five halvings; `auto`: cifar below 64 px."
-    )
+    stem: Stem = Field("auto", description="`cifar`, for small pictures, leaves out the first two of the five halvings; `auto`: cifar below 64 px.")
     stages: tuple[Count, ...] | None = Field(
         None, min_length=1, max_length=7, description="Blocks of each stage; fewer stages leave out the last ones; none: by `version`."
     )
@@ -94,7 +93,7 @@ class MobileNetOptions(Style, ClassifierOptions):
             found["activation"] = Chosen(f"version={self.version}", "relu6" if self.version in ("v1", "v2") else plain)
         if self.last is None and self.version in _LAST:
             found["last"] = Chosen(f"version={self.version}, alpha={self.alpha:g}", divisible(_LAST[self.version] * max(1.0, self.alpha)))
-        return found | ({"stem": Chosen("cifar below 64 px, else imagenet")} if self.stem == "auto" else {})
+        return found | chosen_stem(self.stem)
 
     def styles(self) -> tuple[Style, Style]:
         """How the first blocks are made, and the others."""
@@ -134,7 +133,7 @@ class MobileNet(Classifier):
     def body(self, image: keras.KerasTensor) -> keras.KerasTensor:
         """The last map `[B, S / 32, S / 32, C]` (a small picture's: S / 8); of `v3` the features `[B, D]`."""
         options: MobileNetOptions = self.recipe.model  # type: ignore[assignment]
-        small = options.stem == "cifar" or (options.stem == "auto" and self.recipe.data.size_px < 64)
+        small = small_stem(options.stem, self.recipe.data.size_px)
         return {"v1": _first, "v2": _second}.get(options.version, _third)(image, options, small)
 
     def imagenet(self) -> Pretrained:

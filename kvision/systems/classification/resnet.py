@@ -16,6 +16,7 @@ from pydantic import Field
 from kvision.core.schema import Chosen, Count, NonNegative, Recipe
 from kvision.layers.style import Style
 from kvision.systems.classification._part import Classifier, ClassifierOptions
+from kvision.systems.classification._stem import Stem, chosen_stem, small_stem
 
 if TYPE_CHECKING:
     import keras
@@ -43,9 +44,7 @@ class ResNetOptions(Style, ClassifierOptions):
     block: Literal["auto", "basic", "bottleneck"] = Field(
         "auto", description="Two 3x3 convolutions, or a 3x3 between two 1x1; `auto`: bottleneck at 50, 101 and 152."
     )
-    stem: Literal["auto", "imagenet", "cifar"] = Field(
-        "auto", description="7x7 with stride 2 and pooling, or 3x3 for small pictures; `auto`: cifar below 64 px."
-    )
+    stem: Stem = Field("auto", description="7x7 with stride 2 and pooling, or 3x3 for small pictures; `auto`: cifar below 64 px.")
     preactivation: bool = Field(False, description="Normalise and activate before each convolution, so that the sum stays untouched (ResNet v2).")
     groups: Count = Field(1, description="Groups of the 3x3 convolution of a bottleneck: the cardinality of ResNeXt, 32.")
     group_width: Count = Field(4, description="Filters of each group in the first stage when there are several: 4 in ResNeXt 32x4d.")
@@ -86,7 +85,7 @@ class ResNetOptions(Style, ClassifierOptions):
             ),
         }
         found = {name: Chosen(f"depth={self.depth}", value) for name, (given, value) in open_options.items() if given is None}
-        return found | ({"stem": Chosen("cifar below 64 px, else imagenet")} if self.stem == "auto" else {})
+        return found | chosen_stem(self.stem)
 
 
 class ResNet(Classifier):
@@ -152,7 +151,7 @@ class ResNet(Classifier):
         from kvision.layers import blocks
 
         filters = options.used("filters")[0]
-        small = options.stem == "cifar" or (options.stem == "auto" and self.recipe.data.size_px < 64)
+        small = small_stem(options.stem, self.recipe.data.size_px)
         make = _linear if options.preactivation else blocks.convolution
         if small:
             return make(image, filters, 3, options, name="stem", use_bias=options.bias)

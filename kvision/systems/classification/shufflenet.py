@@ -14,6 +14,7 @@ from pydantic import Field
 from kvision.core.schema import Chosen, Count, NonNegative, Recipe
 from kvision.layers.style import Style
 from kvision.systems.classification._part import Classifier, ClassifierOptions
+from kvision.systems.classification._stem import Stem, chosen_stem, small_stem
 
 if TYPE_CHECKING:
     import keras
@@ -34,16 +35,14 @@ class ShuffleNetOptions(Style, ClassifierOptions):
     groups: Literal[1, 2, 3, 4, 8] = Field(3, description="`v1`: groups of the 1x1 convolutions.")
     stages: tuple[Count, ...] | None = Field(None, min_length=1, max_length=3, description="Blocks of each stage; none: 4, 8, 4.")
     last: Count | None = Field(None, description="`v2`: filters of the last convolution; none: 1024, at scale 2 2048.")
-    stem: Literal["auto", "imagenet", "cifar"] = Field(
-        "auto", description="`cifar`, for small pictures, leaves out the first two of the five halvings; `auto`: cifar below 64 px."
-    )
+    stem: Stem = Field("auto", description="`cifar`, for small pictures, leaves out the first two of the five halvings; `auto`: cifar below 64 px.")
 
     def chosen(self) -> dict[str, Chosen]:
         """`stages`; `last`: by the scale; `stem`: by the size of the pictures."""
         found = {} if self.stages else {"stages": Chosen("as in the papers", list(_COUNTS))}
         if self.last is None and self.version == "v2":
             found["last"] = Chosen(f"scale={self.scale:g}", _WIDTHS_V2.get(self.scale, _WIDTHS_V2[1.0])[-1])
-        return found | ({"stem": Chosen("cifar below 64 px, else imagenet")} if self.stem == "auto" else {})
+        return found | chosen_stem(self.stem)
 
     def widths(self) -> list[int]:
         """Channels of each stage, which the groups divide."""
@@ -80,7 +79,7 @@ class ShuffleNet(Classifier):
         from kvision.layers import blocks
 
         options: ShuffleNetOptions = self.recipe.model  # type: ignore[assignment]
-        small = options.stem == "cifar" or (options.stem == "auto" and self.recipe.data.size_px < 64)
+        small = small_stem(options.stem, self.recipe.data.size_px)
         x = blocks.convolution(image, _STEM, 3, options, name="stem", strides=1 if small else 2, pad_px="same")
         if not small:
             x = keras.layers.MaxPooling2D(3, strides=2, padding="same", name="pool")(x)

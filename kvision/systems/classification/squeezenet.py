@@ -14,6 +14,7 @@ from pydantic import Field
 from kvision.core.schema import Chosen, NonNegative, Recipe
 from kvision.layers.style import Norm, Style
 from kvision.systems.classification._part import Classifier, ClassifierOptions
+from kvision.systems.classification._stem import Stem, chosen_stem, small_stem
 
 if TYPE_CHECKING:
     import keras
@@ -34,13 +35,11 @@ class SqueezeNetOptions(Style, ClassifierOptions):
     fires: int = Field(8, ge=1, le=8, description="Fire modules; fewer leave out the last ones.")
     bypass: bool = Field(False, description="Add the input of every second module, the first aside, to its output (figure 2, middle).")
     norm: Norm = Field("none", description="Normalisation after each convolution.")
-    stem: Literal["auto", "imagenet", "cifar"] = Field(
-        "auto", description="`cifar`, for small pictures, leaves out the first two of the four halvings; `auto`: cifar below 64 px."
-    )
+    stem: Stem = Field("auto", description="`cifar`, for small pictures, leaves out the first two of the four halvings; `auto`: cifar below 64 px.")
 
     def chosen(self) -> dict[str, Chosen]:
         """`stem`: by the size of the pictures."""
-        return {"stem": Chosen("cifar below 64 px, else imagenet")} if self.stem == "auto" else {}
+        return chosen_stem(self.stem)
 
 
 class SqueezeNet(Classifier):
@@ -64,7 +63,7 @@ class SqueezeNet(Classifier):
         from kvision.layers import blocks
 
         options: SqueezeNetOptions = self.recipe.model  # type: ignore[assignment]
-        small = options.stem == "cifar" or (options.stem == "auto" and self.recipe.data.size_px < 64)
+        small = small_stem(options.stem, self.recipe.data.size_px)
         filters, size = _STEMS[options.version]
         wide = [max(2, 2 * round(each * options.width / 2)) for each in (filters, *_FILTERS[: options.fires])]
         x = blocks.convolution(image, wide[0], 3 if small else size, options, name="stem", strides=1 if small else 2, pad_px="same")
