@@ -13,7 +13,6 @@ from kvision.data import encoded, files, folder, labelled
 from kvision.data.arrays import ArraySplit
 from kvision.data.cache import reason
 from kvision.data.encoded_split import FileSplit
-from kvision.data.file_source import FileSource
 from kvision.data.files import Fault
 from kvision.data.folder import Examined
 from kvision.data.headers import read_header
@@ -48,7 +47,7 @@ def check(source: LabelledSource, told: Callable[[int, int], None]) -> list[Faul
     skipping = type(source)(source.options.model_copy(update={"on_error": "skip"}), seed=source.seed, base=source.base)
     splits = skipping.splits
     total, done = sum(len(split) for split in splits.values()), 0
-    faults = list(skipping.collected.faults) if isinstance(skipping, FileSource) else []
+    faults = list(skipping.found.faults)
     found: dict[SplitName, list[Examined]] = {}
     for name, split in splits.items():
         found[name] = []

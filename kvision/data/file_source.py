@@ -107,17 +107,22 @@ class FileSource(LabelledSource):
     def find(self) -> Found:
         """The pictures that can be used; raises `DataError` that names the faulty files when `on_error` is `stop`, or when none is left."""
         collected = self.collected
-        stopping = [fault for fault in collected.faults if files.FAULTS[fault.kind].stops]
-        if stopping and self.options.on_error == "stop":
-            raise DataError(files.stop_message(stopping, self.root))
+        stopping = self.stopping(collected.faults)
         empty = [split for split, pictures in collected.pools.items() if not pictures]
         if empty:
             raise DataError(f"{self.root}: nothing is left for {empty[0]}: {files.stop_message(stopping, self.root) if stopping else 'no picture'}")
         if len(collected.class_names) < 2 and not collected.several:
             raise DataError(f"{self.root}: holds one class only, {collected.class_names[0]}; add examples of another one to tell it from")
-        left_out = [{"kind": fault.kind, "files": list(fault.files), "reason": fault.message} for fault in stopping]
-        facts = {"folder": str(self.root), **collected.facts, "left_out": left_out}
-        return Found({split: self._split_of(pictures) for split, pictures in collected.pools.items()}, collected.class_names, facts)
+        facts = {"folder": str(self.root), **collected.facts, "left_out": files.left_out(stopping)}
+        pools = {split: self._split_of(pictures) for split, pictures in collected.pools.items()}
+        return Found(pools, collected.class_names, facts, collected.faults)
+
+    def stopping(self, faults: Sequence[Fault]) -> list[Fault]:
+        """Those of the faults that make examples useless; raises `DataError` that names them when `on_error` is `stop`."""
+        found = [fault for fault in faults if files.FAULTS[fault.kind].stops]
+        if found and self.options.on_error == "stop":
+            raise DataError(files.stop_message(found, self.root))
+        return found
 
     def _split_of(self, pictures: Sequence[Picture]) -> FileSplit:
         names = [picture.name for picture in pictures]

@@ -9,7 +9,7 @@ import hashlib
 from collections import Counter, defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from kvision.core.errors import DataError
 from kvision.core.names import did_you_mean
@@ -257,6 +257,11 @@ def read_list(file: Path, option: str, known: Mapping[str, str]) -> set[str]:
             raise DataError(f"{option}: {file}:{number}: there is no image {name!r}{did_you_mean(name, known)}")
         keys.add(known[name])
     return keys
+
+
+def left_out(faults: Iterable[Fault]) -> list[dict[str, Any]]:
+    """The faults for which files were left out, as data.json keeps them."""
+    return [{"kind": fault.kind, "files": list(fault.files), "reason": fault.message} for fault in faults]
 
 
 def stop_message(faults: Sequence[Fault], place: Path) -> str:

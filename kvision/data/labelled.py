@@ -17,9 +17,10 @@ from kvision.data.source import DataInfo, Source, SplitName
 from kvision.data.splits import Labelled, SplitOptions
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from kvision.core.schema import DataOptions
+    from kvision.data.files import Fault
 
 _Options = SplitOptions
 
@@ -32,11 +33,13 @@ class Found:
         pools: What the data itself calls `train`, and `val` and `test` where it does.
         class_names: Names of the K classes.
         facts: What else data.json should keep.
+        faults: What is wrong with the data; examples that can't be used are in none of the pools.
     """
 
     pools: Mapping[SplitName, Labelled]
     class_names: tuple[str, ...]
     facts: dict[str, Any] = field(default_factory=dict)
+    faults: Sequence[Fault] = ()
 
 
 class LabelledSource(Source):

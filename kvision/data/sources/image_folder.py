@@ -138,9 +138,7 @@ class ImageFolder(FileSource):
         return found
 
     def _check_classes(self, names: Sequence[str], members: Mapping[SplitName, Mapping[str, Sequence[Picture]]]) -> None:
-        """Raises when data.classes names a class that has no folder, unless a model is only evaluated on what is there."""
-        if self.whole is not None:
-            return
+        """Raises when data.classes names a class that has no folder."""
         known = {name for found in members.values() for name in found}
         for name in names:
             if name not in known:

@@ -92,14 +92,13 @@ class ImageList(FileSource):
         pools, faults = self._members
         if not any(row.data is not None for members in pools.values() for row in members):
             return super().find()
-        if faults:
-            raise DataError(files.stop_message(faults, self.root))
+        stopping = self.stopping(faults)
         made = {}
         for split, members in pools.items():
             names = [row.name for row in members]
             labels = classes.numbered([row.labels for row in members], self._class_names, names, several=self._several)
             made[split] = RowSplit([row.data or b"" for row in members].__getitem__, names, labels)
-        return Found(made, self._class_names, {"list": self.options.list})
+        return Found(made, self._class_names, {"list": self.options.list, "left_out": files.left_out(stopping)}, faults)
 
     @cached_property
     def _members(self) -> tuple[dict[SplitName, list[_Row]], list[Fault]]:
@@ -136,7 +135,7 @@ class ImageList(FileSource):
         label = self._column(rows, "label", file)
         return self.options.separator is not None or any(isinstance(row[label], list) for row in rows)
 
-    @property
+    @cached_property
     def _class_names(self) -> tuple[str, ...]:
         pools, _ = self._members
         return self.options.classes or classes.of_words(word for members in pools.values() for row in members for word in row.labels)

@@ -239,7 +239,7 @@ class ImageMasks(Source):
             "folder": str(self.root),
             "split": self.inventory.rule,
             "files": {name: list(split.names) for name, split in self._splits.items()},
-            "left_out": [{"kind": fault.kind, "files": list(fault.files), "reason": fault.message} for fault in self._left_out],
+            "left_out": files.left_out(self._left_out),
         }
 
     @property

@@ -8,6 +8,7 @@ import pytest
 import tensorflow as tf
 
 from kvision.core.errors import DataError
+from kvision.data.check import check
 from kvision.data.sources.image_list import ImageList, Options
 from tests.unit.data.class_folders import picture, write
 
@@ -146,6 +147,24 @@ def test_parquet_with_the_pictures_inside(tmp_path):
     for name, example in zip(train.names, data.as_numpy_iterator(), strict=True):
         np.testing.assert_array_equal(example["image"], picture(name[:3], int(name[-7:-4])))
         assert example["label"] == [row["image"] for row in rows_of(4)].index(name) % 3
+
+
+def test_a_row_without_label_among_pictures_inside(tmp_path):
+    """It is skipped where that is asked for, and the pictures inside are not looked for as files."""
+    pytest.importorskip("pyarrow")
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    write(tmp_path, 4)
+    rows = [{"image": {"bytes": (tmp_path / row["image"]).read_bytes(), "path": None}, "label": row["label"]} for row in rows_of(4)]
+    parquet.write_table(pa.Table.from_pylist([*rows[:-1], {**rows[-1], "label": None}]), tmp_path / "a.parquet")
+    with pytest.raises(DataError, match=r"a.parquet/11: has no label in the list; .*\n.*data.on_error: skip"):
+        source(tmp_path, list="a.parquet").split("train")
+    one = source(tmp_path, list="a.parquet", on_error="skip")
+    assert sum(len(split) for split in one.splits.values()) == 11
+    assert one.report()["left_out"] == [{"kind": "no-label", "files": ["a.parquet/11"], "reason": "has no label in the list"}]
+    found = check(source(tmp_path, list="a.parquet", val_split=0.3))
+    assert [(finding.kind, finding.files) for finding in found] == [("no-label", ("a.parquet/11",))]
 
 
 def test_without_pyarrow_the_error_says_what_to_install(tmp_path, monkeypatch):
