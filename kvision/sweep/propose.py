@@ -9,8 +9,9 @@ from __future__ import annotations
 import itertools
 import json
 import math
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
+
+from kvision.sweep.trials import best_first
 
 if TYPE_CHECKING:
     import random
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from kvision.engine.system import Mode
     from kvision.sweep.ranges import Parameter
+    from kvision.sweep.trials import Trial
 
 Method = Literal["tpe", "random", "grid", "coarse-to-fine"]
 NARROWER = 1 / 3
@@ -31,22 +33,7 @@ MOST_SETS = 100_000
 Values = dict[str, Any]
 
 
-@dataclass(frozen=True)
-class Known:
-    """A trial that was proposed before.
-
-    Attributes:
-        values: Its values by dotted path.
-        result: Its metric; none while it runs, and when it came to nothing.
-        round: The round of coarse-to-fine that it belongs to.
-    """
-
-    values: Mapping[str, Any]
-    result: float | None = None
-    round: int = 0
-
-
-def at_random(parameters: Mapping[str, Parameter], known: Sequence[Known], chance: random.Random) -> Values:
+def at_random(parameters: Mapping[str, Parameter], known: Sequence[Trial], chance: random.Random) -> Values:
     """Values by chance, and other ones than before as long as some can be found.
 
     Args:
@@ -66,7 +53,7 @@ def at_random(parameters: Mapping[str, Parameter], known: Sequence[Known], chanc
     return (on_grid(parameters, known) if 0 < grid_size(parameters) <= MOST_SETS else None) or values
 
 
-def on_grid(parameters: Mapping[str, Parameter], known: Sequence[Known]) -> Values | None:
+def on_grid(parameters: Mapping[str, Parameter], known: Sequence[Trial]) -> Values | None:
     """The next set of values of the grid, the last option running fastest; none when all of them were tried.
 
     Args:
@@ -81,7 +68,7 @@ def on_grid(parameters: Mapping[str, Parameter], known: Sequence[Known]) -> Valu
     return next((values for values in sets if key(values) not in seen), None)
 
 
-def narrowed(parameters: Mapping[str, Parameter], known: Sequence[Known], round_: int, mode: Mode) -> dict[str, Parameter]:
+def narrowed(parameters: Mapping[str, Parameter], known: Sequence[Trial], round_: int, mode: Mode) -> dict[str, Parameter]:
     """The ranges of a round: a third as wide as the round before, around the best of all earlier rounds.
 
     Args:
@@ -93,10 +80,9 @@ def narrowed(parameters: Mapping[str, Parameter], known: Sequence[Known], round_
     Returns:
         What each option may be in this round.
     """
-    finished = [trial for trial in known if trial.result is not None and trial.round < round_]
-    if not finished or not round_:
+    finished = best_first([trial for trial in known if trial.round < round_], mode)
+    if not finished:
         return dict(parameters)
-    finished.sort(key=lambda trial: trial.result or 0.0, reverse=mode == "max")
     best = finished[: math.ceil(len(finished) * BEST_SHARE)]
     return {path: parameter.around([trial.values[path] for trial in best], NARROWER**round_) for path, parameter in parameters.items()}
 

@@ -80,7 +80,7 @@ class Study:
     def _proposed(self, trials: Iterable[Trial], round_: int, chance: random.Random) -> dict[str, Any] | None:
         """Values by one of our own methods; none when the grid has no more."""
         plan, parameters = self._plan, self._plan.space.parameters
-        known = [propose.Known(trial.values, trial.result if trial.state == "finished" else None, trial.round) for trial in trials if trial.values]
+        known = [trial for trial in trials if trial.values]
         if plan.method == "grid":
             return propose.on_grid(parameters, known)
         if plan.method == "coarse-to-fine":
