@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 REJECTED = "rejected"
 SAMPLE = "sample"
 SAVED_MODEL = "saved_model"
+QAT = "qat"
 _STAGING = ".staging-"
 _READY, _GONE = "ready", "gone.json"
 """In a staging folder: the finished tree, from when on it is being put in place, and the files that go for it."""

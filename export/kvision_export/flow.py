@@ -11,9 +11,8 @@ from kvision.core.errors import UsageError
 from kvision.core.jsonable import jsonable
 from kvision.engine import runfolder
 from kvision_edge import manifest
-from kvision_export import bundle, description, exported, formats, lite, samples
+from kvision_export import bundle, description, exported, formats, lite, remains, samples
 from kvision_export.errors import ExportError
-from kvision_export.parity import earlier as recorded
 from kvision_export.parity import finding, gates, page, pictures, proof, runner
 from kvision_export.saved_model import publish
 from kvision_export.tflite import c_array, flatbuffer, metadata, runtimes
@@ -26,12 +25,10 @@ if TYPE_CHECKING:
     from kvision_export.lite import Options
     from kvision_export.parity.finding import Finding
     from kvision_export.parity.proof import Reference
+    from kvision_export.remains import Remains
     from kvision_export.subject import Subject
 
-QAT = "qat"
 _RECORDS = ("resolved.json", "recipe.yaml", runfolder.DATA, runfolder.ENVIRONMENT)
-_OF_INT8 = (f"{formats.C_ARRAY}/", f"{QAT}/")
-"""What is made of, or tells of, the full int8 file."""
 _SHOWN = 4
 
 
@@ -143,11 +140,11 @@ class _Export:
         from kvision_export.quantize import qat
 
         self.tell(f"fine-tuning with quantization for {words.counted(self.options.qat_epochs, 'epoch')}")
-        folder = self.folder / QAT
+        folder = self.folder / bundle.QAT
         tuned = qat.finetune(self.subject, folder, qat.QatOptions(epochs=self.options.qat_epochs, calibration=self.options.calibration))
         with disk.writing(self.out, "the bundle", "--out"):
             for name in ("metrics.csv", "events.jsonl"):
-                (folder / name).replace(_folder(self.staged / QAT) / name)
+                (folder / name).replace(_folder(self.staged / bundle.QAT) / name)
         return tuned
 
     def _c_source(self, full: Format) -> None:
@@ -227,13 +224,14 @@ class _Export:
     def finish(self, old: manifest.Manifest | None) -> Result:
         """Everything in its place, the manifest last."""
         same = old if old is not None and old.source.get("weights_sha256") == self.source["weights_sha256"] else None
-        earlier = self._earlier(same)
-        report = self._report(earlier, same)
+        again = {each.format.name for each in self.findings if each.kept}
+        beside = remains.Remains() if same is None else remains.of(same, self.out, again)
+        report = self._report(beside)
         _folder(self.staged)
         page.write(report, self.staged)
         self._records()
-        files = self._ranked(earlier, report.choice)
-        sums = {**self._still(same, earlier), **bundle.checksums(self.staged, [each.path for each in self.entries])}
+        files = self._ranked(beside.files, report.choice)
+        sums = {**beside.checksums, **bundle.checksums(self.staged, [each.path for each in self.entries])}
         made = description.whole(self.subject, self.source, self.reference, files, dict(sorted(sums.items())))
         bundle.write(self.staged, made)
         self._forget_rejected(same)
@@ -242,27 +240,6 @@ class _Export:
                 self.tell(f"{each.path} is of other weights, and stays for servers that use it: export savedmodel too, or remove it")
         bundle.place(self.staged, self.out, () if old is None else bundle.listed(old) - bundle.listed(made))
         return Result(self.out, report, self.refused, self.options.auto)
-
-    def _earlier(self, same: manifest.Manifest | None) -> list[manifest.File]:
-        """Files of an earlier export of the same weights that this one does not replace."""
-        return [] if same is None else [each for each in same.files if each.format not in self._again and (self.out / each.path).exists()]
-
-    @property
-    def _again(self) -> set[str]:
-        """Formats of which this export has a file."""
-        return {each.format.name for each in self.findings if each.kept}
-
-    def _still(self, same: manifest.Manifest | None, earlier: Sequence[manifest.File]) -> dict[str, str]:
-        """What is there beside these files from that export and still tells of them."""
-        if same is None:
-            return {}
-        samples = {each.sample.outputs for each in earlier if each.sample is not None}
-        again = _OF_INT8 if any(each.kept and each.format.name == formats.FULL_INT8 for each in self.findings) else ()
-        return {
-            name: told
-            for name, told in same.checksums.items()
-            if (self.out / name).is_file() and not name.startswith(again) and (not name.startswith(f"{bundle.SAMPLE}/") or name in samples)
-        }
 
     def _forget_rejected(self, same: manifest.Manifest | None) -> None:
         """Removes rejected files of other weights, and of what was made again now."""
@@ -280,18 +257,16 @@ class _Export:
         best, order = choice and choice.path, list(formats.FORMATS)
         return sorted((*self.entries, *earlier), key=lambda each: (each.path != best, each.format == formats.SAVEDMODEL, order.index(each.format)))
 
-    def _report(self, earlier: Sequence[manifest.File], same: manifest.Manifest | None) -> page.Report:
+    def _report(self, beside: Remains) -> page.Report:
         facts = [("Weights", f"{self.subject.weights} of {self.subject.run}")]
         if self.calibration:
             facts.append(("Calibration", f"{self.calibration['count']} training examples, seed {self.calibration['seed']}"))
         if self.options.qat_epochs:
             facts.append(("Quantization-aware fine-tuning", words.counted(self.options.qat_epochs, "epoch")))
         facts += [(f"{each.name} could not be made", why) for each, why in self.refused.items()]
-        facts += [("From an earlier export, timed then", each.path) for each in earlier]
+        facts += [("From an earlier export, timed then", each.path) for each in beside.files]
         facts.append(("Versions", ", ".join(f"{name} {version}" for name, version in bundle.versions().items())))
         system = self.subject.system
-        others = recorded.read(self.out / page.JSON, self._again) if same is not None else ()
-        first = same.files[0].path if same is not None and same.files else ""
         return page.Report(
             name=self.subject.name,
             system=system.recipe.system,
@@ -301,8 +276,8 @@ class _Export:
             findings=tuple(self.findings),
             pairs=self.pairs,
             facts=tuple(facts),
-            earlier=others,
-            before=next((each.finding for each in others if each.finding.path == first and each.finding.format.is_tflite), None),
+            earlier=beside.proofs,
+            before=beside.choice,
         )
 
     def _records(self) -> None:
