@@ -76,14 +76,14 @@ def run(
 
 
 def _of_recipe(recipe: str | Path, overrides: Sequence[str], smoke: bool, devices: str, precision: str | None) -> Session:
-    """A session of fresh weights."""
+    """A session with the weights that a training begins with."""
     resolved = catalog.load(recipe, overrides, smoke)
     print("building data and model …", file=sys.stderr, flush=True)
     from kvision.engine import session
 
     made = resolved.recipe
     return session.open_session(
-        resolved, catalog.system(made.system), catalog.source(made.data.source), devices=devices, precision_name=precision or "fp32", training=False
+        resolved, catalog.system(made.system), catalog.source(made.data.source), devices=devices, precision_name=precision or "fp32"
     )
 
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from kvision.core.schema import OptimOptions
     from kvision.engine.plateau import Plateau
+    from kvision.engine.system import System
 
 Loss = Callable[[Batch], tf.Tensor]
 
@@ -264,3 +265,44 @@ def make(
         if not own:
             raise UsageError(f"optim.groups: every variable of {role!r} is frozen by lr_scale: 0; leave at least one to train")
     return {role: Update(role, number, own, options, shared) for number, (role, own) in enumerate(parts.items())}
+
+
+def of_system(
+    system: System,
+    options: OptimOptions,
+    *,
+    total_steps: int,
+    step: tf.Variable,
+    loss_scale: LossScale,
+    guard: Guard,
+    plateau: Plateau | None = None,
+) -> dict[str, Update]:
+    """The updates of a system whose networks are built, with the parameter groups that it asks for after those of the options.
+
+    Args:
+        system: Its recipe tells batch and seed.
+        options: The `optim` section to train by.
+        total_steps: As for `make`, like all the rest.
+        step: Likewise.
+        loss_scale: Likewise.
+        guard: Likewise.
+        plateau: Likewise.
+
+    Returns:
+        One `Update` for each entry of `System.trainables`.
+
+    Raises:
+        UsageError: A parameter group is wrong, or all variables of an update are frozen.
+    """
+    return make(
+        options.model_copy(update={"groups": (*options.groups, *system.groups())}),
+        system.trainables(),
+        total_steps=total_steps,
+        batch=system.recipe.data.batch,
+        step=step,
+        loss_scale=loss_scale,
+        guard=guard,
+        plateau=plateau,
+        seed=system.recipe.train.seed,
+        networks=list(system.networks.values()),
+    )

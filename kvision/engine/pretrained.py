@@ -1,4 +1,4 @@
-"""Weights to begin with: of another run, of a Keras file, or of arrays by name; and the colours that they were trained on."""
+"""Weights to begin with, of another run, of a Keras file or published ones; and the colours that they were trained on."""
 
 from __future__ import annotations
 
@@ -98,17 +98,6 @@ def read(path: Path, optional: Collection[str] = ()) -> Pretrained:
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise RunError(f"model.weights: {file} can't be loaded by Keras: {str(error).splitlines()[0]}") from error
     return Pretrained(state.read(state.weights({"net": net})), str(path), tuple(optional), _colour(file.parent))
-
-
-def arrays(path: Path) -> dict[str, np.ndarray]:
-    """The arrays of a `.safetensors` file by name; raises `RunError` if it is damaged."""
-    from safetensors import SafetensorError
-    from safetensors.numpy import load_file
-
-    try:
-        return load_file(path)
-    except (OSError, SafetensorError) as error:
-        raise RunError(f"model.weights: {path} can't be read as .safetensors: {error}; download or copy it again") from error
 
 
 def _colour(folder: Path) -> tuple[Colour, Colour] | None:

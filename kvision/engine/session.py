@@ -219,18 +219,7 @@ def _training(recipe: Recipe, system: System, pipeline: Pipeline, precision_name
     total = total_steps(recipe, pipeline.steps_per_epoch)
     step, guard, loss_scale = replica.scalar(0, tf.int64, "step"), Guard(), precision.loss_scale(precision_name)
     plateau = Plateau(options.decay, options.patience_epochs) if options.schedule == "plateau" else None
-    updates = optim.make(
-        options.model_copy(update={"groups": (*options.groups, *system.groups())}),
-        system.trainables(),
-        total_steps=total,
-        batch=recipe.data.batch,
-        step=step,
-        loss_scale=loss_scale,
-        guard=guard,
-        plateau=plateau,
-        seed=recipe.train.seed,
-        networks=networks,
-    )
+    updates = optim.of_system(system, options, total_steps=total, step=step, loss_scale=loss_scale, guard=guard, plateau=plateau)
     ema = EMA(options.ema, networks, start=round((options.swa_from or 0.0) * total)) if options.averages else None
     sums = replica.scalar(0.0, tf.float64, "loss_sum"), replica.scalar(0, tf.int64, "loss_count")
     return Training(total, step, updates, ema, guard, plateau, loss_scale, *sums)

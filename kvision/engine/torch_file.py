@@ -108,7 +108,7 @@ def read(path: Path) -> dict[str, np.ndarray]:
     except Exception as error:  # a damaged or hostile pickle can fail in any way
         said = str(error) or type(error).__name__
         raise RunError(
-            f"{path} is no PyTorch checkpoint that kvision reads: {said}; save the model's state_dict() anew, or use .safetensors"
+            f"{path} is no PyTorch checkpoint that kvision reads: {said}; download it again, or save the model's state_dict() anew"
         ) from error
 
 

@@ -32,17 +32,7 @@ class Trial:
         with session.strategy.scope():
             self._step = replica.scalar(0, tf.int64, "trial_step")
             scale, guard = precision.loss_scale(session.precision), Guard()
-            self._updates = optim.make(
-                options,
-                session.system.trainables(),
-                total_steps=total_steps,
-                batch=session.recipe.data.batch,
-                step=self._step,
-                loss_scale=scale,
-                guard=guard,
-                seed=session.recipe.train.seed,
-                networks=list(session.system.networks.values()),
-            )
+            self._updates = optim.of_system(session.system, options, total_steps=total_steps, step=self._step, loss_scale=scale, guard=guard)
         own: dict[str, Any] = {"step": self._step, **guard.variables, **scale.variables}
         for update in self._updates.values():
             own |= update.variables

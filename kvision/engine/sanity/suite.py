@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
+from kvision.engine import pretrained
 from kvision.engine.sanity import activations, gradients, initial_loss, inputs, labels, overfit, regularisation, updates
 from kvision.engine.sanity.plain import plain, quiet
 from kvision.engine.sanity.verdict import Verdict, skipped
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from kvision.core.resolved import Resolved
     from kvision.core.schema import Recipe
     from kvision.data.source import Source
+    from kvision.engine.pretrained import Pretrained
     from kvision.engine.session import Session
     from kvision.engine.system import Batch, System
 
@@ -75,24 +78,25 @@ def run(
     budget = budget or Budget()
     simple = plain(resolved, min(overfit.EXAMPLES, resolved.recipe.data.batch))
     session = _open(simple, system, source)
+    given = session.system.pretrained(Path(resolved.base))
     trial = Trial(session, session.recipe.optim, budget.learn)
     batch = session.recipe.data.batch
     sample = list(session.pipeline.train(0).take(-(-SAMPLE // batch)))
     yield from inputs.check(np.concatenate([part["image"].numpy() for part in sample]), _raw(session, sample))
-    yield initial_loss.check(session.system, sample)
+    yield initial_loss.check(session.system, sample) if given is None else skipped("initial loss", f"the weights begin as those of {given.origin}")
     yield activations.scale(activations.listen(session.system, sample[:2]))
-    yield updates.frozen(session.system)
+    yield updates.frozen(session.system, given)
     yield gradients.check(*_tiny(session, sample, tiny), variables=budget.gradients)
     learnt = overfit.check(trial, _few(session), _num_few(session), budget.overfit)
     yield learnt
-    yield _regularised(session, resolved.recipe, learnt.details["losses"][: budget.regularise])
+    yield _regularised(session, resolved.recipe, given, learnt.details["losses"][: budget.regularise])
     yield from _learning(session, trial, sample, budget.learn)
 
 
-def _open(resolved: Resolved, system: type[System], source: type[Source]) -> Session:
-    """A session on one device, its random layers quiet."""
+def _open(resolved: Resolved, system: type[System], source: type[Source], *, begin: bool = True) -> Session:
+    """A session on one device, its random layers quiet; with the weights that a training begins with, or else with random ones."""
     device = "gpu:0" if tf.config.list_physical_devices("GPU") else "cpu"
-    session = open_session(resolved, system, source, devices=device, training=False)
+    session = open_session(resolved, system, source, devices=device, training=begin)
     quiet(session.system.networks.values())
     return session
 
@@ -106,23 +110,25 @@ def _tiny(session: Session, sample: list[Batch], tiny: tuple[Resolved, type[Sour
     """The system at a tiny size, and a few examples for it."""
     if tiny is not None:
         resolved, source = tiny
-        session = _open(plain(resolved, min(TINY_BATCH, resolved.recipe.data.batch)), type(session.system), source)
+        session = _open(plain(resolved, min(TINY_BATCH, resolved.recipe.data.batch)), type(session.system), source, begin=False)
         sample = list(session.pipeline.train(0).take(1))
     return session.system, {name: value[:TINY_BATCH] for name, value in sample[0].items()}
 
 
-def _regularised(session: Session, given: Recipe, losses: Sequence[float]) -> Verdict:
-    """Trains on the same examples as `overfit`, with strong regularisation; `losses` are those without."""
-    penalties = regularisation.used(given)
+def _regularised(session: Session, asked: Recipe, given: Pretrained | None, losses: Sequence[float]) -> Verdict:
+    """Trains on the same examples as `overfit`, from the same weights, with strong regularisation; `losses` are those without."""
+    penalties = regularisation.used(asked)
     if not penalties:
         return skipped("regularisation", "the recipe has none")
     if not np.mean(losses[-overfit.WINDOW :]) < LEARNT * losses[0]:
         return skipped("regularisation", "without it the network did not learn either, so that there is nothing to compare with")
-    recipe = regularisation.stronger(session.recipe, given)
+    recipe = regularisation.stronger(session.recipe, asked)
     keras.utils.set_random_seed(recipe.train.seed)
     with session.strategy.scope():
         system = type(session.system)(recipe, session.pipeline.info)
         system.networks = system.build()
+        if given is not None:
+            pretrained.put(system.networks, given)
     quiet(system.networks.values())
     strong = Trial(replace(session, recipe=recipe, system=system), recipe.optim, len(losses))
     return regularisation.verdict(np.array(losses), strong.train(_few(session), len(losses)), penalties)

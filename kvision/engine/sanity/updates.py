@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 import keras
 import numpy as np
 
-from kvision.engine import state
+from kvision.engine import pretrained, state
 from kvision.engine.sanity.verdict import Verdict, judge
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from kvision.engine.pretrained import Pretrained
     from kvision.engine.system import System
 
 RATIO = (1e-4, 1e-2)
@@ -29,7 +30,7 @@ def ratios(before: Mapping[str, np.ndarray], after: Mapping[str, np.ndarray]) ->
     return {name: float(np.linalg.norm(after[name] - start)) / max(float(np.linalg.norm(start)), 1e-12) for name, start in before.items()}
 
 
-def frozen(system: System) -> Verdict:
+def frozen(system: System, given: Pretrained | None = None) -> Verdict:
     """Looks for kernels that start at random and are never trained.
 
     What is frozen on purpose passes: kernels that a group of the recipe freezes are among `trainables()`, and those that come from elsewhere
@@ -37,6 +38,7 @@ def frozen(system: System) -> Verdict:
 
     Args:
         system: Fresh, built from `train.seed`.
+        given: Weights that it begins with; none: random ones.
 
     Returns:
         The verdict.
@@ -44,7 +46,7 @@ def frozen(system: System) -> Verdict:
     trained = {id(variable) for variables in system.trainables().values() for variable in variables}
     weights = state.weights(system.networks)
     still = [name for name in kernels(system) if id(weights[name]) not in trained]
-    stuck = still and _differ_by_seed(system, still)
+    stuck = still and _differ_by_seed(system, still, given)
     rest = f"; {len(still)} are frozen, and not random" if still else ""
     return judge(
         "frozen layers",
@@ -86,9 +88,12 @@ def ratio(found: Mapping[str, float], steps: int) -> Verdict:
     )
 
 
-def _differ_by_seed(system: System, names: list[str]) -> list[str]:
+def _differ_by_seed(system: System, names: list[str], given: Pretrained | None) -> list[str]:
     """Which of these kernels have other values when the networks are built from another seed."""
     first = kernels(system)
     keras.utils.set_random_seed(system.recipe.train.seed + 1)
-    other = kernels(system.with_networks(system.build()))
-    return [name for name in names if not np.array_equal(first[name], other[name])]
+    other = system.with_networks(system.build())
+    if given is not None:
+        pretrained.put(other.networks, given)
+    second = kernels(other)
+    return [name for name in names if not np.array_equal(first[name], second[name])]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from kvision.core.schema import GroupOptions
 from kvision.engine import state
 from kvision.engine.loop import Loop
 from kvision.engine.strategy import distribute
@@ -48,3 +49,19 @@ def test_a_step_that_is_not_finite_changes_nothing() -> None:
     losses = trial.train(session.pipeline.train(0), 6)  # an epoch, which holds the poisoned example once
     assert np.isnan(losses).sum() == 1
     assert all(np.isfinite(value).all() for value in state.read(session.weights()).values())
+
+
+class Slowed(tiny.Tiny):
+    """Asks for a group of its own."""
+
+    def groups(self) -> tuple[GroupOptions, ...]:
+        return (GroupOptions(match="conv2d/kernel", lr_scale=0.0),)
+
+
+def test_the_groups_that_the_system_asks_for_hold_in_a_trial_too() -> None:
+    session = tiny.session(system=Slowed, optim=OPTIM, training=False)
+    before = state.read(session.weights())
+    Trial(session, session.recipe.optim, 10).train(session.pipeline.train(0), 2)
+    after = state.read(session.weights())
+    np.testing.assert_array_equal(after["net/net/conv2d/kernel"], before["net/net/conv2d/kernel"])
+    assert np.any(after["net/net/conv2d/bias"] != before["net/net/conv2d/bias"])

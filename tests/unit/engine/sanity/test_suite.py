@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from kvision.data.preprocess import Preprocess
-from kvision.engine import session
-from kvision.engine.sanity import suite
+from kvision.engine import session, state
+from kvision.engine.pretrained import Pretrained
+from kvision.engine.sanity import suite, updates
 from tests.unit.engine.sanity import faulty
 
 if TYPE_CHECKING:
@@ -76,6 +77,12 @@ def test_the_gradients_are_those_of_the_tiny_recipe_and_its_own_source() -> None
     system, batch = suite._tiny(sound, [], tiny)
     assert batch["image"].shape == (suite.TINY_BATCH, 8, 8, 3)
     assert system.net.input_shape == (None, 8, 8, 3)
+
+
+def test_what_is_frozen_passes_where_its_weights_come_from_elsewhere() -> None:
+    system = suite._open(faulty.resolved(), faulty.Frozen, faulty.Source).system
+    given = Pretrained(state.read(state.weights(system.networks)), "a run")
+    assert [updates.frozen(system).status, updates.frozen(system, given).status] == ["fail", "pass"]
 
 
 def test_inputs_that_are_not_normalised_and_decay_that_reaches_no_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
