@@ -67,9 +67,12 @@ class Progress:
         found = [f"trial {trial.number} {trial.state}{result}"]
         if trial.seconds is not None:
             found.append(f"{words.counted(trial.epochs, 'epoch')} in {words.duration(trial.seconds)}")
-        left = f", left {words.duration(left_s)}" if left_s is not None and done < self._total else ""
         message = f"\n{trial.message}" if trial.message else ""
-        return f"{', '.join(found)}; {done} of {self._total}{left}{message}"
+        return f"{', '.join(found)}; {self._standing(done, left_s)}{message}"
+
+    def _standing(self, done: int, left_s: float | None) -> str:
+        left = f", left {words.duration(left_s)}" if left_s is not None and done < self._total else ""
+        return f"{done} of {self._total}{left}"
 
 
 class JsonLines(Progress):
@@ -98,7 +101,7 @@ class LivePanel(Progress):
         super().__init__(metric, total)
         self._console = console
         self._running: dict[int, list[str]] = {}
-        self._left = ""
+        self._title = ""
         self._live = Live(console=console, get_renderable=self._draw, refresh_per_second=2, transient=True)
 
     def __enter__(self) -> LivePanel:
@@ -120,7 +123,7 @@ class LivePanel(Progress):
     def ended(self, trial: Trial, *, best: bool, done: int, left_s: float | None) -> None:
         """A trial has ended."""
         self._running.pop(trial.number, None)
-        self._left = f"{done} of {self._total}" + (f", left {words.duration(left_s)}" if left_s is not None else "")
+        self._title = self._standing(done, left_s)
         super().ended(trial, best=best, done=done, left_s=left_s)
 
     def say(self, line: str, style: str = "") -> None:
@@ -128,7 +131,7 @@ class LivePanel(Progress):
         self._console.print(Text(line, style=style))
 
     def _draw(self) -> Table:
-        table = Table("trial", "epoch", self._metric, "values", box=None, header_style="dim", title=self._left, title_justify="left")
+        table = Table("trial", "epoch", self._metric, "values", box=None, header_style="dim", title=self._title, title_justify="left")
         for number, cells in sorted(self._running.items()):
             table.add_row(str(number), *cells)
         return table
