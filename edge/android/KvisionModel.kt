@@ -102,9 +102,12 @@ class KvisionModel private constructor(read: (String) -> InputStream, open: (Str
             val best = topK(probabilities, decode.optInt("top_k", 5))
             return Classification(best, best.map { labels.getOrElse(it) { number -> "class $number" } }, best.map { probabilities[it] })
         }
-        val (height, width) = output.shape[1] to output.shape[2]
-        val same = picture.height == height && picture.width == width // then the greatest logit is as good
-        val scores = Scores(height, width, channels, if (same) values else activated(values, channels, activation))
+        val side = preprocess.sizePx
+        require(output.shape.drop(1) == listOf(side, side, labels.size) && colours.size == labels.size) {
+            "the network gives ${output.shape} for ${labels.size} classes, ${colours.size} colours and a square of $side px; export the bundle again"
+        }
+        val same = picture.height == side && picture.width == side // then the greatest logit is as good
+        val scores = Scores(side, side, channels, if (same) values else activated(values, channels, activation))
         val classes = preprocess.restoreClasses(scores, picture.height, picture.width)
         val counts = IntArray(256).also { for (each in classes) it[each.toInt() and 0xFF]++ }
         val shares = labels.indices.filter { counts[it] > 0 }.associate { labels[it] to counts[it].toDouble() / classes.size }

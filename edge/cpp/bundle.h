@@ -1,4 +1,4 @@
-// A bundle on disk: its manifest read, its paths kept inside it, its files compared with their sha256 before anything uses them.
+// A bundle on disk: its manifest read, its paths kept inside it, its model files compared with their sha256 before anything uses them.
 #pragma once
 
 #include <array>

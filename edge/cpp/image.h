@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <utility>
 #include <vector>
 
 namespace kvision {
@@ -15,6 +16,8 @@ struct Image {
   Image() = default;
   Image(int height, int width, int channels)
       : height(height), width(width), channels(channels), values(static_cast<size_t>(height) * width * channels) {}
+  Image(int height, int width, int channels, std::vector<T> values)
+      : height(height), width(width), channels(channels), values(std::move(values)) {}
 
   size_t stride() const { return static_cast<size_t>(width) * channels; }
   T* at(int y, int x) { return values.data() + y * stride() + static_cast<size_t>(x) * channels; }

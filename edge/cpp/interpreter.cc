@@ -39,10 +39,8 @@ Options options(int threads) {
   return found;
 }
 
-Tensor tensor(const char* name, LiteRtTensor handle, const std::string& where) {
-  LiteRtRankedTensorType type{};
+Tensor tensor(const char* name, LiteRtTensor handle, const LiteRtRankedTensorType& type, const std::string& where) {
   int kind = 0;
-  check(LiteRtGetRankedTensorType(handle, &type), where + ": " + name + " has no shape");
   check(LiteRtGetQuantizationTypeId(handle, &kind), where + ": " + name + " has no quantization");
   Tensor found;
   found.name = name;
@@ -72,10 +70,10 @@ struct Side {
   std::vector<Buffer> buffers;
 
   void add(LiteRtEnvironment environment, const char* name, LiteRtTensor handle, const std::string& where) {
-    tensors.push_back(tensor(name, handle, where));
-    const Tensor& added = tensors.back();
     LiteRtRankedTensorType type{};
     check(LiteRtGetRankedTensorType(handle, &type), where + ": " + name + " has no shape");
+    tensors.push_back(tensor(name, handle, type, where));
+    const Tensor& added = tensors.back();
     for (size_t i = 0; i < added.shape.size(); ++i) type.layout.dimensions[i] = added.shape[i];
     LiteRtTensorBuffer buffer = nullptr;
     check(LiteRtCreateManagedTensorBuffer(environment, kLiteRtBufferHostMemory, &type, added.size() * bytes(added.type), &buffer),

@@ -44,7 +44,7 @@ struct LiteRtQuantizationPerTensor {
   float scale;
   int64_t zero_point;
 };
-constexpr int kLiteRtQuantizationNone = 0, kLiteRtQuantizationPerTensor = 1;
+constexpr int kLiteRtQuantizationPerTensor = 1;
 constexpr int kLiteRtAcceleratorCpu = 1, kLiteRtBufferHostMemory = 1, kLiteRtLockRead = 0, kLiteRtLockWrite = 1;
 
 LiteRtStatus LiteRtCreateEnvironment(int count, const LiteRtEnvOption* options, LiteRtEnvironment* environment);

@@ -70,8 +70,13 @@ class Model {
     const auto& inputs = interpreter_.inputs();
     if (inputs.size() != 1 || inputs[0].shape != std::vector<int>{1, side, side, 3})
       throw Error(file.path + ": does not take pictures of " + std::to_string(side) + " px, of which the manifest speaks; export it again");
-    if (manifest_.task == "segmentation" && manifest_.preprocess->fit == "crop")
+    if (manifest_.task != "segmentation") return;
+    if (manifest_.preprocess->fit == "crop")
       throw Error("a segmentation bundle with preprocess.fit crop is run in tiles, which only kvision-edge does");
+    const size_t classes = manifest_.labels.size();
+    if (classes > 256 || manifest_.colours.size() != classes || chosen().shape != std::vector<int>{1, side, side, static_cast<int>(classes)})
+      throw Error("the network's answer is not of the square's size, or its classes, labels and colours are of different number, or over 256; "
+                  "export the bundle again");
   }
 
   /// The answer as the members of a JSON object; `mask` gets the classes of a segmentation.
@@ -79,10 +84,8 @@ class Model {
     const Tensor& input = interpreter_.inputs()[0];
     const auto outputs = interpreter_.run({{input.name, preprocess_.normalised(preprocess_.place(picture), input)}});
     const Tensor& output = chosen();
-    const int classes = output.shape.back();
-    Scores scores(static_cast<int>(output.size()) / classes, 1, classes);
-    scores.values = real(outputs.at(output.name), output);
-    return manifest_.task == "segmentation" ? segmentation(scores, output, picture, mask) : classification(scores);
+    std::vector<float> values = real(outputs.at(output.name), output);
+    return manifest_.task == "segmentation" ? segmentation(std::move(values), picture, mask) : classification(std::move(values));
   }
 
  private:
@@ -106,11 +109,9 @@ class Model {
     return outputs[0];
   }
 
-  std::string segmentation(Scores& scores, const Tensor& output, const Picture& picture, Picture& mask) const {
-    if (output.shape.size() != 4 || static_cast<size_t>(scores.channels) != manifest_.labels.size() ||
-        manifest_.colours.size() != manifest_.labels.size() || manifest_.labels.size() > 256)
-      throw Error("the network, its labels and their colours are of different number, or over 256; export the bundle again");
-    scores.height = output.shape[1], scores.width = output.shape[2];
+  std::string segmentation(std::vector<float> values, const Picture& picture, Picture& mask) const {
+    const int side = preprocess_.size_px();
+    const Scores scores(side, side, static_cast<int>(manifest_.labels.size()), std::move(values));
     mask = segmented(scores, setting("activation", "softmax"), preprocess_, picture.height, picture.width);
     std::vector<size_t> counts(256);
     for (const uint8_t each : mask.values) ++counts[each];
@@ -122,7 +123,9 @@ class Model {
            ", \"classes\": {" + shares + "}";
   }
 
-  std::string classification(const Scores& scores) const {
+  std::string classification(std::vector<float> values) const {
+    const int classes = static_cast<int>(values.size());
+    const Scores scores(1, 1, classes, std::move(values));
     const Json* count = manifest_.decode.find("top_k");
     std::string rows;
     for (const auto& [k, probability] :
@@ -203,7 +206,7 @@ void verify(const Arguments& given) {
     std::pair<bool, std::string> found;
     try {
       found = check();
-    } catch (const Error& error) {
+    } catch (const std::exception& error) {  // also a loop of links
       found = {false, error.what()};
     }
     wrong += !found.first;

@@ -130,12 +130,13 @@ public final class KvisionModel {
       let label = { (number: Int) -> String in number < self.labels.count ? self.labels[number] : "class \(number)" }
       return .classification(best.map { (classNumber: $0, label: label($0), probability: probabilities[$0]) })
     }
-    guard shape.count == 4, channels == labels.count, labels.count == manifest.colours.count else {
-      throw KvisionError(description: "the network gives \(shape) for \(labels.count) classes; export the bundle again")
+    let side = preprocess.sizePx
+    guard shape == [1, side, side, labels.count], labels.count == manifest.colours.count else {
+      throw KvisionError(description: "the network gives \(shape) for \(labels.count) classes and a square of \(side) px; export the bundle again")
     }
-    let same = height == shape[1] && width == shape[2]  // then the greatest logit is as good
+    let same = height == side && width == side  // then the greatest logit is as good
     let ranks = same ? values : try activated(values, channels: channels, activation: activation)
-    let scores = Scores(height: shape[1], width: shape[2], channels: channels, values: ranks)
+    let scores = Scores(height: side, width: side, channels: channels, values: ranks)
     let classes = preprocess.restoreClasses(scores, height: height, width: width)
     var counts = [Int](repeating: 0, count: 256)
     for each in classes { counts[Int(each)] += 1 }

@@ -18,6 +18,7 @@ from PIL import Image
 import kvision_edge
 from kvision_edge import manifest
 from kvision_edge.bundle import digest
+from kvision_edge.errors import BundleError
 from kvision_edge.postprocess.classification import Classification
 from kvision_edge.postprocess.segmentation import Segmentation
 from tests.edge import tiny
@@ -176,6 +177,23 @@ def test_a_bundle_that_it_can_not_run_is_refused(program: Path, bundle: Path, pi
     code, _, said = call(program, "run", bundle, pictures["png"][0])
     assert code == 1
     assert message in said
+
+
+def test_an_answer_that_is_not_of_the_squares_size_is_refused(
+    program: Path, segmentation: Path, pictures: dict[str, list[Path]], tmp_path: Path
+) -> None:
+    import tensorflow as tf
+
+    weights = np.ones((1, 1, 3, tiny.CLASSES), np.float32)
+    image = tf.TensorSpec([1, tiny.SIZE_PX, tiny.SIZE_PX, 3], tf.float32, name="image")
+    halved = tf.function(lambda image: {"logits": tf.nn.conv2d(image, weights, 2, "SAME")}).get_concrete_function(image)
+    content = tiny.converted({"predict": halved}, "float32", tmp_path / "work")
+    bundle = tiny.write(tmp_path / "bundle", {"tflite-fp32": content}, "segmentation", tiny.LABELS, {"output": "logits"})
+    code, _, said = call(program, "run", bundle, pictures["png"][0])
+    assert code == 1
+    assert "the network's answer is not of the square's size" in said
+    with pytest.raises(BundleError, match=r"the network gives \[16, 16, 4\] for 4 classes and a square of 32 px"):
+        kvision_edge.load(bundle).predict(pictures["png"][0])
 
 
 @pytest.mark.parametrize("relative", ["../outside.tflite", "/etc/hostname.tflite", "link.tflite"])

@@ -116,9 +116,10 @@ class Decode(Decoder):
         if self._tile_px:
             height, width = frame.size
             return Segmentation(outputs["classes"][0, :height, :width], None, self._activation, self.manifest.labels, self.manifest.colours)
-        values = self.output(outputs)
-        if values.ndim != 3 or values.shape[2] != len(self.manifest.labels):
-            raise BundleError(f"the network gives {list(values.shape)} for {len(self.manifest.labels)} classes; export the bundle again")
+        values, size = self.output(outputs), frame.preprocess.size_px
+        if values.shape != (size, size, len(self.manifest.labels)):
+            found = f"the network gives {list(values.shape)} for {len(self.manifest.labels)} classes"
+            raise BundleError(f"{found} and a square of {size} px; export the bundle again")
         ranks = values if frame.size == values.shape[:2] else scores.activated(values, self._activation)  # the greatest logit is as good
         classes = frame.preprocess.restore_classes(ranks, *frame.size)
         return Segmentation(classes, values, self._activation, self.manifest.labels, self.manifest.colours)
