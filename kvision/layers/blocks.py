@@ -35,7 +35,7 @@ def convolution(
     activate: bool = True,
 ) -> keras.KerasTensor:
     """Convolution, normalisation and, unless the caller adds something first, activation; padded as `plain_convolution` does it."""
-    filters_made = 2 * filters if activate and style.activation == "maxout" else filters
+    filters_made = entering(filters, style.activation) if activate else filters
     use_bias = use_bias or style.norm == "none"  # else the normalisation's offset stands in for it
     x = plain_convolution(x, filters_made, size, style, name=f"{name}_conv", strides=strides, groups=groups, pad_px=pad_px, use_bias=use_bias)
     x = normalise(x, style.norm, f"{name}_norm")
@@ -117,6 +117,11 @@ def activation(x: keras.KerasTensor, name_of: Activation, name: str) -> keras.Ke
     return keras.layers.Activation(name_of, name=name)(x)
 
 
+def entering(channels: int, activation: Activation) -> int:
+    """How many channels must go into the activation for so many to come out."""
+    return 2 * channels if activation == "maxout" else channels
+
+
 def initializer(name: Initializer) -> str | keras.Initializer:
     """The initializer of this name, as layers take it; a new one for each layer, so that no two begin alike."""
     return keras.initializers.TruncatedNormal(stddev=0.02) if name == "truncated_normal" else name
@@ -137,7 +142,7 @@ def squeeze_excite(x: keras.KerasTensor, filters: int, style: Style, *, name: st
     """
     options = {"kernel_initializer": initializer(style.initializer)}
     factors = keras.layers.GlobalAveragePooling2D(keepdims=True, name=f"{name}_squeeze")(x)
-    factors = keras.layers.Conv2D(2 * filters if style.activation == "maxout" else filters, 1, name=f"{name}_reduce", **options)(factors)
+    factors = keras.layers.Conv2D(entering(filters, style.activation), 1, name=f"{name}_reduce", **options)(factors)
     factors = activation(factors, style.activation, f"{name}_act")
     factors = keras.layers.Conv2D(x.shape[-1], 1, activation=gate, name=f"{name}_expand", **options)(factors)
     return keras.layers.Multiply(name=f"{name}_scale")([x, factors])

@@ -76,7 +76,7 @@ def hidden(
         options: dict[str, Any] = {"use_bias": norm == "none", "kernel_initializer": blocks.initializer(style.initializer), "name": own}
         if max_norm is not None:
             options["kernel_constraint"] = keras.constraints.MaxNorm(max_norm, axis=0)
-        made = 2 * count if style.activation == "maxout" else count
+        made = blocks.entering(count, style.activation)
         x = (DropConnect(made, dropconnect, **options) if dropconnect else keras.layers.Dense(made, **options))(x)
         x = blocks.activation(blocks.normalise(x, norm, f"{own}_norm"), style.activation, f"{own}_act")
     return x

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import keras
-
 from kvision.layers import blocks
-from kvision.layers.stochastic_depth import StochasticDepth
+from kvision.layers.stochastic_depth import added
 
 if TYPE_CHECKING:
+    import keras
+
     from kvision.layers.style import Style
 
 
@@ -58,6 +58,4 @@ def inverted(
     inner = blocks.convolution(inner, filters, 1, style, name=f"{name}_project", activate=False)
     if strides != 1 or x.shape[-1] != filters:
         return inner
-    if survival < 1.0:
-        inner = StochasticDepth(survival, name=f"{name}_depth")(inner)
-    return keras.layers.Add(name=f"{name}_add")([x, inner])
+    return added(x, inner, survival, name)

@@ -1,4 +1,4 @@
-"""Stochastic depth: whole branches left out at random in training.
+"""Stochastic depth: what blocks add to their input, whole branches of which are left out at random in training.
 
 Paper: Huang et al. 2016, arXiv 1603.09382.
 Deviations: a branch is left out for each example by itself, and what is kept is scaled up in training, not down in evaluation, as DropPath does.
@@ -36,3 +36,15 @@ class StochasticDepth(keras.layers.Layer):
     def get_config(self) -> dict[str, Any]:
         """What the constructor takes."""
         return {**super().get_config(), "survival": self.survival}
+
+
+def added(x: keras.KerasTensor, learned: keras.KerasTensor, survival: float, name: str) -> keras.KerasTensor:
+    """The sum of a block's input and what it learnt, which is left out at random in training; the layers are `NAME_depth` and `NAME_add`."""
+    if survival < 1.0:
+        learned = StochasticDepth(survival, name=f"{name}_depth")(learned)
+    return keras.layers.Add(name=f"{name}_add")([x, learned])
+
+
+def falling(last: float, number: int, total: int) -> float:
+    """The probability that block `number` is kept: it falls linearly from 1 before the first to `last` at number `total` (equation 4)."""
+    return 1.0 - (1.0 - last) * number / total

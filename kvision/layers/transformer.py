@@ -11,7 +11,7 @@ import keras
 
 from kvision.layers import blocks
 from kvision.layers.normalization import LayerNormalization
-from kvision.layers.stochastic_depth import StochasticDepth
+from kvision.layers.stochastic_depth import added
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,17 +30,10 @@ def mlp(x: keras.KerasTensor, style: TransformerStyle, name: str) -> keras.Keras
     """Two layers that see each token by itself: to `mlp_ratio` times its channels, and back."""
     channels = x.shape[-1]
     units = max(1, round(channels * style.mlp_ratio))
-    made = 2 * units if style.activation == "maxout" else units
+    made = blocks.entering(units, style.activation)
     x = keras.layers.Dense(made, kernel_initializer=blocks.initializer(style.initializer), name=f"{name}_wide")(x)
     x = blocks.activation(x, style.activation, f"{name}_act")
     return keras.layers.Dense(channels, kernel_initializer=blocks.initializer(style.initializer), name=f"{name}_narrow")(x)
-
-
-def added(x: keras.KerasTensor, learned: keras.KerasTensor, survival: float, name: str) -> keras.KerasTensor:
-    """The sum of a block's input and what it learnt, which is left out at random in training."""
-    if survival < 1.0:
-        learned = StochasticDepth(survival, name=f"{name}_depth")(learned)
-    return keras.layers.Add(name=f"{name}_add")([x, learned])
 
 
 def block(

@@ -67,7 +67,7 @@ class ConvNeXt(Classifier):
         """The normalised mean over the last stage's map, `[B, C]`."""
         import keras
 
-        from kvision.layers import transformer
+        from kvision.layers import stochastic_depth, transformer
 
         options: ConvNeXtOptions = self.recipe.model  # type: ignore[assignment]
         x, number = image, 0
@@ -75,7 +75,7 @@ class ConvNeXt(Classifier):
             x = _halved(x, width, options, f"stage{stage}") if stage else _stem(x, width, options)
             for place in range(count):
                 number += 1
-                survival = 1.0 - (1.0 - options.survival) * number / sum(options.stages)
+                survival = stochastic_depth.falling(options.survival, number, sum(options.stages))
                 x = _block(x, options, survival, f"stage{stage}_block{place}")
         return transformer.normalise(keras.layers.GlobalAveragePooling2D(name="mean")(x), "last_norm")
 
@@ -113,7 +113,7 @@ def _block(x: keras.KerasTensor, options: ConvNeXtOptions, survival: float, name
     """A depthwise convolution, and an MLP on each cell, added to the input."""
     import keras
 
-    from kvision.layers import blocks, transformer
+    from kvision.layers import blocks, stochastic_depth, transformer
     from kvision.layers.scale import LayerScale
 
     first = blocks.initializer(options.initializer)
@@ -121,4 +121,4 @@ def _block(x: keras.KerasTensor, options: ConvNeXtOptions, survival: float, name
     learned = transformer.mlp(transformer.normalise(learned, f"{name}_norm"), options, f"{name}_mlp")
     if options.layer_scale:
         learned = LayerScale(options.layer_scale, name=f"{name}_scale")(learned)
-    return transformer.added(x, learned, survival, name)
+    return stochastic_depth.added(x, learned, survival, name)

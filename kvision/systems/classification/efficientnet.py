@@ -108,7 +108,7 @@ class EfficientNet(Classifier):
 
     def body(self, image: keras.KerasTensor) -> keras.KerasTensor:
         """The last map `[B, S / 32, S / 32, C]` (a small picture's: S / 8)."""
-        from kvision.layers import blocks
+        from kvision.layers import blocks, stochastic_depth
         from kvision.layers.inverted import inverted
 
         options: EfficientNetOptions = self.recipe.model  # type: ignore[assignment]
@@ -129,7 +129,7 @@ class EfficientNet(Classifier):
                     size=row.size,
                     strides=1 if place or (small and stage == 1) else row.strides,
                     squeezed=0 if options.lite else max(1, channels // _SQUEEZE),
-                    survival=1.0 - number / sum(counts) * (1.0 - options.survival),
+                    survival=stochastic_depth.falling(options.survival, number, sum(counts)),
                 )
                 number += 1
         return blocks.convolution(x, options.used("last"), 1, style, name="last")

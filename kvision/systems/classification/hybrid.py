@@ -14,6 +14,7 @@ from pydantic import Field
 
 from kvision.core.schema import Chosen, Count, Positive, Recipe
 from kvision.layers.style import Activation, Style, TransformerStyle
+from kvision.layers.widths import divisor
 from kvision.systems.classification._part import Classifier, ClassifierOptions
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ class Hybrid(Classifier):
             problems.append(("model.attention_stages", f"{options.attention_stages} of {most} stages after the stem; use at most {most}"))
         for width in options.widths[len(options.widths) - options.attention_stages :]:
             if width % options.head_width:
-                near = max(each for each in range(1, options.head_width) if width % each == 0)
+                near = divisor(width, options.head_width)
                 problems.append(("model.head_width", f"{options.head_width} does not divide the width {width}; use a divisor such as {near}"))
         if options.activation == "maxout":
             problems.append(("model.activation", "maxout halves the channels, which depthwise convolutions can't follow; use gelu"))
@@ -66,7 +67,7 @@ class Hybrid(Classifier):
         """The normalised mean over the last stage's map, `[B, C]`; the map's side is S / 32 (a small picture's: S / 16)."""
         import keras
 
-        from kvision.layers import blocks, transformer
+        from kvision.layers import blocks, stochastic_depth, transformer
 
         options: HybridOptions = self.recipe.model  # type: ignore[assignment]
         strides = options.stem_strides or (1 if self.recipe.data.size_px < 64 else 2)
@@ -80,7 +81,7 @@ class Hybrid(Classifier):
             block = _attention if len(options.stages) - stage <= options.attention_stages else _convolutions
             for place in range(options.stages[stage]):
                 number += 1
-                survival = 1.0 - (1.0 - options.survival) * number / total
+                survival = stochastic_depth.falling(options.survival, number, total)
                 x = block(x, options.widths[stage], 1 if place else 2, options, survival, f"stage{stage}_block{place}")
         return keras.layers.GlobalAveragePooling2D(name="mean")(transformer.normalise(x, "last_norm"))
 
@@ -103,21 +104,21 @@ def _pooled(x: keras.KerasTensor, strides: int, name: str) -> keras.KerasTensor:
 
 def _convolutions(x: keras.KerasTensor, width: int, strides: int, options: HybridOptions, survival: float, name: str) -> keras.KerasTensor:
     """MBConv, normalised before: to more channels, depthwise, squeeze-and-excitation, and back."""
-    from kvision.layers import blocks, transformer
+    from kvision.layers import blocks, stochastic_depth
 
     inner = max(1, round(width * options.expansion))
     learned = blocks.convolution(blocks.normalise(x, options.norm, f"{name}_norm"), inner, 1, options, name=f"{name}_expand")
     learned = blocks.depthwise(learned, 3, options, strides=strides, name=f"{name}_depthwise")
     learned = blocks.squeeze_excite(learned, max(1, width // _SQUEEZE), options, name=f"{name}_se")
     learned = blocks.plain_convolution(learned, width, 1, options, name=f"{name}_project", use_bias=True)
-    return transformer.added(_shortcut(x, width, strides, options, name), learned, survival, name)
+    return stochastic_depth.added(_shortcut(x, width, strides, options, name), learned, survival, name)
 
 
 def _attention(x: keras.KerasTensor, width: int, strides: int, options: HybridOptions, survival: float, name: str) -> keras.KerasTensor:
     """A transformer's block whose attention knows offsets, over the whole map."""
     import keras
 
-    from kvision.layers import blocks, transformer
+    from kvision.layers import blocks, stochastic_depth, transformer
     from kvision.layers.attention import SelfAttention
 
     learned = _pooled(transformer.normalise(x, f"{name}_norm1"), strides, f"{name}_pool_tokens")
@@ -126,6 +127,6 @@ def _attention(x: keras.KerasTensor, width: int, strides: int, options: HybridOp
     attention = SelfAttention(width // options.head_width, grid=(height, side), channels=width, kernel_initializer=first, name=f"{name}_attention")
     learned = attention(keras.layers.Reshape((height * side, channels), name=f"{name}_tokens")(learned))
     learned = keras.layers.Reshape((height, side, width), name=f"{name}_map")(learned)
-    x = transformer.added(_shortcut(x, width, strides, options, name), learned, survival, f"{name}_attended")
+    x = stochastic_depth.added(_shortcut(x, width, strides, options, name), learned, survival, f"{name}_attended")
     learned = transformer.mlp(transformer.normalise(x, f"{name}_norm2"), options, f"{name}_mlp")
-    return transformer.added(x, learned, survival, f"{name}_mixed")
+    return stochastic_depth.added(x, learned, survival, f"{name}_mixed")

@@ -87,6 +87,10 @@ class ResNetOptions(Style, ClassifierOptions):
         found = {name: Chosen(f"depth={self.depth}", value) for name, (given, value) in open_options.items() if given is None}
         return found | chosen_stem(self.stem)
 
+    def widths(self) -> list[int]:
+        """Filters of each stage."""
+        return [max(1, round(each * self.width)) for each in self.used("filters")]
+
 
 class ResNet(Classifier):
     """ResNet and what grew from it, for square images of `data.size_px`."""
@@ -114,16 +118,16 @@ class ResNet(Classifier):
 
     def body(self, image: keras.KerasTensor) -> keras.KerasTensor:
         """The last stage's map `[B, S / 32, S / 32, C]` (a small picture's: S / 4)."""
-        from kvision.layers import blocks
+        from kvision.layers import blocks, stochastic_depth
 
         options: ResNetOptions = self.recipe.model  # type: ignore[assignment]
-        stages, filters = options.used("stages"), [round(each * options.width) for each in options.used("filters")]
+        stages, widths = options.used("stages"), options.widths()
         x = self._stem(image, options)
         total, number = sum(stages), 0
-        for stage, (count, width) in enumerate(zip(stages, filters, strict=True)):
+        for stage, (count, width) in enumerate(zip(stages, widths, strict=True)):
             for place in range(count):
                 number += 1
-                survival = 1.0 - number / total * (1.0 - options.survival)
+                survival = stochastic_depth.falling(options.survival, number, total)
                 halves = stage and not place if options.stride_at == "first" else stage < len(stages) - 1 and place == count - 1
                 strides = 2 if halves else 1
                 x = _block(x, width, strides, options, survival, f"stage{stage}_block{place}")
@@ -164,8 +168,7 @@ def _block(x: keras.KerasTensor, width: int, strides: int, options: ResNetOption
     """One block: what it learns, added to its input, which a 1x1 convolution brings to as many channels, or which is thinned out to the size."""
     import keras
 
-    from kvision.layers import blocks
-    from kvision.layers.stochastic_depth import StochasticDepth
+    from kvision.layers import blocks, stochastic_depth
 
     bottleneck = options.used("block") == "bottleneck"
     outputs = 4 * width if bottleneck else width
@@ -180,9 +183,7 @@ def _block(x: keras.KerasTensor, width: int, strides: int, options: ResNetOption
             x = _linear(first, outputs, 1, options, name=f"{name}_skip", strides=strides, use_bias=options.bias)
         elif strides > 1:
             x = keras.layers.MaxPooling2D(1, strides=strides, name=f"{name}_skip")(x)
-        if survival < 1.0:
-            learned = StochasticDepth(survival, name=f"{name}_depth")(learned)
-        learned = keras.layers.Add(name=f"{name}_add")([x, learned])
+        learned = stochastic_depth.added(x, learned, survival, name)
     return learned if options.preactivation else blocks.activation(learned, options.activation, f"{name}_out")
 
 
@@ -201,7 +202,7 @@ def _bottleneck(x: keras.KerasTensor, width: int, strides: int, options: ResNetO
 
     inner = width
     if options.groups > 1:
-        inner = options.groups * max(1, options.group_width * width // round(options.used("filters")[0] * options.width))
+        inner = options.groups * max(1, options.group_width * width // options.widths()[0])
     early, late = (strides, 1) if options.stride_in == "1x1" else (1, strides)
     bias = options.bias and not options.preactivation
     x = blocks.convolution(x, inner, 1, options, name=f"{name}_a", strides=early, use_bias=bias)

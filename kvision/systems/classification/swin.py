@@ -13,6 +13,7 @@ from pydantic import Field
 
 from kvision.core.schema import Count, Recipe
 from kvision.layers.style import TransformerStyle
+from kvision.layers.widths import divisor
 from kvision.systems.classification._part import Classifier, ClassifierOptions
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ class Swin(Classifier):
         options: SwinOptions = recipe.model  # type: ignore[assignment]
         problems, size_px = super().check(recipe), recipe.data.size_px
         if options.width % options.head_width:
-            near = max(width for width in range(1, options.head_width) if options.width % width == 0)
+            near = divisor(options.width, options.head_width)
             problems.append(("model.head_width", f"{options.head_width} does not divide width={options.width}; use a divisor such as {near}"))
         if size_px % (whole := options.patch_px * 2 ** (len(options.stages) - 1)):
             need = f"{len(options.stages)} stages of patches of {options.patch_px} px need a size_px that is a multiple of {whole}, not {size_px}"
@@ -51,7 +52,7 @@ class Swin(Classifier):
         for stage in range(len(options.stages)):
             side = size_px // options.patch_px // 2**stage
             if side > options.window and side % options.window:
-                near = max(window for window in range(1, options.window) if side % window == 0)
+                near = divisor(side, options.window)
                 problems.append(
                     ("model.window", f"{options.window} does not divide the map of {side} x {side} in stage {stage}; use a divisor such as {near}")
                 )
@@ -62,7 +63,7 @@ class Swin(Classifier):
         """The mean over the last stage's map, `[B, C]`."""
         import keras
 
-        from kvision.layers import blocks, transformer
+        from kvision.layers import blocks, stochastic_depth, transformer
 
         options: SwinOptions = self.recipe.model  # type: ignore[assignment]
         first = blocks.initializer(options.initializer)
@@ -73,7 +74,7 @@ class Swin(Classifier):
                 x = _merged(x, options, f"stage{stage}_merge")
             for place in range(count):
                 number += 1
-                survival = 1.0 - (1.0 - options.survival) * number / sum(options.stages)
+                survival = stochastic_depth.falling(options.survival, number, sum(options.stages))
                 x = _block(x, options, survival, shifted=options.shifted and place % 2 == 1, name=f"stage{stage}_block{place}")
         return keras.layers.GlobalAveragePooling2D(name="mean")(transformer.normalise(x, "last_norm"))
 

@@ -14,6 +14,7 @@ from pydantic import Field
 
 from kvision.core.schema import Count, Recipe
 from kvision.layers.style import TransformerStyle
+from kvision.layers.widths import divisor
 from kvision.systems.classification._part import Classifier, ClassifierOptions
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ class ViT(Classifier):
             near = min(fitting, key=lambda patch: abs(patch - options.patch_px))
             problems.append(("model.patch_px", f"{options.patch_px} does not divide size_px={size_px}; use a divisor such as {near}"))
         if options.width % options.heads:
-            near = max(heads for heads in range(1, options.heads) if options.width % heads == 0)
+            near = divisor(options.width, options.heads)
             problems.append(("model.heads", f"{options.heads} does not divide width={options.width}; use a divisor such as {near}"))
         if options.positions == "sinusoidal" and options.width % 4:
             near = options.width + -options.width % 4
@@ -60,7 +61,7 @@ class ViT(Classifier):
         """The class token, or the mean of all, `[B, width]`."""
         import keras
 
-        from kvision.layers import blocks, patches, transformer
+        from kvision.layers import blocks, patches, stochastic_depth, transformer
         from kvision.layers.attention import SelfAttention
 
         options: ViTOptions = self.recipe.model  # type: ignore[assignment]
@@ -73,7 +74,7 @@ class ViT(Classifier):
         if options.token_dropout:
             x = keras.layers.Dropout(options.token_dropout, name="token_dropout")(x)
         for number in range(options.depth):
-            name, survival = f"block{number}", 1.0 - (1.0 - options.survival) * (number + 1) / options.depth
+            name, survival = f"block{number}", stochastic_depth.falling(options.survival, number + 1, options.depth)
             attention = SelfAttention(options.heads, kernel_initializer=blocks.initializer(options.initializer), name=f"{name}_attention")
             x = transformer.block(x, attention, options, survival, name)
         x = transformer.normalise(x, "last_norm")

@@ -1,10 +1,10 @@
-"""Channels rounded to multiples."""
+"""Channels rounded to multiples, and their divisors."""
 
 from __future__ import annotations
 
 import pytest
 
-from kvision.layers.widths import divisible
+from kvision.layers.widths import divisible, divisor
 
 
 @pytest.mark.parametrize(
@@ -12,3 +12,8 @@ from kvision.layers.widths import divisible
 )
 def test_channels_are_rounded_but_never_a_tenth_down(wanted: float, by: int, rounded: int) -> None:
     assert divisible(wanted, by) == rounded
+
+
+@pytest.mark.parametrize(("number", "below", "expected"), [(96, 36, 32), (7, 5, 1), (12, 12, 6), (12, 2, 1)])
+def test_the_largest_divisor_below(number: int, below: int, expected: int) -> None:
+    assert divisor(number, below) == expected

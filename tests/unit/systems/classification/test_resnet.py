@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
@@ -169,3 +169,8 @@ def test_every_variable_of_other_makes_gets_a_gradient(model: dict) -> None:
 )
 def test_options_that_do_not_fit_are_refused(model: dict, expected: tuple[str, str]) -> None:
     assert ResNet.check(nets.recipe(ResNet, 32, **model)) == [expected]
+
+
+@pytest.mark.parametrize("more", [{}, {"block": "bottleneck", "groups": 2}])
+def test_a_width_of_less_than_a_filter_leaves_one(more: dict[str, Any]) -> None:
+    assert nets.made(ResNet, 16, depth=8, width=0.01, **more).net.get_layer("stage0_block0_a_conv").filters >= 1
