@@ -6,7 +6,6 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import markupsafe
 from matplotlib.figure import Figure
 
 from kvision.core.errors import UsageError
@@ -15,6 +14,8 @@ from kvision.report import curves, figures, folder, page
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
+
+    import markupsafe
 
 _MISSING = "(not in it)"
 _MOST_PANELS = 12
@@ -62,7 +63,7 @@ def compare(runs: Sequence[Path]) -> Comparison:
             names=list(zip(names, figures.COLOURS * len(names), strict=False)),
             metrics=metrics,
             recipe={path: [page.short(value) for value in values] for path, values in recipe.items()},
-            curves=[markupsafe.Markup(svg) for svg in _svgs(read, names)],  # noqa: S704 - drawn by us; matplotlib escapes what it writes
+            curves=_svgs(read, names),
         )
     )
     return Comparison(names, metrics, recipe, html)
@@ -91,7 +92,7 @@ def _differences(runs: Sequence[folder.RunFolder]) -> dict[str, tuple[Any, ...]]
     return {path: values for path, values in columns.items() if any(value != values[0] for value in values)}
 
 
-def _svgs(runs: Sequence[folder.RunFolder], names: Sequence[str]) -> list[str]:
+def _svgs(runs: Sequence[folder.RunFolder], names: Sequence[str]) -> list[markupsafe.Markup]:
     columns = dict.fromkeys(name for run in runs for name in (run.rows[0] if run.rows else ()) if name not in ("epoch", "step"))
     found = []
     for place, column in enumerate(sorted(columns, key=lambda name: name == "lr")[:_MOST_PANELS]):

@@ -11,7 +11,6 @@ from kvision.report import figures
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
 _MOST_NUMBERS = 16  # with more classes the cells are too small for a number
 _MOST_CLASSES, _WEAKEST = 100, 50  # of more classes, only those that are found least
@@ -67,16 +66,6 @@ def draw(matrix: np.ndarray, names: Sequence[str]) -> Figure:
         if K <= _MOST_NUMBERS:
             _numbers(axes, share)
     return figure
-
-
-def save(matrix: np.ndarray, names: Sequence[str], path: Path) -> None:
-    """Writes the picture as PNG."""
-    figures.save_png(draw(matrix, names), path)
-
-
-def svg(matrix: np.ndarray, names: Sequence[str]) -> str:
-    """The picture as an `<svg>` element for the page."""
-    return figures.to_svg(draw(matrix, names), "confusion")
 
 
 def _numbers(axes: object, share: np.ndarray) -> None:

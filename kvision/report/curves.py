@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    import markupsafe
+
     from kvision.report.folder import Row
 
 FEW = 3
@@ -79,7 +81,7 @@ def save(rows: Sequence[Row], path: Path) -> None:
         figures.save_png(figure, path)
 
 
-def svgs(rows: Sequence[Row]) -> list[str]:
+def svgs(rows: Sequence[Row]) -> list[markupsafe.Markup]:
     """Each panel as an `<svg>` of its own, small enough to be read on a phone; none without rows."""
     found = []
     for number, panel in enumerate(panels(rows)):

@@ -6,6 +6,7 @@ import io
 import re
 from typing import TYPE_CHECKING, Any
 
+import markupsafe
 import matplotlib as mpl
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def save_png(figure: Figure, path: Path) -> None:
     figure.savefig(path, format="png", dpi=120, facecolor="white", metadata={"Software": None})
 
 
-def to_svg(figure: Figure, name: str) -> str:
+def to_svg(figure: Figure, name: str) -> markupsafe.Markup:
     """The figure as an `<svg>` element to stand inside a page: as wide as its box, transparent, text in the page's colour.
 
     Args:
@@ -51,7 +52,7 @@ def to_svg(figure: Figure, name: str) -> str:
         name: A name that no other figure of the page has; ids inside the SVG derive from it.
 
     Returns:
-        One `<svg>...</svg>` element.
+        One `<svg>...</svg>` element, which a template takes as it is.
     """
     buffer = io.StringIO()
     with mpl.rc_context({"svg.hashsalt": name, "svg.fonttype": "none"}):
@@ -61,4 +62,4 @@ def to_svg(figure: Figure, name: str) -> str:
     text = re.sub(r"<metadata>.*?</metadata>\s*|<style.*?</style>", "", text, flags=re.DOTALL)
     text = re.sub(r'(<svg[^>]*?) width="[^"]*"| height="[^"]*"(?=[^>]*version=)', r"\1", text, count=2)
     text = re.sub(r'id="([\w.]+_\d+)"', rf'id="{name}-\1"', text)  # only names of groups; nothing refers to them
-    return text.replace(_INK, "currentColor")
+    return markupsafe.Markup(text.replace(_INK, "currentColor"))  # noqa: S704 - drawn by us; matplotlib escapes what it writes

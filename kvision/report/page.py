@@ -8,11 +8,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import jinja2
-import markupsafe
-import numpy as np
 
 from kvision.core import words
-from kvision.report import confusion, curves, folder, gallery, reliability, thresholds
+from kvision.report import curves, evaluation, figures, folder, gallery, thresholds
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -48,6 +46,7 @@ def render(run: folder.RunFolder) -> str:
         HTML, under 5 MB.
     """
     tables = run.evaluation.get("tables") or {}
+    svgs = {name: figures.to_svg(figure, name) for name, figure in evaluation.draw(run).items()}
     return (
         environment()
         .get_template("report.html.j2")
@@ -55,14 +54,14 @@ def render(run: folder.RunFolder) -> str:
             run=run,
             headline=run.headline,
             facts=_facts(run),
-            curves=[markupsafe.Markup(svg) for svg in curves.svgs(run.rows)],  # noqa: S704 - drawn by us; matplotlib escapes what it writes
+            curves=curves.svgs(run.rows),
             galleries=gallery.galleries(run),
             suspects=gallery.suspects(run),
             per_class=per_class(tables.get("per_class") or {}, run.class_names),
-            confusion=_confusion(tables.get("confusion"), run.class_names),
+            confusion=svgs.get("confusion"),
             top_k=list(enumerate(tables.get("top_k") or (), start=1)),
-            thresholds=_thresholds(tables, run.class_names),
-            reliability=_reliability(tables.get("reliability")),
+            thresholds=[svgs[kind] for kind in thresholds.KINDS if kind in svgs],
+            reliability=svgs.get("reliability"),
             ece=(run.evaluation.get("metrics") or {}).get("ece"),
             recipe=[_option(run.origins.get(path) or {}, path, value) for path, value in run.leaves()],
             data=_leaves({key: value for key, value in run.data.items() if key not in ("class_names", "palette")}),
@@ -127,26 +126,6 @@ def _facts(run: folder.RunFolder) -> list[tuple[str, str]]:
         ("Classes", words.number(len(run.class_names) or None)),
     ]
     return [(name, text) for name, text in found if text != "—"]
-
-
-def _confusion(matrix: Any, names: Sequence[str]) -> markupsafe.Markup | None:
-    if not matrix or len(matrix) != len(names):
-        return None
-    return markupsafe.Markup(confusion.svg(np.asarray(matrix), names))  # noqa: S704 - drawn by us; matplotlib escapes the class names
-
-
-def _reliability(table: Any) -> markupsafe.Markup | None:
-    return markupsafe.Markup(reliability.svg(table)) if table else None  # noqa: S704 - drawn by us
-
-
-def _thresholds(tables: Mapping[str, Any], names: Sequence[str]) -> list[markupsafe.Markup]:
-    found, columns = tables.get("curves"), tables.get("per_class") or {}
-    if not found or len(found["recall"]) != len(names):
-        return []
-    return [
-        markupsafe.Markup(thresholds.svg(kind, found, columns, names))  # noqa: S704 - drawn by us; matplotlib escapes the class names
-        for kind in thresholds.KINDS
-    ]
 
 
 def _option(origin: Mapping[str, Any], path: str, value: Any) -> tuple[str, str, str, str]:

@@ -11,7 +11,6 @@ from kvision.report import figures
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
 
 def draw(table: Mapping[str, Sequence[Any]]) -> Figure:
@@ -43,13 +42,3 @@ def draw(table: Mapping[str, Sequence[Any]]) -> Figure:
         below.set_xlim(0, 1)
         below.set_ylim(0, None)
     return figure
-
-
-def save(table: Mapping[str, Sequence[Any]], path: Path) -> None:
-    """Writes the diagram as PNG."""
-    figures.save_png(draw(table), path)
-
-
-def svg(table: Mapping[str, Sequence[Any]]) -> str:
-    """The diagram as an `<svg>` element for the page."""
-    return figures.to_svg(draw(table), "reliability")

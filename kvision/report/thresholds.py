@@ -11,7 +11,6 @@ from kvision.report import figures
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
 _WEAKEST = 4
 KINDS = {"roc": ("false_positive_rate", "recall", "roc_auc"), "pr": ("recall", "precision", "average_precision")}
@@ -50,13 +49,3 @@ def draw(kind: str, curves: Mapping[str, Any], per_class: Mapping[str, Any], nam
         if coloured:
             axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=2, handlelength=1.2)
     return figure
-
-
-def save(kind: str, curves: Mapping[str, Any], per_class: Mapping[str, Any], names: Sequence[str], path: Path) -> None:
-    """Writes the figure that `draw` draws as PNG."""
-    figures.save_png(draw(kind, curves, per_class, names), path)
-
-
-def svg(kind: str, curves: Mapping[str, Any], per_class: Mapping[str, Any], names: Sequence[str]) -> str:
-    """The figure that `draw` draws as an `<svg>` element for the page."""
-    return figures.to_svg(draw(kind, curves, per_class, names), kind)

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from kvision.core import disk
-from kvision.report import card, confusion, curves, folder, page, reliability, thresholds
+from kvision.report import card, curves, evaluation, figures, folder, page
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,14 +23,8 @@ def write(run_dir: Path) -> Path:
 
 
 def _pictures(run: folder.RunFolder) -> None:
-    pictures, names, tables = run.path / "pictures", run.class_names, run.evaluation.get("tables") or {}
+    pictures = run.path / "pictures"
     if run.rows:
         curves.save(run.rows, pictures / "curves.png")
-    matrix, table, found = (tables.get(name) for name in ("confusion", "reliability", "curves"))
-    if matrix and len(matrix) == len(names):
-        confusion.save(np.asarray(matrix), names, pictures / "confusion.png")
-    if table:
-        reliability.save(table, pictures / "reliability.png")
-    if found and len(found["recall"]) == len(names):
-        for kind in thresholds.KINDS:
-            thresholds.save(kind, found, tables["per_class"], names, pictures / f"{kind}.png")
+    for name, figure in evaluation.draw(run).items():
+        figures.save_png(figure, pictures / f"{name}.png")

@@ -12,7 +12,7 @@ from PIL import Image
 
 from kvision import report
 from kvision.core.errors import RunError
-from kvision.report import confusion, curves, embed, folder, page
+from kvision.report import confusion, curves, embed, figures, folder, page
 from tests.unit import run_folders
 
 VOID = {"meta", "img", "br", "link", "hr", "input"}
@@ -107,7 +107,7 @@ def test_rows_of_the_confusion_matrix_sum_to_one():
 
 
 def test_confusion_svg_has_the_page_ink_and_the_numbers():
-    text = confusion.svg(np.array([[3, 1], [0, 9]]), ["a<b", "c"])
+    text = figures.to_svg(confusion.draw(np.array([[3, 1], [0, 9]]), ["a<b", "c"]), "confusion")
     assert re.findall(r">(\d+)<", text) == ["75", "25", "100"]
     assert "a&lt;b" in text
     assert "currentColor" in text
