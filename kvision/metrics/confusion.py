@@ -52,25 +52,25 @@ def example_miou(matrices: tf.Tensor) -> tf.Tensor:
 def iou(matrix: np.ndarray) -> np.ndarray:
     """Intersection over union of each class `[K]`, TP / (TP + FP + FN)."""
     hits, true, predicted = _marginals(matrix)
-    return _divide(hits, true + predicted - hits)
+    return divide(hits, true + predicted - hits)
 
 
 def dice(matrix: np.ndarray) -> np.ndarray:
     """Dice coefficient (F1) of each class `[K]`, 2 TP / (2 TP + FP + FN)."""
     hits, true, predicted = _marginals(matrix)
-    return _divide(2 * hits, true + predicted)
+    return divide(2 * hits, true + predicted)
 
 
 def precision(matrix: np.ndarray) -> np.ndarray:
     """Share of each class's predicted pixels that are right `[K]`; NaN for classes never predicted."""
     hits, _, predicted = _marginals(matrix)
-    return _divide(hits, predicted)
+    return divide(hits, predicted)
 
 
 def recall(matrix: np.ndarray) -> np.ndarray:
     """Share of each class's true pixels that are found `[K]`; NaN for classes not in the truth."""
     hits, true, _ = _marginals(matrix)
-    return _divide(hits, true)
+    return divide(hits, true)
 
 
 def macro(values: np.ndarray) -> float:
@@ -81,20 +81,20 @@ def macro(values: np.ndarray) -> float:
 def pixel_accuracy(matrix: np.ndarray) -> float:
     """Share of all counted pixels that are right; NaN when none is counted."""
     hits, true, _ = _marginals(matrix)
-    return float(_divide(hits.sum(), true.sum()))
+    return float(divide(hits.sum(), true.sum()))
 
 
 def frequency_weighted_iou(matrix: np.ndarray) -> float:
     """IoU of each class weighted by its share of the true pixels (Long 2015, section 5)."""
     _, true, _ = _marginals(matrix)
-    return float(_divide(np.nansum(true * iou(matrix)), true.sum()))
+    return float(divide(np.nansum(true * iou(matrix)), true.sum()))
+
+
+def divide(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
+    """Quotient, NaN where the denominator is 0."""
+    return numerator / np.where(denominator > 0, denominator, np.nan)
 
 
 def _marginals(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     matrix = np.asarray(matrix, np.float64)
     return np.diag(matrix), matrix.sum(axis=1), matrix.sum(axis=0)
-
-
-def _divide(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
-    """Quotient, NaN where the denominator is 0."""
-    return np.divide(numerator, denominator, out=np.full(np.shape(denominator), np.nan), where=np.asarray(denominator) > 0)

@@ -83,7 +83,7 @@ def metrics(sums: Mapping[str, np.ndarray]) -> dict[str, float]:
         "map": confusion.macro(found["average_precision"]),
         "roc_auc_macro": confusion.macro(found["roc_auc"]),
         "f1_macro": confusion.macro(found["f1"]),
-        "f1_micro": float(_divide(2 * hits.sum(), said.sum() + true.sum())),
+        "f1_micro": float(confusion.divide(2 * hits.sum(), said.sum() + true.sum())),
     }
 
 
@@ -100,15 +100,15 @@ def per_class(sums: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """
     right, wrong = _above(sums)
     positives, negatives = np.diff(right, axis=-1), np.diff(wrong, axis=-1)
-    precision = _divide(right[:, 1:], right[:, 1:] + wrong[:, 1:])
+    precision = confusion.divide(right[:, 1:], right[:, 1:] + wrong[:, 1:])
     area = np.sum(negatives * (right[:, 1:] + right[:, :-1]) / 2, axis=-1)
     hits, said, true = _answers(sums)
     return {
-        "average_precision": _divide(np.nansum(positives * precision, axis=-1), true),
-        "roc_auc": _divide(area, true * wrong[:, -1]),
-        "f1": _divide(2 * hits, said + true),
-        "precision": _divide(hits, said),
-        "recall": _divide(hits, true),
+        "average_precision": confusion.divide(np.nansum(positives * precision, axis=-1), true),
+        "roc_auc": confusion.divide(area, true * wrong[:, -1]),
+        "f1": confusion.divide(2 * hits, said + true),
+        "precision": confusion.divide(hits, said),
+        "recall": confusion.divide(hits, true),
         "support": true.astype(np.int64),
     }
 
@@ -124,8 +124,8 @@ def curves(sums: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         the lowest, in steps that are even along both rates; NaN for classes without positives or without negatives.
     """
     right, wrong = _above(sums)
-    recall, rate = _divide(right, right[:, -1:]), _divide(wrong, wrong[:, -1:])
-    precision = np.where(right + wrong > 0, _divide(right, right + wrong), 1.0)
+    recall, rate = confusion.divide(right, right[:, -1:]), confusion.divide(wrong, wrong[:, -1:])
+    precision = np.where(right + wrong > 0, confusion.divide(right, right + wrong), 1.0)
     steps = np.linspace(0, 2, 1 + POINTS)
     chosen = np.stack([np.minimum(np.searchsorted(each, steps), NUM_BINS) for each in recall + rate])
     found = {"false_positive_rate": rate, "recall": recall, "precision": precision}
@@ -145,8 +145,3 @@ def _answers(sums: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray, np
     counts = np.asarray(sums["logits"], np.float64)
     above = counts[..., NUM_BINS // 2 :].sum(axis=-1)
     return above[:, 1], above.sum(axis=-1), counts[:, 1].sum(axis=-1)
-
-
-def _divide(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
-    """Quotient, NaN where the denominator is 0."""
-    return numerator / np.where(denominator > 0, denominator, np.nan)
