@@ -82,9 +82,7 @@ def test_inputs_masks_and_shares_are_those_of_the_python_runtime(program: Path, 
 @pytest.mark.parametrize("fit", ["resize", "crop"])
 def test_classes_are_those_of_the_python_runtime(program: Path, classification: Path, tmp_path: Path, activation: str, fit: str) -> None:
     bundle = shutil.copytree(classification, tmp_path / "bundle")
-    values = json.loads((bundle / manifest.NAME).read_text())
-    values["decode"]["activation"], values["preprocess"]["fit"] = activation, fit
-    (bundle / manifest.NAME).write_text(json.dumps(values))
+    tiny.changed(bundle, decode={"activation": activation}, preprocess={"fit": fit})
     said, found = answers(program, bundle, "int8-full", tmp_path, kvision_edge.load(bundle, format="int8-full"))
     assert said == ""
     for number, (prepared, answer) in enumerate(found):

@@ -51,14 +51,6 @@ def call(program: Path, *arguments: object) -> tuple[int, list[dict[str, Any]], 
     return done.returncode, [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")], done.stdout + done.stderr
 
 
-def changed(bundle: Path, **values: Any) -> None:
-    """Sets keys of the manifest; dictionaries are merged."""
-    found = json.loads((bundle / manifest.NAME).read_text())
-    for key, value in values.items():
-        found[key] = {**found[key], **value} if isinstance(value, dict) else value
-    (bundle / manifest.NAME).write_text(json.dumps(found))
-
-
 @pytest.mark.parametrize("name", [pytest.param(name, id=name.removeprefix("tflite-")) for name in tiny.KINDS])
 def test_masks_and_shares_are_those_of_the_python_runtime(
     program: Path, segmentation: Path, pictures: dict[str, list[Path]], tmp_path: Path, name: str
@@ -91,7 +83,7 @@ def test_classes_and_probabilities_are_those_of_the_python_runtime(
     program: Path, classification: Path, tmp_path: Path, pictures: dict[str, list[Path]], activation: str, fit: str
 ) -> None:
     bundle = shutil.copytree(classification, tmp_path / "bundle")
-    changed(bundle, decode={"activation": activation}, preprocess={"fit": fit})
+    tiny.changed(bundle, decode={"activation": activation}, preprocess={"fit": fit})
     chosen = [pictures[form][0] for form in FORMS]
     for name in ("int8-full", "fp32"):
         code, lines, said = call(program, "run", bundle, *chosen, "--format", name, "--threads", 1)
@@ -120,7 +112,9 @@ def test_verify_sums_up_folders_and_files_of_any_length_as_python_does(program: 
         (folder / f"{length}").write_bytes(bytes(range(256)) * 4 if length == 1000 else b"x" * length)
     for name in ("a.b", "a/z", "Z"):
         (folder / name).write_text(name)
-    changed(bundle, checksums={"saved/1": digest(folder), **{f"saved/1/{path.name}": digest(path) for path in folder.iterdir() if path.is_file()}})
+    tiny.changed(
+        bundle, checksums={"saved/1": digest(folder), **{f"saved/1/{path.name}": digest(path) for path in folder.iterdir() if path.is_file()}}
+    )
     code, _, said = call(program, "verify", bundle)
     assert code == 0, said
     assert "ok    saved/1: sha256 " in said
@@ -132,7 +126,7 @@ def test_verify_sums_up_folders_and_files_of_any_length_as_python_does(program: 
 
 def test_labels_in_any_script_come_through(program: Path, bundle: Path, pictures: dict[str, list[Path]]) -> None:
     labels = ['a "b" \\ c', "größe\t/\x01", "背景", "😀"]
-    changed(bundle, labels=labels)
+    tiny.changed(bundle, labels=labels)
     code, lines, said = call(program, "run", bundle, *pictures["png"])
     assert code == 0, said
     assert set().union(*(line["classes"] for line in lines)) == set(labels)
@@ -173,7 +167,7 @@ def test_verify_names_a_damaged_file_and_another_answer(program: Path, bundle: P
     ],
 )
 def test_a_bundle_that_it_can_not_run_is_refused(program: Path, bundle: Path, pictures: dict[str, list[Path]], values: Any, message: str) -> None:
-    changed(bundle, **values)
+    tiny.changed(bundle, **values)
     code, _, said = call(program, "run", bundle, pictures["png"][0])
     assert code == 1
     assert message in said
@@ -200,7 +194,7 @@ def test_an_answer_that_is_not_of_the_squares_size_is_refused(
 def test_a_path_that_leaves_the_bundle_is_refused(program: Path, bundle: Path, pictures: dict[str, list[Path]], relative: str) -> None:
     (bundle / "link.tflite").symlink_to("/etc/hostname")
     files = json.loads((bundle / manifest.NAME).read_text())["files"]
-    changed(bundle, files=[{**files[0], "path": relative}])
+    tiny.changed(bundle, files=[{**files[0], "path": relative}])
     code, _, said = call(program, "run", bundle, pictures["png"][0])
     assert code == 1
     assert "which is not in the bundle; do not use this bundle" in said

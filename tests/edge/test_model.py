@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,7 +10,6 @@ import tensorflow as tf
 
 import kvision_edge
 from kvision.data import decode, preprocess, tiling
-from kvision_edge import manifest
 from kvision_edge.postprocess.captioning import Caption
 from kvision_edge.postprocess.segmentation import Segmentation
 from tests.edge import tiny
@@ -42,9 +40,7 @@ def test_masks_are_those_of_the_graph_fed_with_the_same_file(segmentation: Path,
 
 @pytest.mark.parametrize(("size", "stride"), [((50, 77), 1), ((70, 110), 8), ((20, 90), 4), ((9, 7), 1), ((32, 32), 16)])
 def test_pictures_that_keep_their_resolution_are_tiled_as_kvision_predict_tiles_them(bundle: Path, size: tuple[int, int], stride: int) -> None:
-    values = json.loads((bundle / manifest.NAME).read_text())
-    values["preprocess"]["fit"], values["decode"]["stride_px"] = "crop", stride
-    (bundle / manifest.NAME).write_text(json.dumps(values))
+    tiny.changed(bundle, preprocess={"fit": "crop"}, decode={"stride_px": stride})
     model = kvision_edge.load(bundle, format="fp32")
     image = np.random.default_rng(0).integers(0, 256, (*size, 3), np.uint8)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import warnings
 from typing import TYPE_CHECKING, Any
 
@@ -141,6 +142,14 @@ def write(folder: Path, files: Mapping[str, bytes], task: str, labels: tuple[str
     )  # fmt: skip
     (folder / manifest.NAME).write_text(made.to_json(), encoding="utf-8")
     return folder
+
+
+def changed(bundle: Path, **values: Any) -> None:
+    """Sets keys of a bundle's manifest; dictionaries are merged."""
+    found = json.loads((bundle / manifest.NAME).read_text())
+    for key, value in values.items():
+        found[key] = {**found[key], **value} if isinstance(value, dict) else value
+    (bundle / manifest.NAME).write_text(json.dumps(found))
 
 
 def described(task: str, decode: Mapping[str, Any], labels: tuple[str, ...] = ("a", "b", "c", "d")) -> manifest.Manifest:

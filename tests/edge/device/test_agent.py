@@ -15,6 +15,7 @@ import kvision_edge
 from kvision_edge import agent, cli
 from kvision_edge.errors import RunnerError, UsageError
 from kvision_edge.postprocess.rl import Action
+from tests.edge import tiny
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,9 +28,7 @@ def gym() -> Any:
 def changed(bundle: Path, folder: Path, **decode: Any) -> Path:
     """The policy with other settings."""
     bundle = shutil.copytree(bundle, folder / "policy")
-    values = json.loads((bundle / "manifest.json").read_text())
-    values["decode"].update(decode)
-    (bundle / "manifest.json").write_text(json.dumps(values))
+    tiny.changed(bundle, decode=decode)
     return bundle
 
 
