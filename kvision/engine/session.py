@@ -126,7 +126,7 @@ def open_session(
     training: bool = True,
     preprocess: Preprocess | None = None,
 ) -> Session:
-    """Builds everything that a recipe describes; weights and all else random come from `train.seed`.
+    """Builds everything that a recipe describes; what is random comes from `train.seed`.
 
     Args:
         resolved: The resolved recipe.
@@ -135,8 +135,8 @@ def open_session(
         devices: As `--devices`: `auto`, `cpu`, `cpu:2`, `gpu`, `gpu:0,1`.
         precision_name: `fp32`, `bf16` or `fp16`.
         deterministic: Whether to turn on op determinism, for this process.
-        training: Whether optimizers and the like are wanted.
-        preprocess: The preprocessing of an earlier run; none: statistics are taken from the training split.
+        training: Whether optimizers and the like are wanted, and the weights that a training begins with (`System.pretrained`).
+        preprocess: The preprocessing of an earlier run; none: in the colours that those weights know, or else in those of the training split.
 
     Returns:
         The session.
@@ -144,6 +144,7 @@ def open_session(
     Raises:
         UsageError: If devices, precision or batch do not fit this machine.
         DataError: If the data can't be used.
+        RunError: If the weights that a training begins with can't be read, or fit another network.
     """
     recipe = resolved.recipe
     where = strategy.make(devices)  # first: logical devices can't be made once TensorFlow has started

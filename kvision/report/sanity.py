@@ -33,7 +33,7 @@ def write(folder: Path, title: str, system: str, verdicts: Sequence[Mapping[str,
     Raises:
         RunError: If the folder can't be written.
     """
-    drawn = {name: figure for name, figure in _figures({verdict["name"]: verdict["details"] for verdict in verdicts}).items() if figure}
+    drawn = {name: figure for name, figure in _figures({verdict["name"]: verdict for verdict in verdicts}).items() if figure}
     rows = [{**verdict, "accepted": words.between(verdict["low"], verdict["high"])} for verdict in verdicts]
     svgs = {name: figures.to_svg(figure, name) for name, figure in drawn.items()}
     html = page.environment().get_template("check.html.j2").render(title=title, system=system, verdicts=rows, figures=svgs)
@@ -45,13 +45,14 @@ def write(folder: Path, title: str, system: str, verdicts: Sequence[Mapping[str,
         (folder / "check.html").write_text(html, encoding="utf-8")
 
 
-def _figures(details: Mapping[str, Mapping[str, Any]]) -> dict[str, Figure | None]:
-    """The figures that these details are enough for, by name."""
+def _figures(verdicts: Mapping[str, Mapping[str, Any]]) -> dict[str, Figure | None]:
+    """The figures that the details of these verdicts, by test, are enough for, by name."""
+    details = {name: verdict["details"] for name, verdict in verdicts.items()}
     made: dict[str, Callable[[], Figure | None]] = {
         "fresh": lambda: _histograms(details.get("activations", {}).get("layers", {}), "a fresh network's layers"),
         "trained": lambda: _histograms(details.get("dead ReLUs", {}).get("layers", {}), "the layers after some steps"),
         "losses": lambda: _losses(details.get("overfit", {}), details.get("regularisation", {})),
-        "updates": lambda: _ratios(details.get("update ratio", {}).get("ratios", {})),
+        "updates": lambda: _ratios(verdicts.get("update ratio", {})),
     }
     with figures.style():
         return {name: draw() for name, draw in made.items()}
@@ -92,14 +93,14 @@ def _losses(overfit: Mapping[str, Any], regularisation: Mapping[str, Any]) -> Fi
     return figure
 
 
-def _ratios(ratios: Mapping[str, float]) -> Figure | None:
-    """Every kernel's ratio, in the order of the network, with the accepted range as a band."""
-    positive = {name: value for name, value in ratios.items() if value}
+def _ratios(verdict: Mapping[str, Any]) -> Figure | None:
+    """Every kernel's ratio, in the order of the network, with the range that the verdict accepts as a band."""
+    positive = {name: value for name, value in verdict.get("details", {}).get("ratios", {}).items() if value}
     if not positive:
         return None
     figure = Figure(figsize=(5, 0.6 + 0.19 * len(positive)), layout="constrained")
     axes = figure.add_subplot()
-    axes.axvspan(1e-4, 1e-2, color=figures.COLOURS[2], alpha=0.15)
+    axes.axvspan(verdict["low"], verdict["high"], color=figures.COLOURS[2], alpha=0.15)
     axes.plot(list(positive.values()), range(len(positive)), "o", color=figures.COLOURS[0], markersize=4)
     axes.set_xscale("log")
     axes.set_yticks(range(len(positive)), list(positive), fontsize=6)
