@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
@@ -9,6 +10,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 import urllib3
@@ -19,6 +21,9 @@ from kvision_export.serving.launch import Options
 from kvision_export.serving.offered import Model, Offer
 from kvision_export.serving.server.config import Batching
 from tests.export.serving import servers
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 SERVER = """#!{python}
 import http.server, json, os, pathlib, re, signal, sys
@@ -164,20 +169,38 @@ def test_a_model_that_can_not_be_loaded(path: Path, options: Options) -> None:
     ports.require(options)  # the child is gone
 
 
+@contextlib.contextmanager
+def serving(given: Path, options: Options, engine: str = "auto") -> Iterator[subprocess.Popen[str]]:
+    """`kvision serve` in a process of its own, which is gone afterwards, even if the test fails."""
+    code = (
+        # A shell lets what it starts in the background, tests too, ignore Ctrl-C.
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); from kvision.commands import serve; "
+        f"serve.run([{str(given)!r}], rest_port={options.rest_port}, grpc_port={options.grpc_port}, engine={engine!r})"
+    )
+    environment = {**os.environ, "PYTHONUNBUFFERED": "1", "TF_CPP_MIN_LOG_LEVEL": "3"}
+    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, env=environment)
+    try:
+        yield process
+    finally:
+        process.terminate()
+        try:
+            process.communicate(timeout=20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.communicate()
+
+
 @pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_the_child(path: Path, tmp_path: Path, options: Options, sign: signal.Signals) -> None:
     notes = stand_in(path, "tensorflow_model_server")
     (tmp_path / "unet/1").mkdir(parents=True)
     (tmp_path / "unet/1/saved_model.pb").touch()
-    code = (
-        f"from kvision.commands import serve; serve.run([{str(tmp_path / 'unet')!r}], rest_port={options.rest_port}, grpc_port={options.grpc_port})"
-    )
-    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONUNBUFFERED": "1"})
-    assert process.stdout is not None
-    assert process.stdout.readline().startswith("serving unet (version 1) with tensorflow_model_server")
-    assert f"--port={options.grpc_port}" in notes.read_text().splitlines()
-    process.send_signal(sign)
-    out, _ = process.communicate(timeout=20)
+    with serving(tmp_path / "unet", options) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline().startswith("serving unet (version 1) with tensorflow_model_server")
+        assert f"--port={options.grpc_port}" in notes.read_text().splitlines()
+        process.send_signal(sign)
+        out, _ = process.communicate(timeout=20)
     assert out.splitlines()[-1] == "stopped"
     assert process.returncode == 0
     began = time.monotonic()
@@ -186,18 +209,15 @@ def test_a_signal_ends_the_child(path: Path, tmp_path: Path, options: Options, s
 
 
 def test_the_embedded_server_ends_when_asked(model_config: Path, options: Options) -> None:
-    ports = f"rest_port={options.rest_port}, grpc_port={options.grpc_port}"
-    code = f"from kvision.commands import serve; serve.run([{str(model_config)!r}], {ports}, engine='embedded')"
-    environment = {**os.environ, "PYTHONUNBUFFERED": "1", "TF_CPP_MIN_LOG_LEVEL": "3"}
-    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, env=environment)
-    assert process.stdout is not None
-    assert process.stdout.readline().startswith(
-        "serving half (version 2), pair (version 1), picture (version 1), kinds (version 1) with the embedded"
-    )
-    response = urllib3.request("POST", f"{options.url}/v1/models/half:predict", body=b'{"inputs": [1.0]}', retries=False, timeout=10.0)
-    assert response.json() == {"outputs": [3.5]}
-    process.send_signal(signal.SIGINT)
-    out, _ = process.communicate(timeout=30)
+    with serving(model_config, options, engine="embedded") as process:
+        assert process.stdout is not None
+        assert process.stdout.readline().startswith(
+            "serving half (version 2), pair (version 1), picture (version 1), kinds (version 1) with the embedded"
+        )
+        response = urllib3.request("POST", f"{options.url}/v1/models/half:predict", body=b'{"inputs": [1.0]}', retries=False, timeout=10.0)
+        assert response.json() == {"outputs": [3.5]}
+        process.send_signal(signal.SIGINT)
+        out, _ = process.communicate(timeout=30)
     assert out.splitlines()[-1] == "stopped"
     assert process.returncode == 0
 
