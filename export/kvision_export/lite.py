@@ -36,7 +36,7 @@ class Options:
     Attributes:
         batch: Batch size of the LiteRT files.
         runtime: Oldest interpreter that must run them: `2.14`, `2.17` or `litert2`.
-        calibration: Training images that ranges are measured on.
+        calibration: Training examples that ranges are measured on.
         qat_epochs: Epochs of quantization-aware fine-tuning before the calibrated formats; 0: none.
         repair: Keep the worst layers of a file that misses its gate in float.
         auto: Keep only the best LiteRT file.

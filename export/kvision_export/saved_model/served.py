@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import tensorflow as tf
 
 from kvision_export.errors import ExportError
-from kvision_export.parity.standin import by_name
+from kvision_export.parity.standin import PREDICT_TENSOR, by_name
 from kvision_export.saved_model.pictures import Pictures, fed
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 DEFAULT = "serving_default"
 IMAGE = "predict_image"
-TENSOR = "predict_tensor"
+TENSOR = PREDICT_TENSOR
 LABELS = "assets/labels.txt"
 
 

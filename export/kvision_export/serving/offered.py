@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from kvision.core.errors import UsageError
 from kvision_edge import manifest
+from kvision_export.bundle import SAVED_MODEL
 from kvision_export.saved_model import versions
 from kvision_export.saved_model.versions import GRAPH
 from kvision_export.serving.server import config
@@ -93,7 +94,7 @@ def _models(path: Path) -> list[Model]:
         raise UsageError(f"{path}: is a SavedModel without a version; put it into a folder of whole number, such as {path}/1, and give {path}")
     if model := _model(path.name, path):
         return [model]
-    within = path / "saved_model" if (path / "saved_model").is_dir() else path
+    within = path / SAVED_MODEL if (path / SAVED_MODEL).is_dir() else path
     models = [model for each in _folders(within) if (model := _model(each.name, each))]
     if not models:
         raise UsageError(_nothing_in(path))
