@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import tensorflow as tf
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from kvision.core.schema import AugmentOptions
 
@@ -26,39 +26,45 @@ def is_off(options: AugmentOptions) -> bool:
     return not (options.mixup or options.cutmix)
 
 
-def mix(example: Mapping[str, tf.Tensor], partner: Mapping[str, tf.Tensor], options: AugmentOptions, seed: tf.Tensor) -> Fields:
+def mix(example: Mapping[str, tf.Tensor], partner: Callable[[], Mapping[str, tf.Tensor]], options: AugmentOptions, seed: tf.Tensor) -> Fields:
     """The example with a part of its partner, at random: a pure function of its arguments.
 
     Args:
         example: `image` `[H, W, 3]`, and `label` int32 or `targets` float32 `[K]`.
-        partner: Another one, of the same shapes.
+        partner: Gives another one, of the same shapes; it is asked, and read from wherever it lies, only where something is mixed.
         options: How often mixup and CutMix are applied, and how strong; at most one of them is.
         seed: Integers `[2]`.
 
     Returns:
         `image` float32; `targets` blended, or `label` with the partner's as `other_label` int32; `mix` float32, the example's own share: 1 where
-        nothing was mixed.
+        nothing was mixed, and the example is its own partner.
     """
     draws = tf.random.stateless_uniform([3], seed)
-    image, other = (tf.cast(each["image"], tf.float32) for each in (example, partner))
+    image = tf.cast(example["image"], tf.float32)
+    kind = "targets" if "targets" in example else "label"
 
-    def blended() -> tuple[tf.Tensor, tf.Tensor]:
-        share = _beta(options.mixup_alpha, seed)
-        return share * image + (1.0 - share) * other, share
+    def together() -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        given = partner()
+        other = tf.cast(given["image"], tf.float32)
 
-    def pasted() -> tuple[tf.Tensor, tf.Tensor]:
-        inside = _box(image.shape[0], image.shape[1], _beta(options.cutmix_alpha, seed), draws[1:])
-        return tf.where(inside[..., None], other, image), 1.0 - tf.reduce_mean(tf.cast(inside, tf.float32))
+        def blended() -> tuple[tf.Tensor, tf.Tensor]:
+            share = _beta(options.mixup_alpha, seed)
+            return share * image + (1.0 - share) * other, share
 
-    def alone() -> tuple[tf.Tensor, tf.Tensor]:
-        return image, tf.ones([])
+        def pasted() -> tuple[tf.Tensor, tf.Tensor]:
+            inside = _box(image.shape[0], image.shape[1], _beta(options.cutmix_alpha, seed), draws[1:])
+            return tf.where(inside[..., None], other, image), 1.0 - tf.reduce_mean(tf.cast(inside, tf.float32))
 
-    cases = [(draws[0] < options.mixup, blended), (draws[0] < options.mixup + options.cutmix, pasted)]
-    mixed, share = tf.case(cases, default=alone)
+        return *tf.cond(draws[0] < options.mixup, blended, pasted), given[kind]
+
+    def alone() -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        return image, tf.ones([]), example[kind]
+
+    mixed, share, other = tf.cond(draws[0] < options.mixup + options.cutmix, together, alone)
     out = {**example, "image": tf.ensure_shape(mixed, image.shape), "mix": tf.ensure_shape(share, [])}
-    if "targets" in example:
-        return {**out, "targets": share * example["targets"] + (1.0 - share) * partner["targets"]}
-    return {**out, "other_label": partner["label"]}
+    if kind == "targets":
+        return {**out, "targets": share * example["targets"] + (1.0 - share) * other}
+    return {**out, "other_label": tf.ensure_shape(other, [])}
 
 
 def _beta(alpha: float, seed: tf.Tensor) -> tf.Tensor:

@@ -48,16 +48,18 @@ class Balanced:
         if labels.ndim != 1:
             raise DataError("data.balance: a picture with several labels can't stand for one class; leave data.balance out")
         counts = np.bincount(labels)
+        counts = counts[counts > 0]
         self._shuffled = Shuffled(len(labels))
-        self._members = np.argsort(labels, kind="stable").astype(np.int64)
-        present = np.flatnonzero(counts)
-        self._counts = counts[present].astype(np.int64)
-        self._starts = np.concatenate([[0], np.cumsum(self._counts)[:-1]]).astype(np.int64)
+        self._num_classes = len(counts)
+        with tf.init_scope(), tf.device("CPU:0"):  # eager, so that graphs capture them instead of copying them into constants
+            self._members = tf.constant(np.argsort(labels, kind="stable"), tf.int64)
+            self._counts = tf.constant(counts, tf.int64)
+            self._starts = tf.cumsum(self._counts, exclusive=True)
 
     def __call__(self, place: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
         """The example at this place."""
         number = self._shuffled(place, seed)
-        group, turn = number % len(self._counts), number // len(self._counts)
+        group, turn = number % self._num_classes, number // self._num_classes
         count = tf.gather(self._counts, group)
         # Each round through a class has an order of its own, and so has each epoch. The public function takes no vector of seeds.
         lap = turn // count

@@ -183,9 +183,14 @@ class Pipeline:
 
     def indices(self, step: int) -> np.ndarray:
         """Numbers of the examples that global batch `step` holds, int64 `[batch]`."""
+        epoch, places = self._places(step)
+        return self._order(places, self._epoch_seed(epoch)).numpy()
+
+    def _places(self, step: int) -> tuple[tf.Tensor, tf.Tensor]:
+        """The epoch of global batch `step`, and the places in it that the batch holds, int64 `[batch]`."""
         epoch, within = divmod(step, self.steps_per_epoch)
         places = tf.range(within * self.options.batch, (within + 1) * self.options.batch, dtype=tf.int64)
-        return self._order(places, self._epoch_seed(tf.constant(epoch, tf.int64))).numpy()
+        return tf.constant(epoch, tf.int64), places
 
     def names(self, step: int) -> list[str]:
         """Names of the examples that global batch `step` holds."""
@@ -230,8 +235,11 @@ class Pipeline:
 
     def blame(self, first_step: int, last_step: int) -> str | None:
         """Why a batch of these steps could not be read, naming the file; none if all of them can. For use after the graph failed."""
+        mixed = not mixing.is_off(self.options.augment)
         for step in range(first_step, last_step + 1):
-            for index in self.indices(step):
+            epoch, places = self._places(step)
+            partners = self._order(places, self._mix_seed(epoch)).numpy() if mixed else ()
+            for index in (*self.indices(step), *partners):
                 reason = self._store("train").blame(int(index))
                 if reason is not None:
                     return reason
@@ -288,11 +296,18 @@ class Pipeline:
         return augment(example, self.options.augment, seed, padding=self.preprocess.padding)
 
     def _mixed(self, example: dict[str, tf.Tensor], epoch: tf.Tensor, within: tf.Tensor) -> dict[str, tf.Tensor]:
-        """A training example mixed with the one that another permutation of the epoch has at its place."""
-        streams = self._epoch_seed(epoch) + tf.constant([MIX_STREAM, 0], tf.int64)
-        index = self._order(within, streams)
-        partner = self._augmented(self._store("train").fetch(index), epoch, index)
-        return mixing.mix(example, partner, self.options.augment, tf.stack([streams[0], streams[1] * self.num_train + within]))
+        """A training example mixed with its partner."""
+        seed = self._mix_seed(epoch)
+
+        def partner() -> dict[str, tf.Tensor]:
+            index = self._order(within, seed)
+            return self._augmented(self._store("train").fetch(index), epoch, index)
+
+        return mixing.mix(example, partner, self.options.augment, tf.stack([seed[0], seed[1] * self.num_train + within]))
+
+    def _mix_seed(self, epoch: tf.Tensor) -> tf.Tensor:
+        """Seed int64 `[2]` of the order of an epoch's partners: another permutation, in which each stands at the place of its example."""
+        return self._epoch_seed(epoch) + tf.constant([MIX_STREAM, 0], tf.int64)
 
     @cached_property
     def _order(self) -> Order:

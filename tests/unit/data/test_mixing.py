@@ -14,7 +14,9 @@ BLACK = {"image": tf.zeros([20, 30, 3], tf.uint8), "label": tf.constant(2)}
 
 
 def mixed(seed: int, **options: float) -> dict[str, np.ndarray]:
-    return {name: value.numpy() for name, value in mixing.mix(WHITE, BLACK, AugmentOptions(**options), tf.constant([seed, 0], tf.int64)).items()}
+    return {
+        name: value.numpy() for name, value in mixing.mix(WHITE, lambda: BLACK, AugmentOptions(**options), tf.constant([seed, 0], tf.int64)).items()
+    }
 
 
 def test_mixup_blends_as_its_share_says() -> None:
@@ -52,9 +54,24 @@ def test_nothing_is_drawn_at_probability_zero_and_half_of_the_time_at_a_half() -
 
 def test_targets_are_blended() -> None:
     first, second = ({**each, "targets": tf.constant(values)} for each, values in ((WHITE, [1.0, 0.0]), (BLACK, [1.0, 1.0])))
-    out = mixing.mix(first, second, AugmentOptions(mixup=1.0), tf.constant([3, 0], tf.int64))
+    out = mixing.mix(first, lambda: second, AugmentOptions(mixup=1.0), tf.constant([3, 0], tf.int64))
     np.testing.assert_allclose(out["targets"], [1.0, 1.0 - out["mix"]], rtol=1e-6)
     assert "other_label" not in out
+
+
+def test_a_partner_is_read_only_where_something_is_mixed() -> None:
+    """Reading, decoding and augmenting one costs as much as the example itself."""
+    read = []
+
+    def partner() -> dict[str, tf.Tensor]:
+        tf.py_function(lambda: read.append(1), [], [])
+        return BLACK
+
+    def mix(seed: tf.Tensor) -> tf.Tensor:
+        return mixing.mix(WHITE, partner, AugmentOptions(mixup=0.2, cutmix=0.1, mixup_alpha=5.0), tf.stack([seed, 0]))["mix"]
+
+    shares = list(tf.data.Dataset.range(200).map(mix).as_numpy_iterator())
+    assert len(read) == sum(share < 1 for share in shares) < 100
 
 
 def test_probabilities_of_both_fit_into_one() -> None:

@@ -225,6 +225,15 @@ def test_a_file_that_breaks_while_training_uncached_is_found() -> None:
     assert "fake/train/7: " in str(pipeline.blame(step - 1, step))
 
 
+def test_a_partner_in_mixing_that_breaks_while_training_uncached_is_found() -> None:
+    pipeline = make(frozenset(), num=(64, 4), cache="none", augment={"mixup": 0.5})
+    pipeline._store("train").reader.split._corrupt = [7]  # type: ignore[attr-defined]
+    own = {step for step in range(16) if 7 in pipeline.indices(step)}
+    found = {step for step in range(16) if pipeline.blame(step, step) is not None}
+    assert own < found
+    assert len(found) == 2
+
+
 @pytest.mark.parametrize("on_error", ["stop", "skip"])
 def test_a_mask_value_that_no_class_has_stops_always(on_error: str) -> None:
     section = DataOptions(source="fake", size_px=32, batch=4, on_error=on_error)
