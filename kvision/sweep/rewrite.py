@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from kvision.core.resolved import Resolved
 
 WIDTH = 150
+FROM_RECIPE = ("data.path", "data.data_dir", "model.weights")
+"""Options whose relative paths start from the recipe's folder; those of other options start from `data.path`."""
+PUBLISHED = "imagenet"
+"""The value of `model.weights` that is a name and no path."""
 
 
 def rewrite(
@@ -61,18 +65,11 @@ def paths_from(resolved: Resolved, folder: Path) -> list[str]:
         folder: Where it will lie.
 
     Returns:
-        One text for each path in the `data` section that begins with something that exists.
+        One text for each such path, if it leads to something that exists.
     """
-    found = []
-    for path, value in resolved.leaves().items():
-        if path.startswith("data.") and path != "data.source" and isinstance(value, str) and _is_relative(value, resolved.base):
-            found.append(f"{path}={json.dumps(_from_there(value, resolved.base, folder))}")
-    return found
-
-
-def _is_relative(value: str, base: Path) -> bool:
-    first = Path(value).parts[:1]
-    return bool(first) and not Path(value).is_absolute() and value[0] != "~" and (base / first[0]).exists()
+    values = {path: value for path, value in resolved.leaves().items() if path in FROM_RECIPE and isinstance(value, str) and value != PUBLISHED}
+    moved = {path: _from_there(value, resolved.base, folder) for path, value in values.items() if (resolved.base / value).exists()}
+    return [f"{path}={json.dumps(value)}" for path, value in moved.items() if value != values[path]]
 
 
 def _from_there(value: str, old: Path, new: Path) -> str:

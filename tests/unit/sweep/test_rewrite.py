@@ -62,6 +62,18 @@ def test_paths_are_right_from_another_folder(tmp_path):
     assert (found.base / found.recipe.data.path).resolve() == tmp_path / "recipes" / "pictures"
 
 
+def test_only_paths_that_start_from_the_recipe_are_moved(tmp_path):
+    for name in ("images", "pictures", "imagenet", "weights"):
+        (tmp_path / name).mkdir()
+    file = tmp_path / "a.yaml"
+    file.write_text(TEXT)  # data.images is `images`, in `pictures`
+    assert rewrite.paths_from(catalog.load(file), tmp_path / "s") == ['data.path="../pictures"']
+    file.write_text("system: classification/resnet\ndata: {source: image_folder}\nmodel: {weights: imagenet}\n")
+    assert rewrite.paths_from(catalog.load(file), tmp_path / "s") == ['data.path=".."']
+    assert rewrite.paths_from(catalog.load(file), tmp_path) == []
+    assert rewrite.paths_from(catalog.load(file, ["model.weights=weights"]), tmp_path / "s") == ['model.weights="../weights"', 'data.path=".."']
+
+
 def test_paths_that_begin_elsewhere_stay(tmp_path):
     file = tmp_path / "a.yaml"
     file.write_text(TEXT.replace("path: pictures", f"path: {tmp_path}/pictures"))
