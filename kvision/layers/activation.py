@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import keras
 import tensorflow as tf
 
+from kvision.ops import dtypes
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -78,21 +80,17 @@ def _gelu(x: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:
 @tf.function(jit_compile=True)
 def _compiled_gelu(x: tf.Tensor) -> tf.Tensor:
     """The value, in float32 at least."""
-    wide = _widened(x)
+    wide = dtypes.widened(x)
     return tf.cast(wide * _normal_cdf(wide), x.dtype)
 
 
 @tf.function(jit_compile=True)
 def _gelu_gradient(upstream: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
     """The gradient: the distribution, and x times its density."""
-    wide = _widened(x)
+    wide = dtypes.widened(x)
     density = tf.exp(-0.5 * tf.square(wide)) / math.sqrt(2.0 * math.pi)
-    return tf.cast(_widened(upstream) * (_normal_cdf(wide) + wide * density), x.dtype)
+    return tf.cast(dtypes.widened(upstream) * (_normal_cdf(wide) + wide * density), x.dtype)
 
 
 def _normal_cdf(x: tf.Tensor) -> tf.Tensor:
     return 0.5 * tf.math.erfc(-x / math.sqrt(2.0))  # exact for large negative values, too, unlike 1 + erf
-
-
-def _widened(x: tf.Tensor) -> tf.Tensor:
-    return x if x.dtype == tf.float64 else tf.cast(x, tf.float32)

@@ -14,6 +14,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from kvision.ops import dtypes
+
 
 def attend(queries: tf.Tensor, keys: tf.Tensor, values: tf.Tensor, bias: tf.Tensor | None = None) -> tf.Tensor:
     """Scaled dot-product attention (Vaswani 2017, equation 1), its softmax in float32 at least.
@@ -27,7 +29,7 @@ def attend(queries: tf.Tensor, keys: tf.Tensor, values: tf.Tensor, bias: tf.Tens
     Returns:
         `[B, A, N, d]`, of the dtype of `values`.
     """
-    wide = tf.float64 if values.dtype == tf.float64 else tf.float32
+    wide = dtypes.wide(values.dtype)
     logits = tf.cast(tf.matmul(queries * queries.shape[-1] ** -0.5, keys, transpose_b=True), wide)
     if bias is not None:
         logits += tf.cast(bias, wide)

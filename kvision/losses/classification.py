@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import tensorflow as tf
 
+from kvision.ops import dtypes
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -119,7 +121,7 @@ def binary_cross_entropy(
     Returns:
         `[B]`; log 2 for logits of 0.
     """
-    logits = _at_least_float32(logits)
+    logits = dtypes.widened(logits)
     targets = (1.0 - label_smoothing) * tf.cast(targets, logits.dtype) + 0.5 * label_smoothing
     losses = tf.nn.sigmoid_cross_entropy_with_logits(labels=targets, logits=logits)
     if class_weights is not None:
@@ -129,10 +131,6 @@ def binary_cross_entropy(
 
 def _prepare(logits: tf.Tensor, target: tf.Tensor, class_weights: Sequence[float] | None) -> tuple[tf.Tensor, tf.Tensor]:
     """Logits in float32 or wider, and each class's share of the target times its weight, both `[B, K]`."""
-    logits = _at_least_float32(logits)
+    logits = dtypes.widened(logits)
     shares = tf.one_hot(target, logits.shape[-1], dtype=logits.dtype) if target.shape.rank == 1 else tf.cast(target, logits.dtype)
     return logits, shares if class_weights is None else shares * tf.constant(class_weights, logits.dtype)
-
-
-def _at_least_float32(logits: tf.Tensor) -> tf.Tensor:
-    return logits if logits.dtype == tf.float64 else tf.cast(logits, tf.float32)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import tensorflow as tf
 
 from kvision.core.labels import IGNORE_LABEL
+from kvision.ops import dtypes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -137,7 +138,7 @@ def border_weights(distances: tf.Tensor, *, w0: float = 10.0, sigma_px: float = 
 def _flatten(logits: tf.Tensor, mask: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
     """Logits `[B, H W, K]`, the truth one-hot of the same shape (zeros where ignored), and 1 where a pixel counts `[B, H W]`; of one dtype."""
     _, height, width, num_classes = logits.shape
-    dtype = tf.float64 if logits.dtype == tf.float64 else tf.float32
+    dtype = dtypes.wide(logits.dtype)
     mask = tf.reshape(tf.cast(mask, tf.int32), [-1, height * width])
     truth = tf.one_hot(tf.where(mask == IGNORE_LABEL, -1, mask), num_classes, dtype=dtype)
     return tf.reshape(tf.cast(logits, dtype), [-1, height * width, num_classes]), truth, tf.cast(mask != IGNORE_LABEL, dtype)
