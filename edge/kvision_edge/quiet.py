@@ -25,7 +25,7 @@ def install() -> None:
 def starting() -> Iterator[None]:
     """Around what makes a library greet; where the block fails, what was written to file descriptor 2 comes out.
 
-    TensorFlow's advice to take LiteRT instead is never of use: it is only asked where there is no LiteRT.
+    TensorFlow's advice to take LiteRT instead is never of use: it is only asked where there is no LiteRT, or by its name.
     """
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", r"\s*Warning: tf\.lite\.Interpreter is deprecated", UserWarning)

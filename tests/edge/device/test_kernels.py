@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import struct
 from typing import TYPE_CHECKING
 
@@ -72,11 +73,7 @@ IMAGE, WEIGHTS, BIAS = floats(1, 32, 32, 3), floats(8, 3, 3, 3), floats(8)
 )
 def test_an_op_may_run_or_is_complained_of(code: int, kind: int, options: Options, inputs: list, outputs: Tensor, said: str) -> None:
     found = kernels.complaint(code, kind, [options], inputs, [outputs])
-    if not said:
-        assert found == ""
-    else:
-        with pytest.raises(BundleError, match=said):
-            raise BundleError(found)
+    assert re.search(said, found) if said else found == ""
 
 
 def test_the_file_that_divided_by_zero_on_runtime_2_14_is_refused(segmentation: Path) -> None:
