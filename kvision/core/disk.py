@@ -31,6 +31,8 @@ def writing(folder: Path, what: str, option: str = "--run-dir") -> Iterator[None
     """
     try:
         yield
+    except BrokenPipeError:  # nobody reads the standard output any more: not the disk's fault
+        raise
     except OSError as error:
         raise RunError(f"{folder}: {what} could not be written: {error.strerror or error}; {_remedy(error.errno, option)}") from error
 

@@ -43,3 +43,8 @@ def test_the_remedy_fits_the_fault_and_the_command(tmp_path: Path, code: int, op
     with pytest.raises(RunError) as caught, disk.writing(tmp_path, "the page", option):
         raise OSError(code, os.strerror(code))
     assert str(caught.value) == f"{tmp_path}: the page could not be written: {os.strerror(code)}; {remedy}"
+
+
+def test_a_reader_that_is_gone_is_no_fault_of_the_disk(tmp_path: Path) -> None:
+    with pytest.raises(BrokenPipeError), disk.writing(tmp_path, "the sweep"):
+        raise BrokenPipeError
