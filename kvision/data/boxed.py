@@ -11,8 +11,8 @@ from pydantic import Field
 from kvision.core.errors import DataError
 from kvision.core.names import did_you_mean
 from kvision.data import classes
+from kvision.data.faults import Fault
 from kvision.data.file_source import Collected, FileOptions, FileSource, Picture
-from kvision.data.files import Fault
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -8,17 +8,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-import tensorflow as tf
 
 from kvision.core.labels import IGNORE_LABEL
-from kvision.data import check_labels, files, folder
-from kvision.data.files import FAULTS, Fault
-from kvision.data.folder import Examined
+from kvision.data import check_labels, examined, files, folder
+from kvision.data.faults import FAULTS, Fault
 from kvision.data.labelled import LabelledSource
 from kvision.data.masks import OUTSIDE
 from kvision.data.sources.image_masks import ImageMasks
 
 if TYPE_CHECKING:
+    from kvision.data.examined import Examined
     from kvision.data.source import DataInfo, Source, Split, SplitName
 
 Told = Callable[[int, int], None]
@@ -31,7 +30,7 @@ class Finding:
     """One kind of fault in a data set.
 
     Attributes:
-        kind: Its name, a key of `files.FAULTS`.
+        kind: Its name, a key of `faults.FAULTS`.
         severity: An error spoils training or evaluation; a warning is worth a look.
         files: The files concerned, each once, in order.
         count: How often the fault was found.
@@ -73,12 +72,12 @@ def check(source: Source, *, told: Told | None = None) -> list[Finding]:
         faults += folder.systematic(source, everything)
     if "mask" in source.info.fields and not any(fault.kind.startswith("mask-") for fault in faults):  # what wrong masks lack says nothing
         faults += _mask_faults(everything) + _empty_classes(source.info, splits)
-    faults += _same_pictures(splits)
+    faults += examined.same_pictures(splits)
     return findings(faults)
 
 
 def findings(faults: Sequence[Fault]) -> list[Finding]:
-    """Faults gathered by kind, errors first, in the order of `files.FAULTS`."""
+    """Faults gathered by kind, errors first, in the order of `faults.FAULTS`."""
     kinds: defaultdict[str, list[Fault]] = defaultdict(list)
     for fault in faults:
         kinds[fault.kind].append(fault)
@@ -117,27 +116,20 @@ def _examined(source: Source, told: Told) -> Iterator[tuple[SplitName, Examined]
 
 def _read(split: Split, number: int, fields: frozenset[str], info: DataInfo) -> Examined:
     """An example of any source, by way of its split."""
-    name = split.names[number]
-    found = Examined(name, name)
-    try:
-        with tf.device("CPU:0"):
-            example = {key: value.numpy() for key, value in split.read(tf.constant(number, tf.int64), fields).items()}
-    except tf.errors.OpError as error:
-        found.faults.append(Fault("corrupt", (name,), f"it can't be read: {str(error.message).splitlines()[0]}"))
-        return found
-    found.digest = folder.digest(example["image"])
+    found, example = examined.read(split, number, fields)
     if "mask" in example:
         found.counts = np.bincount(example["mask"].ravel(), minlength=256)
         wrong = [k for k in np.flatnonzero(found.counts).tolist() if info.num_classes <= k < IGNORE_LABEL]
         if wrong:
-            found.faults.append(Fault("mask-values", (name,), f"the mask holds {wrong[:6]}; accepted: 0..{info.num_classes - 1} and {IGNORE_LABEL}"))
+            words = f"the mask holds {wrong[:6]}; accepted: 0..{info.num_classes - 1} and {IGNORE_LABEL}"
+            found.faults.append(Fault("mask-values", (found.name,), words))
     return found
 
 
-def _mask_faults(examined: Sequence[Examined]) -> list[Fault]:
+def _mask_faults(everything: Sequence[Examined]) -> list[Fault]:
     """Masks that hold nothing to learn from."""
     found = []
-    for one in examined:
+    for one in everything:
         if one.counts is None or one.faults:
             continue
         if one.counts[IGNORE_LABEL] == one.counts.sum():
@@ -161,21 +153,4 @@ def _empty_classes(info: DataInfo, splits: dict[SplitName, list[Examined]]) -> l
             found.append(Fault("empty-class", (name,), f"class {k} ({name}) has no pixel in {where}"))
         elif sums["val"][k] == 0:
             found.append(Fault("not-validated", (name,), f"class {k} ({name}) has no pixel in the masks of val, so nothing is known of it"))
-    return found
-
-
-def _same_pictures(splits: dict[SplitName, list[Examined]]) -> list[Fault]:
-    """Pictures whose pixels are equal, within a split or across."""
-    places: defaultdict[str, list[tuple[SplitName, str]]] = defaultdict(list)
-    for split, members in splits.items():
-        for one in members:
-            if one.digest is not None:
-                places[one.digest].append((split, one.name))
-    found = []
-    for same in places.values():
-        names = tuple(name for _, name in same)
-        if len({split for split, _ in same}) > 1:
-            found.append(Fault("two-splits", names, f"the same picture in two splits: {', '.join(f'{name} ({split})' for split, name in same)}"))
-        elif len(same) > 1:
-            found.append(Fault("same-picture", names, f"the same picture {len(same)} times in {same[0][0]}: {', '.join(names)}"))
     return found

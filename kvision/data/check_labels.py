@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from typing import TYPE_CHECKING
 
 import numpy as np
 import tensorflow as tf
 
 from kvision.core import words
-from kvision.data import encoded, files, folder, labelled
+from kvision.data import encoded, examined, files, labelled
 from kvision.data.arrays import ArraySplit
-from kvision.data.cache import reason
 from kvision.data.encoded_split import FileSplit
-from kvision.data.files import Fault
-from kvision.data.folder import Examined
+from kvision.data.examined import Examined
+from kvision.data.faults import Fault
 from kvision.data.headers import read_header
 from kvision.ops import exif
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping
 
     from kvision.data.labelled import LabelledSource
     from kvision.data.source import DataInfo, SplitName
@@ -28,7 +26,6 @@ if TYPE_CHECKING:
 SKEW = 10.0
 """A class with so many times fewer training examples than another one is worth a warning."""
 _CHUNK = 1024
-_NAMED = 6
 
 
 def check(source: LabelledSource, told: Callable[[int, int], None]) -> list[Fault]:
@@ -56,7 +53,9 @@ def check(source: LabelledSource, told: Callable[[int, int], None]) -> list[Faul
             told(done, total)
             found[name].append(one)
             faults += one.faults
-    return faults + missing(skipping.info, splits) + skew(skipping.info, splits["train"]) + twice(skipping.info, splits, found)
+    info = skipping.info
+    same = examined.same_pictures(found, lambda split, number: _label(info, splits[split].labels[number]))
+    return faults + missing(info, splits) + skew(info, splits["train"]) + same
 
 
 def examine(split: Labelled) -> Iterator[Examined]:
@@ -66,25 +65,19 @@ def examine(split: Labelled) -> Iterator[Examined]:
             chunk = tf.range(start, min(start + _CHUNK, len(split)), dtype=tf.int64)
             images = split.read(chunk, frozenset({"image"}))["image"].numpy()
             for number, image in enumerate(images, start=start):
-                yield Examined(split.names[number], split.names[number], digest=folder.digest(image))
+                yield Examined(split.names[number], split.names[number], digest=examined.digest(image))
     else:
         yield from files.in_threads(lambda number: _look(split, number), range(len(split)))
 
 
 def _look(split: Labelled, number: int) -> Examined:
-    name = split.names[number]
+    if not isinstance(split, FileSplit):
+        return examined.read(split, number, frozenset({"image"}))[0]
+    name, file, orientation = split.names[number], split.files[number], int(split.orientations[number])
     found = Examined(name, name)
-    if isinstance(split, FileSplit):
-        file, orientation = split.files[number], int(split.turns[number])
-        kind = read_header(file).type
-        image = folder.decoded(lambda data: exif.upright(encoded.stored(data), tf.constant(orientation)), file, kind, name, found)
-        found.digest = None if image is None else folder.digest(image)
-        return found
-    try:
-        with tf.device("CPU:0"):
-            found.digest = folder.digest(split.read(tf.constant(number, tf.int64), frozenset({"image"}))["image"].numpy())
-    except tf.errors.OpError as error:
-        found.faults.append(Fault("corrupt", (name,), f"it can't be read: {reason(error)}"))
+    kind = read_header(file).type
+    image = examined.decoded(lambda data: exif.upright(encoded.stored(data), tf.constant(orientation)), file, kind, name, found)
+    found.digest = None if image is None else examined.digest(image)
     return found
 
 
@@ -110,30 +103,6 @@ def skew(info: DataInfo, train: Labelled) -> list[Fault]:
         return []
     names = (info.class_names[rare], info.class_names[common])
     return [Fault("skewed", names, f"{names[1]} has {counts[common]:,} training examples, {names[0]} {counts[rare]:,}: {ratio:.0f} times fewer")]
-
-
-def twice(info: DataInfo, splits: Mapping[SplitName, Labelled], found: Mapping[SplitName, Sequence[Examined]]) -> list[Fault]:
-    """Pictures whose pixels are equal: with different labels, in two splits, or in one."""
-    places: defaultdict[str, list[tuple[SplitName, int]]] = defaultdict(list)
-    for name, members in found.items():
-        for number, one in enumerate(members):
-            if one.digest is not None:
-                places[one.digest].append((name, number))
-    faults = []
-    for same in places.values():
-        if len(same) == 1:
-            continue
-        names = tuple(splits[split].names[number] for split, number in same)
-        labels = [_label(info, splits[split].labels[number]) for split, number in same]
-        if len(set(labels)) > 1:
-            told = [f"{name} ({label})" for name, label in zip(names, labels, strict=True)]
-            faults.append(Fault("two-labels", names, f"the same picture with different labels: {words.listed(told, _NAMED)}"))
-        elif len({split for split, _ in same}) > 1:
-            told = [f"{name} ({split})" for name, (split, _) in zip(names, same, strict=True)]
-            faults.append(Fault("two-splits", names, f"the same picture in two splits: {words.listed(told, _NAMED)}"))
-        else:
-            faults.append(Fault("same-picture", names, f"the same picture {len(same)} times in {same[0][0]}: {words.listed(names, _NAMED)}"))
-    return faults
 
 
 def _label(info: DataInfo, label: np.ndarray) -> str:

@@ -23,15 +23,16 @@ def of_words(words: Iterable[str]) -> tuple[str, ...]:
     return tuple(sorted(distinct, key=(lambda word: (int(word), word)) if numbers else None))
 
 
-def of_numbers(given: Sequence[str] | None, labels: Sequence[np.ndarray]) -> tuple[str, ...]:
+def of_numbers(given: Sequence[str] | None, labels: Sequence[np.ndarray], *, first: int = 0) -> tuple[str, ...]:
     """Names of the classes where the data holds numbers only.
 
     Args:
         given: `data.classes`.
-        labels: Those of each split, int `[N]` or 0 and 1 `[N, K]`.
+        labels: Those of each split, counted from 0, int `[N]` or 0 and 1 `[N, K]`.
+        first: What the data itself calls number 0.
 
     Returns:
-        The names that are given, or else the numbers.
+        The names that are given, or else the numbers as the data has them.
 
     Raises:
         DataError: If there are more classes than names, or far too many.
@@ -41,7 +42,7 @@ def of_numbers(given: Sequence[str] | None, labels: Sequence[np.ndarray]) -> tup
         raise DataError(f"data.classes: names {len(given)} classes, the labels hold {count} (0..{count - 1}); name them all")
     if count > MOST:
         raise DataError(f"the labels go up to {count - 1}, which is no class number; use 0..K-1")
-    return tuple(given) if given is not None else tuple(str(k) for k in range(count))
+    return tuple(given) if given is not None else tuple(str(k + first) for k in range(count))
 
 
 def numbered(labels: Sequence[Collection[str]], names: Sequence[str], where: Sequence[str], *, several: bool) -> np.ndarray:

@@ -95,19 +95,20 @@ class FileSplit(EncodedSplit):
 
     Attributes:
         files: The files.
-        turns: EXIF orientation of each, int32 `[N]`.
+        orientations: EXIF orientation of each, int32 `[N]`.
     """
+
+    orientations: np.ndarray
 
     def __init__(self, files: Sequence[Path], names: Sequence[str], labels: np.ndarray, orientations: np.ndarray) -> None:
         """Keeps what is known of all N pictures; none is read."""
         super().__init__(names, labels, orientations)
         self.files = files
-        self.turns = orientations
 
     def take(self, chosen: np.ndarray) -> FileSplit:
         """The examples of these numbers."""
         files, names = [self.files[k] for k in chosen], [self.names[k] for k in chosen]
-        return FileSplit(files, names, self.labels[chosen], self.turns[chosen])
+        return FileSplit(files, names, self.labels[chosen], self.orientations[chosen])
 
     def file_bytes(self, index: tf.Tensor) -> tf.Tensor:
         """The bytes of the file of this number."""

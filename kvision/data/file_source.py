@@ -13,7 +13,7 @@ from pydantic import Field
 from kvision.core.errors import DataError
 from kvision.data import classes, files
 from kvision.data.encoded_split import FileSplit
-from kvision.data.entries import head
+from kvision.data.faults import left_out, stop_message
 from kvision.data.labelled import Found, LabelledSource
 from kvision.data.splits import SplitOptions
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from kvision.core.schema import DataOptions
-    from kvision.data.files import Fault
+    from kvision.data.faults import Fault
     from kvision.data.source import SplitName
 
 
@@ -96,7 +96,7 @@ class FileSource(LabelledSource):
         collected = self.collect()
         pools: dict[SplitName, Sequence[Picture]] = {}
         for split, pictures in collected.pools.items():
-            heads = list(files.in_threads(lambda one: head(one.file, one.name, self.options.max_pixels), pictures))
+            heads = list(files.in_threads(lambda one: files.header(one.file, one.name, self.options.max_pixels), pictures))
             collected.faults += [fault for _, faults in heads for fault in faults]
             pools[split] = [
                 replace(picture, orientation=header.orientation) for picture, (header, _) in zip(pictures, heads, strict=True) if header is not None
@@ -110,18 +110,18 @@ class FileSource(LabelledSource):
         stopping = self.stopping(collected.faults)
         empty = [split for split, pictures in collected.pools.items() if not pictures]
         if empty:
-            raise DataError(f"{self.root}: nothing is left for {empty[0]}: {files.stop_message(stopping, self.root) if stopping else 'no picture'}")
+            raise DataError(f"{self.root}: nothing is left for {empty[0]}: {stop_message(stopping, self.root) if stopping else 'no picture'}")
         if len(collected.class_names) < 2 and not collected.several:
             raise DataError(f"{self.root}: holds one class only, {collected.class_names[0]}; add examples of another one to tell it from")
-        facts = {"folder": str(self.root), **collected.facts, "left_out": files.left_out(stopping)}
+        facts = {"folder": str(self.root), **collected.facts, "left_out": left_out(stopping)}
         pools = {split: self._split_of(pictures) for split, pictures in collected.pools.items()}
         return Found(pools, collected.class_names, facts, collected.faults)
 
     def stopping(self, faults: Sequence[Fault]) -> list[Fault]:
         """Those of the faults that make examples useless; raises `DataError` that names them when `on_error` is `stop`."""
-        found = [fault for fault in faults if files.FAULTS[fault.kind].stops]
+        found = [fault for fault in faults if fault.stops]
         if found and self.options.on_error == "stop":
-            raise DataError(files.stop_message(found, self.root))
+            raise DataError(stop_message(found, self.root))
         return found
 
     def _split_of(self, pictures: Sequence[Picture]) -> FileSplit:

@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-import hashlib
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import tensorflow as tf
 
 from kvision.data import encoded, files
-from kvision.data.files import Fault
+from kvision.data.examined import Examined, decoded, digest
+from kvision.data.faults import Fault
 from kvision.data.masks import ONE_LINE_FIX, OUTSIDE, Layout, ghosts, judge
 from kvision.ops import exif
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-    from pathlib import Path
 
-    from kvision.data.entries import Entry
-    from kvision.data.headers import FileType
+    from kvision.data.pairs import Entry
     from kvision.data.sources.image_masks import ImageMasks
-
-_ENDS: dict[FileType, bytes] = {"JPEG": b"\xff\xd9", "PNG": b"IEND", "GIF": b";"}
 
 
 class FolderSplit:
@@ -69,34 +64,6 @@ class FolderSplit:
         return tf.gather(self._tensors[name], index)
 
 
-@dataclass
-class Examined:
-    """What a close look at one example gave.
-
-    Attributes:
-        name: The example's name.
-        mask_name: The mask's name, or the example's where it has no file of its own.
-        faults: What is wrong with it.
-        values: The values in the mask's file, if they are not colours.
-        counts: Pixels of each decoded class `[256]`; none if the mask can't be read.
-        digest: Hash of the decoded image; none if it was not looked at or can't be read.
-        seams: Classes that only lie between others, see `masks.ghosts`.
-    """
-
-    name: str
-    mask_name: str
-    faults: list[Fault] = field(default_factory=list)
-    values: frozenset[int] = frozenset()
-    counts: np.ndarray | None = None
-    digest: str | None = None
-    seams: list[int] = field(default_factory=list)
-
-
-def digest(image: np.ndarray) -> str:
-    """Hash of an image's size and pixels."""
-    return hashlib.blake2b(repr(image.shape).encode() + image.tobytes(), digest_size=16).hexdigest()
-
-
 def examine(source: ImageMasks, entries: Iterable[Entry], *, images: bool = False) -> Iterable[Examined]:
     """Decodes masks, and images if asked to, with the decoders that training uses.
 
@@ -120,21 +87,6 @@ def examine(source: ImageMasks, entries: Iterable[Entry], *, images: bool = Fals
         return found
 
     yield from files.in_threads(look, entries)
-
-
-def decoded(decode: Any, path: Path, kind: FileType, name: str, found: Examined) -> np.ndarray | None:
-    """The decoded file, or none and a fault."""
-    try:
-        data = path.read_bytes()
-        with tf.device("CPU:0"):
-            return decode(tf.constant(data)).numpy()
-    except OSError as error:
-        found.faults.append(Fault("unreadable", (name,), error.strerror or str(error)))
-    except tf.errors.OpError:
-        cut = _ENDS.get(kind, b"") not in data[-1024:] or (kind == "WebP" and len(data) < 8 + int.from_bytes(data[4:8], "little"))
-        words = f"a {kind} file that ends too early ({len(data)} bytes)" if cut or kind == "BMP" else f"a damaged {kind} file"
-        found.faults.append(Fault("truncated" if cut or kind == "BMP" else "corrupt", (name,), words))
-    return None
 
 
 def _look_at_mask(source: ImageMasks, entry: Entry, found: Examined, accepted: str) -> None:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from kvision.core.schema import DataOptions
-    from kvision.data.files import Fault
+    from kvision.data.faults import Fault
 
 _Options = SplitOptions
 

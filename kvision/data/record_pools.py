@@ -43,7 +43,7 @@ def pools(
     words = {word for label in everything for word in label}
     if words and all(word.isdecimal() for word in words):
         labels = {split: [tuple(_counted(word, first) for word in label) for label in members] for split, members in labels.items()}
-        names = tuple(given) if given is not None else tuple(str(k + first) for k in range(max(int(word) for word in words) - first + 1))
+        names = tuple(given) if given is not None else classes.of_numbers(None, [np.array([int(word) - first for word in words])], first=first)
         numbers: Sequence[str] = [str(k) for k in range(len(names))]
     else:
         names = tuple(given) if given is not None else classes.of_words(words)

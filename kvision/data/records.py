@@ -104,9 +104,13 @@ def _cache_folder() -> Path:
 
 def _read(file: Path, keys: Keys) -> Index:
     """Reads a file through."""
-    with file.open("rb") as stream:
-        if stream.read(2) == _GZIP:
-            raise DataError(f"{file}: is compressed, and records must be read in any order; unpack it (`gunzip`)")
+    try:
+        with file.open("rb") as stream:
+            start = stream.read(2)
+    except OSError as error:
+        raise DataError(f"{file}: can't be read: {error.strerror or error}") from error
+    if start == _GZIP:
+        raise DataError(f"{file}: is compressed, and records must be read in any order; unpack it (`gunzip`)")
     offsets, names, orientations, words, lengths = [], [], [], [], []
     at = 0
     try:
@@ -143,25 +147,27 @@ def _features(record: bytes, keys: Keys, where: str) -> dict[str, tf.train.Featu
 
 def _values(feature: tf.train.Feature) -> list[str]:
     """Labels as text."""
-    return [value.decode() for value in feature.bytes_list.value] or [str(value) for value in feature.int64_list.value]
+    return [value.decode(errors="backslashreplace") for value in feature.bytes_list.value] or [str(value) for value in feature.int64_list.value]
 
 
 def _name(features: dict[str, tf.train.Feature], key: str) -> str:
-    return features[key].bytes_list.value[0].decode() if key in features and features[key].bytes_list.value else ""
+    return features[key].bytes_list.value[0].decode(errors="backslashreplace") if key in features and features[key].bytes_list.value else ""
 
 
 class RecordSplit(EncodedSplit):
     """Pictures in records of many files."""
 
+    orientations: np.ndarray
+
     def __init__(self, files: np.ndarray, offsets: np.ndarray, key: str, names: Sequence[str], labels: np.ndarray, orientations: np.ndarray) -> None:
         """`files` (their names) and `offsets` say where each of the N records begins, `key` which feature is the picture."""
         super().__init__(names, labels, orientations)
-        self._files, self._offsets, self._key, self._turns = files, offsets, key, orientations
+        self._files, self._offsets, self._key = files, offsets, key
 
     def take(self, chosen: np.ndarray) -> RecordSplit:
         """The examples of these numbers."""
         names = [self.names[k] for k in chosen]
-        return RecordSplit(self._files[chosen], self._offsets[chosen], self._key, names, self.labels[chosen], self._turns[chosen])
+        return RecordSplit(self._files[chosen], self._offsets[chosen], self._key, names, self.labels[chosen], self.orientations[chosen])
 
     def file_bytes(self, index: tf.Tensor) -> tf.Tensor:
         """The picture in the record of this number; its checksum is verified."""

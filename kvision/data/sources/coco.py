@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from pydantic import Field
 
 from kvision.core.errors import DataError
+from kvision.data import files
 from kvision.data.boxed import Boxed, BoxedSource, BoxedSplits, BoxOptions
 
 if TYPE_CHECKING:
@@ -94,15 +95,15 @@ class Coco(BoxedSource):
             boxes: defaultdict[Any, list[tuple[str, float]]] = defaultdict(list)
             for one in content["annotations"]:
                 boxes[one["image_id"]].append((names[one["category_id"]], float(one["bbox"][2]) * float(one["bbox"][3])))
-            members = [Boxed(self._name(images / one["file_name"]), images / one["file_name"], boxes[one["id"]]) for one in content["images"]]
+            members = [
+                Boxed(files.name_within(images / one["file_name"], self.root), images / one["file_name"], boxes[one["id"]])
+                for one in content["images"]
+            ]
         except (KeyError, IndexError, TypeError, ValueError) as error:
             raise DataError(f"{file}: is not COCO's format: {type(error).__name__} {error}; it needs images, annotations and categories") from error
         if len(set(names.values())) < len(names):
             raise DataError(f"{file}: two categories have the same name")
         return list(names.values()), members
-
-    def _name(self, file: Path) -> str:
-        return file.relative_to(self.root).as_posix() if file.is_relative_to(self.root) else file.as_posix()
 
 
 def _read(file: Path) -> dict[str, Any]:

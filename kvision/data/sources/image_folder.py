@@ -7,7 +7,6 @@ Which split: the sub-folders `train` and `val`, `test` or both, each with the cl
 
 from __future__ import annotations
 
-import os
 from collections import defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal
@@ -18,8 +17,9 @@ from kvision.core.errors import DataError
 from kvision.core.names import did_you_mean
 from kvision.core.schema import Chosen
 from kvision.data import classes, files
+from kvision.data.faults import Fault
 from kvision.data.file_source import Collected, FileOptions, FileSource, Picture
-from kvision.data.files import Fault
+from kvision.data.headers import SUFFIXES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -112,9 +112,9 @@ class ImageFolder(FileSource):
             )
             raise DataError(f"{top}: holds no folders, one for each class is needed; {hint}")
         faults += [
-            Fault("no-class", (self._name(file),), f"lies in {top.name} itself, not in the folder of a class")
+            Fault("no-class", (files.name_within(file, self.root),), f"lies in {top.name} itself, not in the folder of a class")
             for file in sorted(top.iterdir())
-            if file.suffix.lower() in files.SUFFIXES and not file.name.startswith(".")
+            if file.suffix.lower() in SUFFIXES and not file.name.startswith(".")
         ]
         wanted = self.options.classes
         found = {folder.name: self._pictures(folder, faults) for folder in folders if wanted is None or folder.name in wanted}
@@ -131,9 +131,9 @@ class ImageFolder(FileSource):
             inside = file.relative_to(folder).parts
             if any(part.startswith(".") or part == _ARCHIVERS for part in inside) or not file.is_file():
                 continue
-            if file.suffix.lower() in files.SUFFIXES:
-                found.append(Picture(self._name(file), file, (folder.name,)))
-            elif (fault := files.fault_of_suffix(file, self._name(file))) is not None:
+            if file.suffix.lower() in SUFFIXES:
+                found.append(Picture(files.name_within(file, self.root), file, (folder.name,)))
+            elif (fault := files.fault_of_suffix(file, files.name_within(file, self.root))) is not None:
                 faults.append(fault)
         return found
 
@@ -165,10 +165,6 @@ class ImageFolder(FileSource):
         if "train" not in names:
             names["train"] = {one.name for one in pictures} - place.keys()
         return {split: [one for one in pictures if one.name in members] for split, members in names.items()}
-
-    def _name(self, file: Path) -> str:
-        name = os.fsencode(file.relative_to(self.root).as_posix())  # which may be of another encoding than UTF-8
-        return name.decode("utf-8", "backslashreplace")
 
 
 def _unusable(names: Sequence[str], members: Mapping[SplitName, Mapping[str, Sequence[Picture]]]) -> list[Fault]:

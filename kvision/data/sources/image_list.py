@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 from pydantic import Field
 
 from kvision.core.errors import DataError
-from kvision.data import classes, files, tables
+from kvision.data import classes, tables
 from kvision.data.encoded_split import RowSplit
+from kvision.data.faults import Fault, left_out
 from kvision.data.file_source import Collected, FileOptions, FileSource, Picture
-from kvision.data.files import Fault
 from kvision.data.labelled import Found
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ class ImageList(FileSource):
             names = [row.name for row in members]
             labels = classes.numbered([row.labels for row in members], self._class_names, names, several=self._several)
             made[split] = RowSplit([row.data or b"" for row in members].__getitem__, names, labels)
-        return Found(made, self._class_names, {"list": self.options.list, "left_out": files.left_out(stopping)}, faults)
+        return Found(made, self._class_names, {"list": self.options.list, "left_out": left_out(stopping)}, faults)
 
     @cached_property
     def _members(self) -> tuple[dict[SplitName, list[_Row]], list[Fault]]:

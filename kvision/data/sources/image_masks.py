@@ -1,6 +1,6 @@
 """A folder of images and PNG masks: indexed, grey, or in colours that the recipe names.
 
-Where the files lie: below `path`, `images/` and `masks/` (or what `images` and `masks` say), at any depth, paired by name (`kvision.data.files`).
+Where the files lie: below `path`, `images/` and `masks/` (or what `images` and `masks` say), at any depth, paired by name (`kvision.data.pairs`).
 Which split: the sub-folders `train` and `val` (`images/train` or `train/images`) if they exist, else the lists `train_list` and `val_list` if
 given, else by ratio: a pair goes to validation when the hash of its name falls below `val_split`, so adding files never moves an old one.
 Indices of an indexed PNG are read in the graph: its header is rewritten as that of a grey PNG before decoding (`Header.prefix`).
@@ -19,16 +19,18 @@ from kvision.core.errors import DataError
 from kvision.core.labels import IGNORE_LABEL
 from kvision.core.schema import Chosen, DataOptions
 from kvision.data import files
-from kvision.data.entries import Entry, read_entry
+from kvision.data.faults import left_out, stop_message
 from kvision.data.masks import MAX_CLASSES, Codec
+from kvision.data.pairs import Entry, find_pairs, in_val, read_entry
 from kvision.data.palette import palette
 from kvision.data.source import DataInfo, Source, SplitName
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from kvision.data.files import Fault, Pair
+    from kvision.data.faults import Fault
     from kvision.data.folder import FolderSplit
+    from kvision.data.pairs import Pair
 
 IGNORED = "ignore"
 """The name in `colours` of what is not counted."""
@@ -173,7 +175,7 @@ class ImageMasks(Source):
         faults: list[Fault] = []
         folders = self._folders()
         for name, images, masks in folders:
-            pairs, found = files.find_pairs(self.root, images, masks)
+            pairs, found = find_pairs(self.root, images, masks)
             faults += found
             chosen = {name: pairs} if name else self._assign(pairs)
             for split, members in chosen.items():
@@ -210,10 +212,10 @@ class ImageMasks(Source):
         stride = max(1, len(entries) // _SAMPLE)
         found = list(folder.examine(self, entries[::stride]))
         faults = [*inventory.faults, *(fault for examined in found for fault in examined.faults), *folder.systematic(self, found)]
-        stopping = [fault for fault in faults if files.FAULTS[fault.kind].stops]
+        stopping = [fault for fault in faults if fault.stops]
         systematic = [fault for fault in stopping if fault.kind in {"mask-0-255", "mask-in-colour"}]
         if systematic or (stopping and self.options.on_error == "stop"):
-            raise DataError(files.stop_message(systematic or stopping, self.root))
+            raise DataError(stop_message(systematic or stopping, self.root))
         self._left_out = stopping
         bad = {name for fault in stopping for name in fault.files}
         good = {name: [entry for entry in split if not bad & {entry.pair.name, entry.pair.mask_name}] for name, split in inventory.splits.items()}
@@ -239,7 +241,7 @@ class ImageMasks(Source):
             "folder": str(self.root),
             "split": self.inventory.rule,
             "files": {name: list(split.names) for name, split in self._splits.items()},
-            "left_out": files.left_out(self._left_out),
+            "left_out": left_out(self._left_out),
         }
 
     @property
@@ -275,7 +277,7 @@ class ImageMasks(Source):
         if self.whole is not None:
             return {"train": list(pairs[:1]), "val": list(pairs[:1]), self.whole: list(pairs)}  # the other split may not be empty
         if not self._by_list:
-            val = {pair.key for pair in pairs if files.in_val(pair.key, options.val_split)}
+            val = {pair.key for pair in pairs if in_val(pair.key, options.val_split)}
             train = {pair.key for pair in pairs} - val
         else:
             known = {name: pair.key for pair in pairs for name in (pair.name, pair.key, Path(pair.name).name, Path(pair.key).name)}
@@ -294,7 +296,7 @@ class ImageMasks(Source):
     def _nothing(self, name: SplitName, count: int, left_out: Sequence[Fault]) -> str:
         """Why a split is empty, and what to do."""
         if left_out and len(left_out) >= count:
-            return f"{self.root}: nothing is left for {name}: {files.stop_message(left_out, self.root)}"
+            return f"{self.root}: nothing is left for {name}: {stop_message(left_out, self.root)}"
         option = {"folder": f"put images into its {name} folder", "list": "name more images in data.train_list and data.val_list"}
         ratio = f"data.val_split={self.options.val_split} of so few gave none; change it, or name the images in data.val_list"
         return f"{self.root}: of {count} pairs none is left for {name}; {option.get(self.inventory.rule, ratio)}"

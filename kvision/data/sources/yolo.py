@@ -16,7 +16,7 @@ from pydantic import Field
 from kvision.core.errors import DataError
 from kvision.data import files
 from kvision.data.boxed import Boxed, BoxedSource, BoxedSplits, BoxOptions
-from kvision.data.files import Fault
+from kvision.data.faults import Fault
 from kvision.data.headers import SUFFIXES
 
 if TYPE_CHECKING:
@@ -76,12 +76,8 @@ class Yolo(BoxedSource):
                 if line.strip():
                     boxes.append(_box(line, names, number))
         except (OSError, ValueError) as error:
-            return Fault("bad-annotation", (self._name(labels),), str(error))
-        return Boxed(self._name(image), image, boxes)
-
-    def _name(self, file: Path) -> str:
-        root = _plain(self.root)
-        return file.relative_to(root).as_posix() if file.is_relative_to(root) else file.as_posix()
+            return Fault("bad-annotation", (files.name_within(labels, _plain(self.root)),), str(error))
+        return Boxed(files.name_within(image, _plain(self.root)), image, boxes)
 
 
 def _plain(path: Path) -> Path:

@@ -11,7 +11,7 @@ from PIL import Image
 
 from kvision.core.errors import DataError
 from kvision.data.check import check, findings
-from kvision.data.files import FAULTS, Fault
+from kvision.data.faults import FAULTS, Fault
 from kvision.data.sources.scenes import Options as SceneOptions
 from kvision.data.sources.scenes import Scenes
 from tests.unit.data.folders import COLOURS, coloured, picture, source, write

@@ -11,7 +11,7 @@ from PIL import Image
 
 from kvision.core.errors import DataError
 from kvision.data.check import check
-from kvision.data.files import FAULTS
+from kvision.data.faults import FAULTS
 from kvision.data.sources.digits import Digits
 from kvision.data.sources.digits import Options as DigitOptions
 from kvision.data.sources.npz import Npz

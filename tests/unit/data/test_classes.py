@@ -18,6 +18,7 @@ def test_names_are_sorted(words, names):
 def test_names_of_numbers():
     assert classes.of_numbers(None, [np.array([0, 2]), np.array([1])]) == ("0", "1", "2")
     assert classes.of_numbers(None, [np.zeros((2, 4))]) == ("0", "1", "2", "3")
+    assert classes.of_numbers(None, [np.array([0, 2])], first=1) == ("1", "2", "3")
     assert classes.of_numbers(["a", "b", "c"], [np.array([0, 1])]) == ("a", "b", "c")
     with pytest.raises(DataError, match=r"data.classes: names 2 classes, the labels hold 3 \(0..2\)"):
         classes.of_numbers(["a", "b"], [np.array([2])])

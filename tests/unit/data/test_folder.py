@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from kvision.data.folder import Examined, digest, examine, systematic
+from kvision.data.examined import Examined, digest
+from kvision.data.folder import examine, systematic
 from tests.unit.data.folders import picture, source, write
 
 
@@ -15,13 +16,6 @@ def test_examine_counts_the_pixels_of_each_class(tmp_path):
         assert found.counts.tolist() == np.bincount(mask.ravel(), minlength=256).tolist()
         assert found.values == {0, 1, 2}
         assert (found.digest, found.faults, found.seams) == (digest(image), [], [])
-
-
-def test_digests_differ_by_a_pixel_and_by_shape():
-    image = np.zeros((4, 6, 3), np.uint8)
-    other = image.copy()
-    other[3, 5, 2] = 1
-    assert len({digest(image), digest(other), digest(image.reshape(6, 4, 3))}) == 3
 
 
 def test_0_and_255_are_systematic_only_if_nothing_else_is_there(tmp_path):
