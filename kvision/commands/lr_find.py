@@ -83,7 +83,13 @@ def _of_recipe(recipe: str | Path, overrides: Sequence[str], smoke: bool, device
 
     made = resolved.recipe
     return session.open_session(
-        resolved, catalog.system(made.system), catalog.source(made.data.source), devices=devices, precision_name=precision or "fp32"
+        resolved,
+        catalog.system(made.system),
+        catalog.source(made.data.source),
+        devices=devices,
+        precision_name=precision or "fp32",
+        training=False,
+        begin=True,
     )
 
 

@@ -16,6 +16,7 @@ from kvision.core.names import did_you_mean
 from kvision.engine import artifacts, evaluation, events, runfolder, trainer
 from kvision.engine.actions import panel
 from kvision.engine.actions.early_stop import EarlyStop
+from kvision.engine.checkpoint import Checkpoints
 from kvision.engine.journal import Journal
 from kvision.engine.session import Session, open_session, recorded_preprocess
 from kvision.report import folder
@@ -69,6 +70,7 @@ def run(
             devices=devices,
             precision_name=precision,
             deterministic=deterministic,
+            begin=not Checkpoints(where / trainer.CHECKPOINTS).all(),
             preprocess=recorded_preprocess(where) if begun else None,
         )
         notes = _describe(session, resolved, where, begun)

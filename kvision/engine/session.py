@@ -124,6 +124,7 @@ def open_session(
     precision_name: str = "fp32",
     deterministic: bool = False,
     training: bool = True,
+    begin: bool | None = None,
     preprocess: Preprocess | None = None,
 ) -> Session:
     """Builds everything that a recipe describes; what is random comes from `train.seed`.
@@ -135,7 +136,9 @@ def open_session(
         devices: As `--devices`: `auto`, `cpu`, `cpu:2`, `gpu`, `gpu:0,1`.
         precision_name: `fp32`, `bf16` or `fp16`.
         deterministic: Whether to turn on op determinism, for this process.
-        training: Whether optimizers and the like are wanted, and the weights that a training begins with (`System.pretrained`).
+        training: Whether optimizers and the like are wanted.
+        begin: Whether to put in the weights that a training begins with (`System.pretrained`), and not leave them random because others follow;
+            none: if `training`.
         preprocess: The preprocessing of an earlier run; none: in the colours that those weights know, or else in those of the training split.
 
     Returns:
@@ -157,7 +160,7 @@ def open_session(
     with where.scope():
         made = system(recipe, data.info)
         made.networks = made.build()
-        start = made.pretrained(Path(resolved.base)) if training else None
+        start = made.pretrained(Path(resolved.base)) if (training if begin is None else begin) else None
         if start is not None:
             pretrained.put(made.networks, start)
             preprocess = preprocess or start.preprocess(recipe.data)

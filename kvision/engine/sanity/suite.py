@@ -96,7 +96,7 @@ def run(
 def _open(resolved: Resolved, system: type[System], source: type[Source], *, begin: bool = True) -> Session:
     """A session on one device, its random layers quiet; with the weights that a training begins with, or else with random ones."""
     device = "gpu:0" if tf.config.list_physical_devices("GPU") else "cpu"
-    session = open_session(resolved, system, source, devices=device, training=begin)
+    session = open_session(resolved, system, source, devices=device, training=False, begin=begin)
     quiet(session.system.networks.values())
     return session
 

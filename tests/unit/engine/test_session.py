@@ -13,7 +13,9 @@ import pytest
 from kvision.core.errors import RunError
 from kvision.engine import artifacts, loop, session, state
 from kvision.engine.checkpoint import Checkpoints
+from kvision.engine.pretrained import Pretrained
 from kvision.engine.settled import unsettled
+from tests.fakes import FakeSource
 from tests.unit.engine import tiny
 
 if TYPE_CHECKING:
@@ -28,6 +30,22 @@ def test_weights_come_from_the_seed_alone() -> None:
     assert (first.devices, second.devices) == (["cpu:0"], ["cpu:0", "cpu:1"])
     assert first.training is None
     assert set(first.variables()) == set(first.weights())
+
+
+class Begun(tiny.Tiny):
+    """Begins with weights that are all 3."""
+
+    def pretrained(self, base: Path) -> Pretrained:
+        del base
+        return Pretrained({name: np.full(variable.shape, 3.0) for name, variable in state.weights(self.networks).items()}, "threes")
+
+
+@pytest.mark.parametrize(
+    ("training", "begin", "begun"), [(True, None, True), (False, None, False), (True, False, False), (False, True, True)], ids=str
+)
+def test_the_weights_that_a_training_begins_with_are_put_in_where_they_are_wanted(training: bool, begin: bool | None, begun: bool) -> None:
+    made = session.open_session(tiny.resolved(), Begun, FakeSource, devices="cpu", training=training, begin=begin)
+    assert all((value == 3.0).all() for value in state.read(made.weights()).values()) == begun
 
 
 @pytest.fixture(scope="module")
