@@ -15,7 +15,7 @@ from pydantic import Field
 
 from kvision.core import checks
 from kvision.core.errors import UsageError
-from kvision.core.schema import NonNegative, Positive, Recipe, Section
+from kvision.core.schema import Chosen, NonNegative, Positive, Recipe, Section
 from kvision.engine.system import Batch, Monitor, Prediction, System
 from kvision.systems.classification import _transfer
 
@@ -69,6 +69,10 @@ class ClassifierOptions(_transfer.TransferOptions):
         description="Test-time augmentation, in exported files too: logits are the mean over the picture and its mirror image, or over ten crops of "
         "7/8 of the side (Krizhevsky 2012).",
     )
+
+    def left_open(self, why: str, **values: Any) -> dict[str, Chosen]:
+        """Those of the options that stand open, null or `auto`, with the values that are chosen for them."""
+        return {name: Chosen(why, value) for name, value in values.items() if getattr(self, name) in (None, "auto")}
 
 
 class Classifier(System):

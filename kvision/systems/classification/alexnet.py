@@ -56,8 +56,7 @@ class AlexNetOptions(Style, ClassifierOptions):
 
     def chosen(self) -> dict[str, Chosen]:
         """`filters`: by the kind; `stem`: by the size of the pictures."""
-        filters = {} if self.filters else {"filters": Chosen(f"kind={self.kind}", list(_FILTERS[self.kind]))}
-        return filters | chosen_stem(self.stem)
+        return self.left_open(f"kind={self.kind}", filters=list(_FILTERS[self.kind])) | chosen_stem(self.stem)
 
 
 class AlexNet(Classifier):

@@ -48,9 +48,7 @@ class DenseNetOptions(Style, ClassifierOptions):
         """`stages` and `growth`: by the depth; `stem`: by the size of the pictures."""
         stages = ((self.depth - 4) // 6,) * 3 if self.is_cifar else _IMAGENET[self.depth]
         growth = 12 if self.is_cifar else 48 if self.depth == 161 else 32
-        open_options = {"stages": (self.stages, list(stages)), "growth": (self.growth, growth)}
-        found = {name: Chosen(f"depth={self.depth}", value) for name, (given, value) in open_options.items() if given is None}
-        return found | chosen_stem(self.stem)
+        return self.left_open(f"depth={self.depth}", stages=list(stages), growth=growth) | chosen_stem(self.stem)
 
 
 class DenseNet(Classifier):

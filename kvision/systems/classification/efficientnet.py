@@ -79,14 +79,9 @@ class EfficientNetOptions(Style, ClassifierOptions):
         stages = [
             row.repeats if self.lite and place in (0, len(_STAGES) - 1) else math.ceil(grown * row.repeats) for place, row in enumerate(_STAGES)
         ]
-        open_options = {
-            "width": (self.width, width),
-            "depth": (self.depth, depth),
-            "stages": (self.stages, stages),
-            "activation": (self.activation, "relu6" if self.lite else "silu"),
-            "last": (self.last, _LAST if self.lite else divisible(_LAST * (self.width or width))),
-        }
-        found = {name: Chosen(f"variant={self.variant}", value) for name, (given, value) in open_options.items() if given is None}
+        activation = "relu6" if self.lite else "silu"
+        last = _LAST if self.lite else divisible(_LAST * (self.width or width))
+        found = self.left_open(f"variant={self.variant}", width=width, depth=depth, stages=stages, activation=activation, last=last)
         return found | chosen_stem(self.stem)
 
 

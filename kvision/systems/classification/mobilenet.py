@@ -85,14 +85,11 @@ class MobileNetOptions(Style, ClassifierOptions):
 
     def chosen(self) -> dict[str, Chosen]:
         """`stages`, `activation` and `last`: by the version; `stem`: by the size of the pictures."""
-        found = {}
-        if self.stages is None:
-            found["stages"] = Chosen(f"version={self.version}", list(_COUNTS[self.version]))
-        if self.activation is None:
-            plain = "relu" if self.minimalistic else "relu, hard_silu"
-            found["activation"] = Chosen(f"version={self.version}", "relu6" if self.version in ("v1", "v2") else plain)
-        if self.last is None and self.version in _LAST:
-            found["last"] = Chosen(f"version={self.version}, alpha={self.alpha:g}", divisible(_LAST[self.version] * max(1.0, self.alpha)))
+        plain = "relu" if self.minimalistic else "relu, hard_silu"
+        activation = "relu6" if self.version in ("v1", "v2") else plain
+        found = self.left_open(f"version={self.version}", stages=list(_COUNTS[self.version]), activation=activation)
+        if self.version in _LAST:
+            found |= self.left_open(f"version={self.version}, alpha={self.alpha:g}", last=divisible(_LAST[self.version] * max(1.0, self.alpha)))
         return found | chosen_stem(self.stem)
 
     def styles(self) -> tuple[Style, Style]:

@@ -76,16 +76,9 @@ class ResNetOptions(Style, ClassifierOptions):
         stages = (per_stage,) * 3 if self.is_cifar else _IMAGENET[self.depth]
         first = 16 if self.is_cifar else 64
         count = len(self.stages or stages)
-        open_options = {
-            "stages": (self.stages, list(stages)),
-            "filters": (self.filters, [first * 2**stage for stage in range(count)]),
-            "block": (
-                None if self.block == "auto" else self.block,
-                "bottleneck" if not self.is_cifar and self.depth >= _FIRST_BOTTLENECK else "basic",
-            ),
-        }
-        found = {name: Chosen(f"depth={self.depth}", value) for name, (given, value) in open_options.items() if given is None}
-        return found | chosen_stem(self.stem)
+        filters = [first * 2**stage for stage in range(count)]
+        block = "bottleneck" if not self.is_cifar and self.depth >= _FIRST_BOTTLENECK else "basic"
+        return self.left_open(f"depth={self.depth}", stages=list(stages), filters=filters, block=block) | chosen_stem(self.stem)
 
     def widths(self) -> list[int]:
         """Filters of each stage."""

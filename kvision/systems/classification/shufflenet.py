@@ -39,9 +39,9 @@ class ShuffleNetOptions(Style, ClassifierOptions):
 
     def chosen(self) -> dict[str, Chosen]:
         """`stages`; `last`: by the scale; `stem`: by the size of the pictures."""
-        found = {} if self.stages else {"stages": Chosen("as in the papers", list(_COUNTS))}
-        if self.last is None and self.version == "v2":
-            found["last"] = Chosen(f"scale={self.scale:g}", _WIDTHS_V2.get(self.scale, _WIDTHS_V2[1.0])[-1])
+        found = self.left_open("as in the papers", stages=list(_COUNTS))
+        if self.version == "v2":
+            found |= self.left_open(f"scale={self.scale:g}", last=_WIDTHS_V2.get(self.scale, _WIDTHS_V2[1.0])[-1])
         return found | chosen_stem(self.stem)
 
     def widths(self) -> list[int]:

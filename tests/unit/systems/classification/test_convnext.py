@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-import keras
 import numpy as np
 import pytest
 from keras.src.applications.convnext import ConvNeXt as Reference
@@ -14,19 +11,7 @@ from kvision.layers.stochastic_depth import StochasticDepth
 from kvision.systems.classification.convnext import ConvNeXt
 from tests.unit.systems.classification import nets
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
 SMALL = {"stages": (1, 2, 1, 1), "widths": (4, 8, 12, 16)}
-
-
-def layers(net: keras.Model) -> Iterator[keras.layers.Layer]:
-    """Those with weights, in the order of the graph."""
-    for layer in net.layers:
-        if isinstance(layer, keras.Model):
-            yield from layers(layer)
-        elif layer.weights and not isinstance(layer, keras.layers.Normalization):
-            yield layer
 
 
 def test_outputs_equal_keras_applications_with_its_weights() -> None:
@@ -35,13 +20,8 @@ def test_outputs_equal_keras_applications_with_its_weights() -> None:
         depths=SMALL["stages"], projection_dims=SMALL["widths"], include_preprocessing=False, input_shape=(64, 64, 3), weights=None, classes=7,
         classifier_activation=None, name="reference",
     )  # fmt: skip
-    ours, generator = nets.made(ConvNeXt, 64, 7, **SMALL).net, np.random.default_rng(1)
-    for reference, layer in zip(layers(theirs), layers(ours), strict=True):
-        weights = [generator.normal(scale=np.sqrt(1.0 / max(1, np.prod(each.shape[:-1]))), size=each.shape) for each in reference.weights]
-        reference.set_weights(weights)
-        if isinstance(layer, keras.layers.DepthwiseConv2D):  # theirs is a convolution of as many groups as channels
-            weights[0] = np.swapaxes(weights[0], 2, 3)
-        layer.set_weights(weights)
+    ours = nets.made(ConvNeXt, 64, 7, **SMALL).net
+    nets.copied(theirs, ours)
     x = nets.images(64)
     np.testing.assert_allclose(ours(x), theirs(x), rtol=1e-4, atol=1e-5 * np.abs(theirs(x)).max())
     assert np.ptp(theirs(x)) > 0.1
