@@ -1,4 +1,4 @@
-"""From what the user gave, a run, a checkpoint, a file of weights or an exported file, to a session with it. For `eval` and `predict`."""
+"""From what the user gave, a run, a checkpoint, a file of weights or an exported file, to a session with it."""
 
 from __future__ import annotations
 
