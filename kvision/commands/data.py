@@ -15,7 +15,7 @@ from kvision.core.progress import Count
 from kvision.data import check as checking
 from kvision.data import pack as packing
 from kvision.data import show as showing
-from kvision.data.labelled import LabelledSource
+from kvision.data.labelled_source import LabelledSource
 from kvision.data.pipeline import Pipeline
 from kvision.report import page
 

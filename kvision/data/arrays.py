@@ -94,7 +94,7 @@ def pictures(images: np.ndarray, where: str) -> np.ndarray:
     return np.rint(images * (255.0 / most)).astype(np.uint8)
 
 
-def classes(labels: np.ndarray, count: int, where: str) -> np.ndarray:
+def labels(labels: np.ndarray, count: int, where: str) -> np.ndarray:
     """Checks the labels of `count` examples.
 
     Args:

@@ -12,7 +12,7 @@ import numpy as np
 from kvision.core.labels import IGNORE_LABEL
 from kvision.data import check_labels, examined, files, folder
 from kvision.data.faults import FAULTS, Fault
-from kvision.data.labelled import LabelledSource
+from kvision.data.labelled_source import LabelledSource
 from kvision.data.masks import OUTSIDE
 from kvision.data.sources.image_masks import ImageMasks
 

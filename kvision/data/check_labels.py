@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from kvision.core import words
-from kvision.data import encoded, examined, files, labelled
+from kvision.data import encoded, examined, files, labelled_source
 from kvision.data.arrays import ArraySplit
 from kvision.data.encoded_split import FileSplit
 from kvision.data.examined import Examined
@@ -19,7 +19,7 @@ from kvision.ops import exif
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from kvision.data.labelled import LabelledSource
+    from kvision.data.labelled_source import LabelledSource
     from kvision.data.source import DataInfo, SplitName
     from kvision.data.splits import Labelled
 
@@ -83,7 +83,7 @@ def _look(split: Labelled, number: int) -> Examined:
 
 def missing(info: DataInfo, splits: Mapping[SplitName, Labelled]) -> list[Fault]:
     """Classes without an example to train on, or none to validate with."""
-    counts = {name: labelled.counts(split.labels, info.num_classes) for name, split in splits.items()}
+    counts = {name: labelled_source.counts(split.labels, info.num_classes) for name, split in splits.items()}
     found = []
     for k, name in enumerate(info.class_names):
         if counts["train"][k] == 0:
@@ -96,7 +96,7 @@ def missing(info: DataInfo, splits: Mapping[SplitName, Labelled]) -> list[Fault]
 
 def skew(info: DataInfo, train: Labelled) -> list[Fault]:
     """A fault if the commonest class has `SKEW` times as many training examples as the rarest, or more."""
-    counts = labelled.counts(train.labels, info.num_classes)
+    counts = labelled_source.counts(train.labels, info.num_classes)
     rare, common = int(np.where(counts > 0, counts, counts.max()).argmin()), int(counts.argmax())
     ratio = counts[common] / max(counts[rare], 1)
     if ratio < SKEW:

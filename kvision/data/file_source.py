@@ -14,7 +14,7 @@ from kvision.core.errors import DataError
 from kvision.data import classes, files
 from kvision.data.encoded_split import FileSplit
 from kvision.data.faults import left_out, stop_message
-from kvision.data.labelled import Found, LabelledSource
+from kvision.data.labelled_source import Found, LabelledSource
 from kvision.data.splits import SplitOptions
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ class FileSource(LabelledSource):
     @cached_property
     def root(self) -> Path:
         """The data set's folder."""
-        return files.folder(self.base / self.options.path, "data.path")
+        return files.folder(self.located(self.options.path), "data.path")
 
     @cached_property
     def collected(self) -> Collected:

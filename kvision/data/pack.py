@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from kvision.data.labelled import LabelledSource
+    from kvision.data.labelled_source import LabelledSource
     from kvision.data.source import SplitName
     from kvision.data.splits import Labelled
 

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import abc
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
 from kvision.core.errors import DataError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     import tensorflow as tf
 
@@ -77,6 +77,10 @@ class Source(abc.ABC):
         self.options = options
         self.seed = seed
         self.base = base
+
+    def located(self, path: str) -> Path:
+        """A path that the recipe gives: `~` is the user's home, and what is not absolute begins at `base`."""
+        return self.base / Path(path).expanduser()
 
     @property
     @abc.abstractmethod

@@ -16,7 +16,7 @@ from pydantic import Field
 
 from kvision.core.errors import DataError
 from kvision.data import files
-from kvision.data.labelled import Found, LabelledSource
+from kvision.data.labelled_source import Found, LabelledSource
 from kvision.data.splits import SplitOptions
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ class Cifar(LabelledSource):
 
     def find(self) -> Found:
         """Reads all batches; raises `DataError` that names the file that is missing or damaged."""
-        folder = files.folder(self.base / self.options.path, "data.path")
+        folder = files.folder(self.located(self.options.path), "data.path")
         for count, batches in _BATCHES.items():
             for ending in (".bin", ""):
                 if (folder / f"{batches['train'][0]}{ending}").is_file():

@@ -16,7 +16,7 @@ from pydantic import Field
 
 from kvision.core.errors import DataError
 from kvision.data import files
-from kvision.data.boxed import Boxed, BoxedSource, BoxedSplits, BoxOptions
+from kvision.data.boxed_source import Boxed, BoxedSource, BoxedSplits, BoxOptions
 
 if TYPE_CHECKING:
     from pathlib import Path

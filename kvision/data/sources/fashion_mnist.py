@@ -16,7 +16,7 @@ from pydantic import Field
 
 from kvision.core.errors import DataError
 from kvision.data import files
-from kvision.data.labelled import Found, LabelledSource
+from kvision.data.labelled_source import Found, LabelledSource
 from kvision.data.sources import idx
 from kvision.data.splits import SplitOptions
 
@@ -61,7 +61,7 @@ class FashionMnist(LabelledSource):
     def _folder(self) -> Path:
         """The folder of the files."""
         if self.options.path is not None:
-            return files.folder(self.base / self.options.path, "data.path")
+            return files.folder(self.located(self.options.path), "data.path")
         return DEBIAN if DEBIAN.is_dir() else _downloaded()
 
 

@@ -14,7 +14,7 @@ from kvision.core.errors import DataError
 from kvision.core.names import did_you_mean
 from kvision.data import classes, extra
 from kvision.data.encoded_split import RowSplit
-from kvision.data.labelled import Found, LabelledSource
+from kvision.data.labelled_source import Found, LabelledSource
 from kvision.data.splits import SplitOptions
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ class Huggingface(LabelledSource):
 
     def _load(self, package: Any) -> Any:
         options = self.options
-        folder = None if options.data_dir is None else str(self.base / options.data_dir)
+        folder = None if options.data_dir is None else str(self.located(options.data_dir))
         try:
             return package.load_dataset(options.name, options.config, data_dir=folder, revision=options.revision)
         except Exception as error:

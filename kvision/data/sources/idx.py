@@ -12,7 +12,7 @@ from pydantic import Field
 
 from kvision.core.errors import DataError
 from kvision.data import arrays, classes, files, idx
-from kvision.data.labelled import Found, LabelledSource
+from kvision.data.labelled_source import Found, LabelledSource
 from kvision.data.splits import SplitOptions
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class Idx(LabelledSource):
 
     def find(self) -> Found:
         """Reads all files; raises `DataError` that names the file that is missing or damaged."""
-        pairs = image_files(files.folder(self.base / self.options.path, "data.path"))
+        pairs = image_files(files.folder(self.located(self.options.path), "data.path"))
         read = {split: pair(images, labels) for split, (images, labels) in pairs.items()}
         names = classes.of_numbers(self.options.classes, [labels for _, labels in read.values()])
         return Found({split: self.arrays(*both, split) for split, both in read.items()}, names)
@@ -70,4 +70,4 @@ def image_files(folder: Path) -> dict[SplitName, tuple[Path, Path]]:
 def pair(images: Path, labels: Path) -> tuple[np.ndarray, np.ndarray]:
     """Pictures uint8 `[N, H, W]` or `[N, H, W, 3]` and labels int32 `[N]` of two IDX files; raises `DataError` if they don't go together."""
     pixels = arrays.pictures(idx.read(images), str(images))
-    return pixels, arrays.classes(idx.read(labels), len(pixels), str(labels))
+    return pixels, arrays.labels(idx.read(labels), len(pixels), str(labels))

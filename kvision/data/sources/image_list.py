@@ -18,7 +18,7 @@ from kvision.data import classes, tables
 from kvision.data.encoded_split import RowSplit
 from kvision.data.faults import Fault, left_out
 from kvision.data.file_source import Collected, FileOptions, FileSource, Picture
-from kvision.data.labelled import Found
+from kvision.data.labelled_source import Found
 
 if TYPE_CHECKING:
     from kvision.core.schema import DataOptions

@@ -160,7 +160,7 @@ class ImageMasks(Source):
     @functools.cached_property
     def root(self) -> Path:
         """The data set's folder; raises `DataError` when there is none."""
-        return files.folder((self.base / Path(self.options.path).expanduser()).resolve(), "data.path")
+        return files.folder(self.located(self.options.path).resolve(), "data.path")
 
     @functools.cached_property
     def info(self) -> DataInfo:

@@ -16,7 +16,7 @@ from pydantic import Field
 
 from kvision.core.errors import DataError
 from kvision.data import arrays, classes
-from kvision.data.labelled import Found, LabelledSource
+from kvision.data.labelled_source import Found, LabelledSource
 from kvision.data.splits import SplitOptions
 
 if TYPE_CHECKING:
@@ -52,12 +52,12 @@ class Npz(LabelledSource):
 
     def find(self) -> Found:
         """Reads the file; raises `DataError` that names the array at fault."""
-        file = self.base / self.options.path
+        file = self.located(self.options.path)
         pools, all_labels = {}, []
         with _opened(file) as content:
             for split, (images, labels) in self._names(file, content.files).items():
                 pixels = arrays.pictures(_array(content, images, file), f"{file}: {images}")
-                numbers = arrays.classes(_array(content, labels, file), len(pixels), f"{file}: {labels}")
+                numbers = arrays.labels(_array(content, labels, file), len(pixels), f"{file}: {labels}")
                 if self.options.one_hot:
                     numbers = _one_hot(numbers, f"{file}: {labels}")
                 all_labels.append(numbers)

@@ -15,7 +15,7 @@ from pydantic import Field
 
 from kvision.core.errors import DataError
 from kvision.data import extra
-from kvision.data.labelled import Found, LabelledSource
+from kvision.data.labelled_source import Found, LabelledSource
 from kvision.data.splits import SplitOptions
 
 if TYPE_CHECKING:
@@ -52,8 +52,7 @@ class Tfds(LabelledSource):
         from kvision.data.records import Keys
 
         options = self.options
-        top = Path(options.data_dir or os.environ.get("TFDS_DATA_DIR") or Path.home() / "tensorflow_datasets").expanduser()
-        top = self.base / top
+        top = self.located(options.data_dir or os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets")
         folder = prepared(top, options.name) or self._prepare(top)
         members: dict[SplitName, list[Path]] = {}
         for split, words in _SPLITS.items():

@@ -12,7 +12,7 @@ from pydantic import Field
 
 from kvision.core.errors import DataError
 from kvision.data import files
-from kvision.data.labelled import Found, LabelledSource
+from kvision.data.labelled_source import Found, LabelledSource
 from kvision.data.splits import SplitOptions
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ class Tfrecord(LabelledSource):
         from kvision.data.records import Keys
 
         options = self.options
-        folder = files.folder(self.base / options.path, "data.path")
+        folder = files.folder(self.located(options.path), "data.path")
         facts = _facts(folder / FACTS)
         given = options.classes or facts.get("classes")
         several = options.several if options.several is not None else facts.get("several")

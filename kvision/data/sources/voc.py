@@ -14,7 +14,7 @@ from pydantic import Field
 
 from kvision.core.errors import DataError
 from kvision.data import files
-from kvision.data.boxed import Boxed, BoxedSource, BoxedSplits, BoxOptions
+from kvision.data.boxed_source import Boxed, BoxedSource, BoxedSplits, BoxOptions
 from kvision.data.faults import Fault
 from kvision.data.headers import SUFFIXES
 

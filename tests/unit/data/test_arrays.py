@@ -82,8 +82,8 @@ def test_what_is_no_picture(given, words):
 
 
 def test_labels():
-    assert arrays.classes(LABELS[:, None].astype(np.float64), 6, "a").tolist() == LABELS.tolist()
-    assert arrays.classes(SEVERAL.astype(bool), 6, "a").dtype == np.uint8
+    assert arrays.labels(LABELS[:, None].astype(np.float64), 6, "a").tolist() == LABELS.tolist()
+    assert arrays.labels(SEVERAL.astype(bool), 6, "a").dtype == np.uint8
     for labels, words in (
         (LABELS[:5], r"a: labels have the shape \[5\], images are 6; accepted: \[6\] or \[6, K\]"),
         (LABELS + 0.5, "labels are of type float64; accepted: whole numbers"),
@@ -92,4 +92,4 @@ def test_labels():
         (SEVERAL * 2, "labels hold values of 0 to 2; accepted: 0 and 1"),
     ):
         with pytest.raises(DataError, match=words):
-            arrays.classes(labels, 6, "a")
+            arrays.labels(labels, 6, "a")

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from kvision.core.errors import DataError
-from kvision.data import labelled
-from kvision.data.labelled import Found, LabelledSource
+from kvision.data import labelled_source
+from kvision.data.labelled_source import Found, LabelledSource
 from kvision.data.splits import SplitOptions
 
 
@@ -67,5 +67,11 @@ def test_pictures_that_must_be_scaled_are_left_to_the_pipeline(size, fit, in_mem
 
 
 def test_counts():
-    assert labelled.counts(np.array([0, 2, 2]), 4).tolist() == [1, 0, 2, 0]
-    assert labelled.counts(np.array([[1, 0], [1, 1]], np.uint8), 2).tolist() == [2, 1]
+    assert labelled_source.counts(np.array([0, 2, 2]), 4).tolist() == [1, 0, 2, 0]
+    assert labelled_source.counts(np.array([[1, 0], [1, 1]], np.uint8), 2).tolist() == [2, 1]
+
+
+def test_paths_begin_at_the_recipe_or_at_home(monkeypatch):
+    monkeypatch.setenv("HOME", "/home/me")
+    one = Fake(SplitOptions(source="fake"), seed=0, base=Path("/recipes"))
+    assert [str(one.located(path)) for path in ("a/b", "/a", "~/a")] == ["/recipes/a/b", "/a", "/home/me/a"]
