@@ -96,7 +96,6 @@ class Refuse:
         if name.split(".")[0] in HEAVY:
             raise ModuleNotFoundError("refused: " + name, name=name)
 sys.meta_path.insert(0, Refuse())
-sys.path = [path for path in sys.path if not path.endswith("/main")]
 sys.path.insert(0, sys.argv[1])
 from kvision_edge import cli
 segmentation, captioning, picture = sys.argv[2:5]
