@@ -76,12 +76,12 @@ class BoxedSource(FileSource):
             if name not in names:
                 raise DataError(f"data.classes: the annotations have no class {name!r}; they have {', '.join(names[:20])}{did_you_mean(name, names)}")
         names = self.options.classes or names
-        several = self.options.target == "classes"
+        several, wanted = self.options.target == "classes", frozenset(names)
         pools: dict[SplitName, list[Picture]] = {}
         for split, members in found.pools.items():
             pools[split] = []
             for one in members:
-                boxes = [(name, area) for name, area in one.boxes if name in names]
+                boxes = [(name, area) for name, area in one.boxes if name in wanted]
                 if several:
                     pools[split].append(Picture(one.name, one.file, tuple(dict.fromkeys(name for name, _ in boxes))))
                 elif boxes:

@@ -61,8 +61,14 @@ class LabelledSource(Source):
 
     @cached_property
     def found(self) -> Found:
-        """What `find` found."""
-        return self.find()
+        """What `find` found; raises `DataError` as it does, and when nothing has a label."""
+        found = self.find()
+        if not found.class_names:
+            raise DataError(
+                f"data.source: {self.options.source}: none of the {len(found.pools['train'])} training examples has a label; "
+                "add labels, words or whole numbers, or say by the options of data where they stand"
+            )
+        return found
 
     @cached_property
     def info(self) -> DataInfo:

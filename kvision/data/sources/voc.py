@@ -66,7 +66,9 @@ class Voc(BoxedSource):
         """The names of the pictures, without ending, of each split."""
         lists = {split: self.root / self.options.lists / f"{split}.txt" for split in _SPLITS}
         found = {
-            split: [line.split()[0] for line in file.read_text().splitlines() if line.strip()] for split, file in lists.items() if file.is_file()
+            split: [line.split()[0] for line in file.read_text(encoding="utf-8").splitlines() if line.strip()]
+            for split, file in lists.items()
+            if file.is_file()
         }
         if "train" in found:
             return found

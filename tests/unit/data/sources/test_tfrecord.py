@@ -154,6 +154,9 @@ def test_what_is_wrong_is_named(tmp_path):
         writer.write(b"\xffno example")
     with pytest.raises(DataError, match=r"train: record 0: is no tf.Example"):
         source(tmp_path / "d").split("train")
+    shard(file, rows_of(range(6), lambda _: []))
+    with pytest.raises(DataError, match=r"data.source: tfrecord: none of the 6 training examples has a label"):
+        source(tmp_path / "d").split("train")
     shard(file, rows_of(range(6)))
     with pytest.raises(DataError, match=r"the label '2' is none of the 2 classes"):
         source(tmp_path / "d", classes=("a", "b")).split("train")
