@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from kvision.core.errors import DataError
-from kvision.data import splits
+from kvision.data import host, splits
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -52,8 +52,7 @@ class ArraySplit:
 
         if not self._tensors:
             kind = ("label", np.int32) if self.labels.ndim == 1 else ("targets", np.float32)
-            with tf.init_scope(), tf.device("CPU:0"):  # eager, so that graphs capture them instead of copying them into constants
-                self._tensors = {"image": tf.convert_to_tensor(self._images), kind[0]: tf.convert_to_tensor(self.labels.astype(kind[1]))}
+            self._tensors = {"image": host.tensor(self._images), kind[0]: host.tensor(self.labels.astype(kind[1]))}
         example = {name: tf.gather(tensor, index) for name, tensor in self._tensors.items() if name in fields}
         if "image" in example and self._images.ndim == 3:
             example["image"] = tf.stack([example["image"]] * 3, axis=-1)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
+from kvision.data import host
 from kvision.data.headers import HeaderError, parse_header
 
 if TYPE_CHECKING:
@@ -73,12 +74,11 @@ class EncodedSplit(abc.ABC):
         return exif.upright(encoded.stored(data), turn)
 
     def column(self, name: str, index: tf.Tensor, make: Callable[[], object]) -> tf.Tensor:
-        """One fact of one example; the facts of all of them, made once, are an eager tensor on the host, which graphs capture."""
+        """One fact of one example; those of all of them are made once."""
         import tensorflow as tf
 
         if name not in self._tensors:
-            with tf.init_scope(), tf.device("CPU:0"):
-                self._tensors[name] = tf.convert_to_tensor(make())
+            self._tensors[name] = host.tensor(make())
         return tf.gather(self._tensors[name], index)
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import tensorflow as tf
 
-from kvision.data import encoded, files
+from kvision.data import encoded, files, host
 from kvision.data.examined import Examined, decoded, digest
 from kvision.data.faults import Fault
 from kvision.data.masks import ONE_LINE_FIX, OUTSIDE, Layout, ghosts, judge
@@ -49,18 +49,18 @@ class FolderSplit:
         return example
 
     def _column(self, name: str, index: tf.Tensor) -> tf.Tensor:
-        """One fact of one entry; the facts of all of them are eager tensors on the host, which graphs capture."""
+        """One fact of one entry; those of all of them are made once."""
         if name not in self._tensors:
             layouts = [self._codec.layout(entry.mask) for entry in self._entries]
-            with tf.init_scope(), tf.device("CPU:0"):
-                self._tensors = {
-                    "image": tf.constant([str(entry.pair.image) for entry in self._entries]),
-                    "mask": tf.constant([str(entry.pair.mask) for entry in self._entries]),
-                    "orientation": tf.constant([entry.image.orientation for entry in self._entries]),
-                    "prefix": tf.constant([layout.prefix for layout in layouts]),
-                    "start": tf.constant([layout.start for layout in layouts]),
-                    "step": tf.constant([layout.step for layout in layouts]),
-                }
+            columns = {
+                "image": [str(entry.pair.image) for entry in self._entries],
+                "mask": [str(entry.pair.mask) for entry in self._entries],
+                "orientation": [entry.image.orientation for entry in self._entries],
+                "prefix": [layout.prefix for layout in layouts],
+                "start": [layout.start for layout in layouts],
+                "step": [layout.step for layout in layouts],
+            }
+            self._tensors = {key: host.tensor(values) for key, values in columns.items()}
         return tf.gather(self._tensors[name], index)
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from kvision.core.errors import DataError
+from kvision.data import host
 
 
 class Order(Protocol):
@@ -51,10 +52,9 @@ class Balanced:
         counts = counts[counts > 0]
         self._shuffled = Shuffled(len(labels))
         self._num_classes = len(counts)
-        with tf.init_scope(), tf.device("CPU:0"):  # eager, so that graphs capture them instead of copying them into constants
-            self._members = tf.constant(np.argsort(labels, kind="stable"), tf.int64)
-            self._counts = tf.constant(counts, tf.int64)
-            self._starts = tf.cumsum(self._counts, exclusive=True)
+        self._members = host.tensor(np.argsort(labels, kind="stable").astype(np.int64))
+        self._counts = host.tensor(counts.astype(np.int64))
+        self._starts = host.tensor(np.cumsum(counts) - counts)
 
     def __call__(self, place: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
         """The example at this place."""
