@@ -101,7 +101,7 @@ def _resolve(found: trained.Trained, data: str | None, overrides: Sequence[str])
     base = own.base
     kept = {name: values["data"][name] for name in _KEPT}
     if data is not None and Path(data).is_dir():
-        source = catalog.system(values["system"]).folder
+        source = catalog.system(values["system"]).folder_source
         mine = values["data"] if values["data"]["source"] == source else {"classes": None}
         if mine["classes"] is None and not mine.get("colours"):
             mine = {**mine, "classes": runfolder.read_json(run_dir / runfolder.DATA)["class_names"]}

@@ -6,6 +6,7 @@ import glob
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from kvision.core import words
 from kvision.core.errors import DataError, RunError, UsageError
 from kvision.core.names import did_you_mean
 from kvision.data import decode
@@ -85,22 +86,22 @@ def fresh(out: str | Path | None, parent: Path) -> Path:
     return folder
 
 
-def tell(entries: Sequence[Mapping[str, Any]], written: Path, words: tuple[str, str], *, quiet: bool) -> None:
+def tell(entries: Sequence[Mapping[str, Any]], written: Path, verbs: tuple[str, str], *, quiet: bool) -> None:
     """Says how many pictures are done, and which are not.
 
     Args:
         entries: One a picture, with an `error` where something went wrong.
         written: The file that holds them all.
-        words: What was done to pictures, and what became of the others.
+        verbs: What was done to pictures, and what became of the others.
         quiet: Whether to say errors only.
 
     Raises:
         DataError: If some are not done; names the first of them.
     """
-    done, missed = words
+    done, missed = verbs
     failed = [entry["error"] for entry in entries if "error" in entry]
     if not quiet:
-        print(f"{len(entries) - len(failed)} pictures {done}: {written.parent}")
+        print(f"{words.counted(len(entries) - len(failed), 'picture')} {done}: {written.parent}")
     if failed:
         listed = "\n".join(f"  {error}" for error in failed[:5]) + (f"\n  and {len(failed) - 5} more" if len(failed) > 5 else "")
         raise DataError(f"{len(failed)} of {len(entries)} pictures {missed}, the others are done; {written} names them:\n{listed}")

@@ -81,7 +81,7 @@ class System(abc.ABC):
     """The format that suits the family on a device, and is exported unless another one is asked for; recurrent decoders: `tflite-dynamic`."""
     dense: ClassVar[bool] = False
     """Whether it answers for every pixel, so that with `data.fit=crop` a picture of any size can go through the network whole."""
-    folder: ClassVar[str] = "image_masks"
+    folder_source: ClassVar[str] = "image_masks"
     """The source that reads a labelled folder of the user's, which `kvision eval --data FOLDER` is given."""
     gates: ClassVar[Mapping[str, float]] = {"fp32": 1e-4, "fp16": 0.001, "dynamic": 0.005, "quantized": 0.01}
     """What an exported file may lose of the monitored metric, by kind of file; `fp32`: largest output error as a share of the outputs' range."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 from typing import TYPE_CHECKING, Any
 
-import markupsafe
 from matplotlib import colormaps
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
@@ -16,6 +15,8 @@ from kvision.sweep.ranges import Range
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    import markupsafe
 
     from kvision.sweep.outcome import Outcome
     from kvision.sweep.ranges import Parameter
@@ -49,7 +50,7 @@ def write(outcome: Outcome) -> Path:
             with figures.style():
                 figure = draw(outcome)
                 figures.save_png(figure, outcome.folder / "pictures" / f"{name}.png")
-                svgs[name] = markupsafe.Markup(figures.to_svg(figure, name))  # noqa: S704 - drawn by us; matplotlib escapes what it writes
+                svgs[name] = figures.to_svg(figure, name)
         disk.replace(target, _render(outcome, svgs).encode())
     return target
 

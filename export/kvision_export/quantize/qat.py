@@ -109,6 +109,7 @@ def _open(subject: Subject, options: QatOptions) -> session.Session:
         catalog.source(resolved.recipe.data.source),
         devices=options.devices,
         preprocess=subject.preprocess,
+        begin=False,  # the twin takes the subject's weights, not those that the run itself began with
     )
 
 

@@ -83,7 +83,7 @@ class Classifier(System):
     monitor = Monitor("top1", "max")
     task = "classification"
     decision = "classes"
-    folder = "image_folder"
+    folder_source = "image_folder"
 
     def __init__(self, recipe: Recipe, info: DataInfo) -> None:
         super().__init__(recipe, info)

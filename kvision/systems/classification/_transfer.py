@@ -25,7 +25,9 @@ class TransferOptions(Section):
     """Weights to begin with, and what is done with them."""
 
     weights: str | None = Field(
-        None, description="Where the weights begin: a run's folder, a .keras file, or `imagenet` (downloaded); the logits begin anew; none: random."
+        None,
+        description="Where the weights begin: a run's folder, a .keras file, or `imagenet` (downloaded); those of the logits only where they fit; "
+        "none: random.",
     )
     transfer: Literal["none", "freeze", "fine_tune"] = Field(
         "none",

@@ -55,6 +55,11 @@ def test_a_fine_tuned_unet_converts_to_int8_alone_and_computes_what_was_trained(
     assert steps.mean() < 0.5
 
 
+def test_the_twin_begins_with_the_subject_not_with_what_the_run_began_with(subject: Subject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(type(subject.system), "pretrained", lambda self, base: pytest.fail("the run's own first weights were asked for"))
+    qat.finetune(subject, tmp_path / "qat", qat.QatOptions(steps=1, calibration=4))
+
+
 def test_what_is_written_lies_in_the_folder(subject: Subject, tmp_path: Path) -> None:
     run = sorted(path for path in subject.run.rglob("*") if path.is_file())
     changed = {path: path.stat().st_mtime_ns for path in run}
