@@ -27,6 +27,8 @@ from kvision.data.share import Share
 from kvision.data.statistics import channel_statistics
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from kvision.core.schema import Chosen, DataOptions
     from kvision.data.order import Order
     from kvision.data.source import DataInfo, Source, Split, SplitName
@@ -164,17 +166,34 @@ class Pipeline:
         Returns:
             Per-replica batches as `train` gives them; those that fill up the last ones repeat an example with `weight` 0.
         """
-        share = Share.of(self.options.batch, context)
-        store = self._store("val")
+        return self._in_order("val", context)
+
+    def examples(self, split: SplitName) -> Iterator[dict[str, np.ndarray]]:
+        """All examples of a split once, in order and not augmented, in batches of up to `data.batch`, for `System.fit`.
+
+        Args:
+            split: `train` or `val`.
+
+        Yields:
+            `fields`, `index` and `weight` as `val` gives them; the last batch may be smaller.
+        """
+        for batch in self._in_order(split, None).as_numpy_iterator():
+            count = int(batch["weight"].sum())
+            yield {name: values[:count] for name, values in batch.items()}
+
+    def _in_order(self, split: SplitName, context: tf.distribute.InputContext | None) -> tf.data.Dataset:
+        """Per-replica batches of all examples of a split in order, filled up by repeats of weight 0."""
+        share, batch, store = Share.of(self.options.batch, context), self.options.batch, self._store(split)
+        total = len(store)
 
         def fetch(count: tf.Tensor) -> dict[str, tf.Tensor]:
             step, place = share.locate(count)
-            position = step * self.options.batch + place
-            index = tf.minimum(position, self.num_val - 1)
+            position = step * batch + place
+            index = tf.minimum(position, total - 1)
             example = self._placed(store.fetch(index))
-            return {**example, "index": index, "weight": tf.cast(position < self.num_val, tf.float32)}
+            return {**example, "index": index, "weight": tf.cast(position < total, tf.float32)}
 
-        positions = tf.data.Dataset.range(self.val_steps * share.mine)
+        positions = tf.data.Dataset.range(-(-total // batch) * share.mine)
         if store.vectorised:
             batches = positions.batch(share.each, drop_remainder=True).map(fetch, tf.data.AUTOTUNE)
         else:

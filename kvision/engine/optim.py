@@ -262,7 +262,7 @@ def make(
     )
     parts = groups.split(options, trainables)
     for role, own in parts.items():
-        if not own:
+        if trainables[role] and not own:
             raise UsageError(f"optim.groups: every variable of {role!r} is frozen by lr_scale: 0; leave at least one to train")
     return {role: Update(role, number, own, options, shared) for number, (role, own) in enumerate(parts.items())}
 

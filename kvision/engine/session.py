@@ -103,8 +103,9 @@ class Session:
     def chosen(self) -> dict[str, Chosen]:
         """What data and machine decide for options that stand open, by dotted path."""
         epochs, steps = self.recipe.train.epochs, self.pipeline.steps_per_epoch
+        why = f"{words.counted(epochs, 'epoch')} of {words.counted(steps, 'step')}" if _learns(self.system) else "nothing is learnt step by step"
         data = {f"data.{option}": choice for option, choice in self.pipeline.chosen().items()}
-        return {"train.steps": Chosen(f"{words.counted(epochs, 'epoch')} of {words.counted(steps, 'step')}", epochs * steps), **data}
+        return {"train.steps": Chosen(why, total_steps(self.recipe, self.system, steps)), **data}
 
     def weights(self) -> dict[str, AnyVariable]:
         """The networks' weights by the names that checkpoints use."""
@@ -137,8 +138,8 @@ def open_session(
         precision_name: `fp32`, `bf16` or `fp16`.
         deterministic: Whether to turn on op determinism, for this process.
         training: Whether optimizers and the like are wanted.
-        begin: Whether to put in the weights that a training begins with (`System.pretrained`), and not leave them random because others follow;
-            none: if `training`.
+        begin: Whether to put in the weights that a training begins with (`System.pretrained`, `System.fit`), and not leave them random because
+            others follow; none: if `training`.
         preprocess: The preprocessing of an earlier run; none: in the colours that those weights know, or else in those of the training split.
 
     Returns:
@@ -160,11 +161,14 @@ def open_session(
     with where.scope():
         made = system(recipe, data.info)
         made.networks = made.build()
-        start = made.pretrained(Path(resolved.base)) if (training if begin is None else begin) else None
+        begins = training if begin is None else begin
+        start = made.pretrained(Path(resolved.base)) if begins else None
         if start is not None:
             pretrained.put(made.networks, start)
             preprocess = preprocess or start.preprocess(recipe.data)
         pipeline = Pipeline(data, recipe.data, made.fields, recipe.train.seed, preprocess=preprocess)
+        if begins:
+            made.fit(pipeline.examples)
         part = _training(recipe, made, pipeline, precision_name) if training else None
     return Session(recipe, resolved, where, precision_name, deterministic, pipeline, made, part)
 
@@ -211,16 +215,21 @@ def recorded_preprocess(run_dir: Path) -> Preprocess:
     return Preprocess.from_json(json.dumps(runfolder.read_json(run_dir / runfolder.DATA)["preprocess"]))
 
 
-def total_steps(recipe: Recipe, steps_per_epoch: int) -> int:
-    """Steps of a whole run: `epochs` of them, or `train.steps` if that is sooner."""
+def total_steps(recipe: Recipe, system: System, steps_per_epoch: int) -> int:
+    """Steps of a whole run: `epochs` of them, or `train.steps` if that is sooner; one, which changes nothing, if there is nothing to learn."""
     whole = recipe.train.epochs * steps_per_epoch
-    return min(whole, recipe.train.steps or whole)
+    return min(whole, recipe.train.steps or whole) if _learns(system) else 1
+
+
+def _learns(system: System) -> bool:
+    """Whether training steps change anything."""
+    return any(system.trainables().values())
 
 
 def _training(recipe: Recipe, system: System, pipeline: Pipeline, precision_name: str) -> Training:
     """Optimizers and the rest of the training's state; inside the strategy's scope."""
     options, networks = recipe.optim, list(system.networks.values())
-    total = total_steps(recipe, pipeline.steps_per_epoch)
+    total = total_steps(recipe, system, pipeline.steps_per_epoch)
     step, guard, loss_scale = replica.scalar(0, tf.int64, "step"), Guard(), precision.loss_scale(precision_name)
     plateau = Plateau(options.decay, options.patience_epochs) if options.schedule == "plateau" else None
     updates = optim.of_system(system, options, total_steps=total, step=step, loss_scale=loss_scale, guard=guard, plateau=plateau)

@@ -9,9 +9,11 @@ from __future__ import annotations
 import abc
 import copy
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
+
+from kvision.data.source import SplitName
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
     from kvision.engine.pretrained import Pretrained
 
 Batch = Mapping[str, "tf.Tensor"]
+Examples = Callable[[SplitName], Iterator[Mapping[str, "np.ndarray"]]]
+"""All examples of a split in their order and as they are evaluated, in batches like those of `eval_step`, but none of weight 0."""
 Mode = Literal["max", "min"]
 
 
@@ -133,6 +137,20 @@ class System(abc.ABC):
         """
         del base
         return None
+
+    def fit(self, examples: Examples) -> None:
+        """Sets what is not learnt step by step, such as a whitening, a codebook or the examples to compare with.
+
+        Called once before the first step, when the first weights are in place and in the strategy's scope. What it sets must be weights of the
+        networks, so that checkpoints hold it. A system that leaves nothing to learn, with `trainables` all empty, takes a single step.
+
+        Args:
+            examples: Gives the examples of a split; the test split is not for this.
+
+        Raises:
+            KvisionError: If the examples do not serve.
+        """
+        del examples
 
     @abc.abstractmethod
     def train_step(self, batch: Batch, updates: Mapping[str, Update]) -> dict[str, tf.Tensor]:

@@ -120,9 +120,28 @@ def test_there_must_be_a_checkpoint_and_an_average(tmp_path: Path) -> None:
 
 
 def test_steps_of_a_run() -> None:
-    assert session.total_steps(tiny.resolved(train={"epochs": 3}).recipe, 6) == 18
-    assert session.total_steps(tiny.resolved(train={"epochs": 3, "steps": 7}).recipe, 6) == 7
-    assert session.total_steps(tiny.resolved(train={"epochs": 3, "steps": 70}).recipe, 6) == 18
+    system = tiny.session(training=False).system
+    assert session.total_steps(tiny.resolved(train={"epochs": 3}).recipe, system, 6) == 18
+    assert session.total_steps(tiny.resolved(train={"epochs": 3, "steps": 7}).recipe, system, 6) == 7
+    assert session.total_steps(tiny.resolved(train={"epochs": 3, "steps": 70}).recipe, system, 6) == 18
+
+
+@pytest.mark.parametrize("devices", ["cpu", "cpu:2"])
+def test_what_is_fitted_is_fitted_to_all_examples_before_the_only_step(devices: str) -> None:
+    made = tiny.session(system=tiny.Fitted, devices=devices)
+    shown = made.pipeline.examples("train")
+    assert sum(len(batch["index"]) for batch in shown) == 24
+    expected = np.concatenate([batch["image"] for batch in made.pipeline.examples("train")]).mean((0, 1, 2))
+    np.testing.assert_array_equal(made.system.mean.numpy(), np.resize(expected, 4))
+    assert made.for_training.total == made.chosen()["train.steps"].value == 1
+    before = state.read(made.weights())
+    assert np.isfinite(loop.Loop(made).train(1).loss)
+    for name, value in state.read(made.weights()).items():
+        np.testing.assert_array_equal(value, before[name])
+
+
+def test_a_session_that_others_weights_follow_is_not_fitted() -> None:
+    assert not tiny.session(system=tiny.Fitted, training=False).system.mean.numpy().any()
 
 
 def test_runs_too_short_for_batch_norm_are_warned_of() -> None:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import tensorflow as tf
 
     from kvision.engine.session import Session
-    from kvision.engine.system import Batch
+    from kvision.engine.system import Batch, Examples
 
 
 class Tiny(Segmenter):
@@ -33,9 +33,27 @@ class Tiny(Segmenter):
         size = self.recipe.data.size_px
         image = keras.Input([size, size, 3], name="image")
         x = keras.layers.Conv2D(self.recipe.model.width, 3, padding="same")(image)
-        x = keras.layers.Dropout(self.recipe.model.dropout)(keras.activations.relu(BatchNormalization()(x)))
+        x = keras.layers.Dropout(self.recipe.model.dropout)(keras.activations.relu(BatchNormalization(name="norm")(x)))
         logits = keras.layers.Conv2D(self.info.num_classes, 3, padding="same", dtype="float32")(x)
         return {"net": keras.Model(image, logits, name="tiny")}
+
+
+class Fitted(Tiny):
+    """Learns nothing by steps: the moving mean of its batch norm is fitted."""
+
+    def build(self) -> dict[str, keras.Model]:
+        networks = super().build()
+        networks["net"].trainable = False
+        return networks
+
+    @property
+    def mean(self) -> keras.Variable:
+        return next(layer for layer in self.net.layers if layer.name == "norm").moving_mean
+
+    def fit(self, examples: Examples) -> None:
+        import numpy as np
+
+        self.mean.assign(np.resize(np.concatenate([batch["image"] for batch in examples("train")]).mean((0, 1, 2)), 4))
 
 
 class Poisoned(Tiny):
