@@ -24,8 +24,6 @@ from kvision.report import folder
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from kvision.core.resolved import Resolved
-
 
 def run(
     recipe: str | Path,
@@ -73,7 +71,7 @@ def run(
             begin=not Checkpoints(where / trainer.CHECKPOINTS).all(),
             preprocess=recorded_preprocess(where) if begun else None,
         )
-        notes = _describe(session, resolved, where, begun)
+        notes = _describe(session, where, begun)
         standing, warnings = trainer.resume(session, where)
         training, actions = _trainer(session, where, standing, json_lines)
         try:
@@ -100,9 +98,9 @@ def run(
     return 0
 
 
-def _describe(session: Session, resolved: Resolved, run_dir: Path, begun: bool) -> list[str]:
+def _describe(session: Session, run_dir: Path, begun: bool) -> list[str]:
     """Writes the run's description, or checks that it still holds; what is worth a warning."""
-    resolved = resolved.settled(session.chosen())
+    resolved = session.resolved.settled(session.chosen())
     environment = runfolder.environment(devices=session.devices, precision=session.precision, deterministic=session.deterministic)
     notes = _left_out(session.pipeline.report())
     if not begun:

@@ -168,6 +168,15 @@ def validate(section: type[Recipe], values: Any) -> Recipe:
     return section.model_validate_json(json.dumps(values), strict=True)
 
 
+def put(recipe: Recipe, values: Mapping[str, Any]) -> Recipe:
+    """The recipe with other values, plain data by dotted path."""
+    plain = recipe.model_dump(mode="json")
+    for path, value in values.items():
+        section, option = path.split(".")
+        plain[section][option] = value
+    return validate(type(recipe), plain) if values else recipe
+
+
 def _leaf(section: BaseModel, path: str) -> Any:
     value: Any = section
     for part in path.split("."):

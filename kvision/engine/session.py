@@ -13,6 +13,7 @@ import tensorflow as tf
 
 from kvision.core import words
 from kvision.core.errors import RunError
+from kvision.core.resolved import choices, put
 from kvision.core.schema import Chosen
 from kvision.data.pipeline import Pipeline
 from kvision.data.preprocess import Preprocess
@@ -69,8 +70,8 @@ class Session:
     """A system with its data on its devices.
 
     Attributes:
-        recipe: The recipe, typed.
-        resolved: The recipe with origins.
+        recipe: The recipe, typed, with what was settled in the place of what stood open.
+        resolved: The recipe as it was written, with origins.
         strategy: Where things run; anything that makes variables must be done in its scope.
         precision: `fp32`, `bf16` or `fp16`.
         deterministic: Whether op determinism is on.
@@ -158,6 +159,7 @@ def open_session(
     precision.set_policy(precision_name)
     strategy.per_replica(where, recipe.data.batch, recipe.optim.accumulate if training else 1)
     data = source(recipe.data, seed=recipe.train.seed, base=Path(resolved.base))
+    resolved, recipe = _settled(resolved, system, data)
     with where.scope():
         made = system(recipe, data.info)
         made.networks = made.build()
@@ -171,6 +173,16 @@ def open_session(
             made.fit(pipeline.examples)
         part = _training(recipe, made, pipeline, precision_name) if training else None
     return Session(recipe, resolved, where, precision_name, deterministic, pipeline, made, part)
+
+
+def _settled(resolved: Resolved, system: type[System], source: Source) -> tuple[Resolved, Recipe]:
+    """The recipe with the origins of what `System.settle` decides, or decided when the run began; and with these values in it."""
+    recipe, origins = resolved.recipe, resolved.origins
+    waiting = [path for path, choice in choices(recipe).items() if choice.value is None and path.startswith(("model.", "loss."))]
+    recipe = put(recipe, {path: origins[path].value for path in waiting if path in origins and origins[path].value is not None})
+    decided = system.settle(recipe, source)
+    recipe = put(recipe, {path: choice.value for path, choice in decided.items()})
+    return resolved.settled(decided) if decided else resolved, recipe
 
 
 def restore(session: Session, run_dir: Path, weights: str = "best") -> checkpoint.Checkpoint:

@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     import tensorflow as tf
     from PIL import Image
 
-    from kvision.core.schema import GroupOptions, Recipe, Section
+    from kvision.core.schema import Chosen, GroupOptions, Recipe, Section
     from kvision.data.preprocess import Preprocess
-    from kvision.data.source import DataInfo
+    from kvision.data.source import DataInfo, Source
     from kvision.engine.optim import Update
     from kvision.engine.pretrained import Pretrained
 
@@ -99,6 +99,25 @@ class System(abc.ABC):
     def check(cls, recipe: Recipe) -> list[tuple[str, str]]:
         """Faults that only show across sections, as `(dotted path, what came; what is accepted; what to do)`; no TensorFlow."""
         return []
+
+    @classmethod
+    def settle(cls, recipe: Recipe, source: Source) -> dict[str, Chosen]:
+        """Decides options that stand open and that neither the recipe nor the machine decides, but the labels or other runs; asked before `build`.
+
+        The system is then made with these values in its recipe, and the run keeps them: what was decided when it began holds for all its life.
+
+        Args:
+            recipe: As the system will have it; what the run has decided earlier is in it.
+            source: The data; its splits tell labels without reading pictures.
+
+        Returns:
+            Values by dotted path, for those options that still stand open.
+
+        Raises:
+            KvisionError: If data or runs do not serve.
+        """
+        del recipe, source
+        return {}
 
     @abc.abstractmethod
     def build(self) -> dict[str, keras.Model]:

@@ -15,9 +15,10 @@ from pydantic import Field
 
 from kvision.core import checks
 from kvision.core.errors import UsageError
-from kvision.core.schema import Chosen, NonNegative, Positive, Recipe, Section
+from kvision.core.schema import Chosen, Recipe
 from kvision.engine.system import Batch, Monitor, Prediction, System
-from kvision.systems.classification import _transfer
+from kvision.systems.classification import _loss, _transfer
+from kvision.systems.classification._loss import ClassificationLoss
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,35 +30,12 @@ if TYPE_CHECKING:
 
     from kvision.core.schema import GroupOptions
     from kvision.data.preprocess import Preprocess
-    from kvision.data.source import DataInfo
+    from kvision.data.source import DataInfo, Source
     from kvision.engine.optim import Update
     from kvision.engine.pretrained import Pretrained
 
-_USED_BY = {
-    "label_smoothing": ("auto", "ce", "bce"),
-    "gamma": ("focal",),
-    "margin": ("hinge", "squared_hinge"),
-    "beta": ("bootstrap_soft", "bootstrap_hard"),
-}
 _SHOWN = 5
 IMAGENET = "imagenet"
-
-
-class ClassificationLoss(Section):
-    """The loss of a classifier, computed for each picture in float32; `l1` and `l2` are added to it."""
-
-    name: Literal["auto", "ce", "bce", "hinge", "squared_hinge", "focal", "bootstrap_soft", "bootstrap_hard"] = Field(
-        "auto",
-        description="`ce`: cross-entropy; `bce`: of each class's own yes or no, for pictures with several; `hinge`, `squared_hinge`: multiclass SVM; "
-        "`focal` (Lin 2017); `bootstrap_soft`, `bootstrap_hard` (Reed 2014): for labels that are partly wrong; `auto`: ce or bce, by the data.",
-    )
-    class_weights: tuple[NonNegative, ...] | None = Field(None, description="One factor a class on its pictures' loss; none: all 1.")
-    label_smoothing: float = Field(0.0, ge=0.0, lt=1.0, description="`ce`, `bce`: share of the target spread evenly over the answers.")
-    gamma: NonNegative = Field(2.0, description="`focal`: focusing exponent.")
-    margin: Positive = Field(1.0, description="`hinge`, `squared_hinge`: by how much the true class must lead.")
-    beta: float = Field(0.9, ge=0.0, le=1.0, description="`bootstrap_*`: share of the given label against the network's own opinion.")
-    l1: NonNegative = Field(0.0, description="Factor of the sum of the kernels' absolute values; with `l2`: elastic net.")
-    l2: NonNegative = Field(0.0, description="Factor of half the sum of the kernels' squares.")
 
 
 class ClassifierOptions(_transfer.TransferOptions):
@@ -92,7 +70,8 @@ class Classifier(System):
         self.fields = frozenset({"image", "targets" if self.several else "label"})  # type: ignore[misc]
         if self.several:
             self.monitor = Monitor("map", "max")  # type: ignore[misc]
-        checks.one_for_each_class("loss.class_weights", self.loss.class_weights, info.class_names)
+        if not isinstance(self.loss.class_weights, str):
+            checks.one_for_each_class("loss.class_weights", self.loss.class_weights, info.class_names)
         name = self.loss.name
         if name != "auto" and self.several != (name == "bce"):
             has = "several classes a picture, which loss.name=bce is for" if self.several else "one class a picture; bce is for several"
@@ -102,7 +81,12 @@ class Classifier(System):
     def check(cls, recipe: Recipe) -> list[tuple[str, str]]:
         """Loss settings that the chosen loss does not look at, and options of transfer that don't go together."""
         options: ClassifierOptions = recipe.model  # type: ignore[assignment]
-        return _transfer.faults(options) + checks.without_effect("loss", recipe.loss, "loss.name", _USED_BY)
+        return _transfer.faults(options) + _loss.faults(recipe)
+
+    @classmethod
+    def settle(cls, recipe: Recipe, source: Source) -> dict[str, Chosen]:
+        """`loss.class_weights`, where they go by a rule; raises `DataError` where the data does not tell its labels."""
+        return _loss.settle(recipe.loss, source)  # type: ignore[arg-type]
 
     @abc.abstractmethod
     def body(self, image: keras.KerasTensor) -> keras.KerasTensor:
@@ -187,25 +171,11 @@ class Classifier(System):
     def losses(self, logits: tf.Tensor, batch: Batch) -> tf.Tensor:
         """The recipe's loss of each example `[B]` for logits `[B, K]`; of a mixed example, the mix of what its two labels cost."""
         if self.several:
-            return self._loss(logits, batch["targets"])
-        own = self._loss(logits, batch["label"])
+            return _loss.of_examples(self.loss, logits, batch["targets"])
+        own = _loss.of_examples(self.loss, logits, batch["label"])
         if "mix" not in batch:
             return own
-        return batch["mix"] * own + (1.0 - batch["mix"]) * self._loss(logits, batch["other_label"])
-
-    def _loss(self, logits: tf.Tensor, target: tf.Tensor) -> tf.Tensor:
-        from kvision.losses import classification as losses
-
-        loss, weights = self.loss, self.loss.class_weights
-        if self.several:
-            return losses.binary_cross_entropy(logits, target, label_smoothing=loss.label_smoothing, class_weights=weights)
-        if loss.name in ("hinge", "squared_hinge"):
-            return losses.hinge(logits, target, margin=loss.margin, squared=loss.name == "squared_hinge", class_weights=weights)
-        if loss.name == "focal":
-            return losses.focal(logits, target, gamma=loss.gamma, class_weights=weights)
-        if loss.name in ("bootstrap_soft", "bootstrap_hard"):
-            return losses.bootstrapped(logits, target, beta=loss.beta, hard=loss.name == "bootstrap_hard", class_weights=weights)
-        return losses.cross_entropy(logits, target, label_smoothing=loss.label_smoothing, class_weights=weights)
+        return batch["mix"] * own + (1.0 - batch["mix"]) * _loss.of_examples(self.loss, logits, batch["other_label"])
 
     def expected_initial_loss(self) -> float | None:
         """Of even probabilities 1/K: log K (times (1 - 1/K)^gamma for `focal`); K - 1 violated margins; log 2 where each class is a yes or no."""
