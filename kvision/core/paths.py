@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,11 @@ def checkout() -> Path | None:
     """The root of the source checkout that this package runs from, or None when it was installed from a wheel."""
     root = PACKAGE.parent
     return root if (root / "pyproject.toml").is_file() and (root / "recipes").is_dir() else None
+
+
+def cache_folder(kind: str) -> Path:
+    """Where things of a kind are kept that cost time to make anew, and nothing else: they may be deleted at any moment."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "kvision" / kind
 
 
 def shipped_folders() -> list[Path]:

@@ -18,6 +18,7 @@ import numpy as np
 import tensorflow as tf
 
 from kvision.core.errors import DataError
+from kvision.core.progress import Count
 from kvision.data import mixing
 from kvision.data.augment import augment, is_identity
 from kvision.data.cache import Reader, Store, chosen_cache, open_store
@@ -169,7 +170,7 @@ class Pipeline:
         return self._in_order("val", context)
 
     def examples(self, split: SplitName) -> Iterator[dict[str, np.ndarray]]:
-        """All examples of a split once, in order and not augmented, in batches of up to `data.batch`, for `System.fit`.
+        """All examples of a split once, in order and not augmented, in batches of up to `data.batch`, for `System.fit`; progress is shown.
 
         Args:
             split: `train` or `val`.
@@ -177,9 +178,13 @@ class Pipeline:
         Yields:
             `fields`, `index` and `weight` as `val` gives them; the last batch may be smaller.
         """
-        for batch in self._in_order(split, None).as_numpy_iterator():
-            count = int(batch["weight"].sum())
-            yield {name: values[:count] for name, values in batch.items()}
+        total, done = len(self._store(split)), 0
+        with Count(f"going through the {split} examples", total) as progress:
+            for batch in self._in_order(split, None).as_numpy_iterator():
+                count = int(batch["weight"].sum())
+                yield {name: values[:count] for name, values in batch.items()}
+                done += count
+                progress.at(done)
 
     def _in_order(self, split: SplitName, context: tf.distribute.InputContext | None) -> tf.data.Dataset:
         """Per-replica batches of all examples of a split in order, filled up by repeats of weight 0."""

@@ -12,18 +12,19 @@ import hashlib
 import os
 import zipfile
 from dataclasses import dataclass, fields
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import tensorflow as tf
 
+from kvision.core import paths
 from kvision.core.errors import DataError
 from kvision.data.encoded_split import EncodedSplit, orientation
 from kvision.data.files import in_threads
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
 _FRAME = 16
 _GZIP = b"\x1f\x8b"
@@ -86,7 +87,7 @@ def index(file: Path, keys: Keys) -> Index:
     except OSError as error:
         raise DataError(f"{file}: can't be read: {error.strerror or error}") from error
     about = repr((_VERSION, str(file.resolve()), state.st_size, state.st_mtime_ns, keys))
-    kept = _cache_folder() / f"{hashlib.sha256(about.encode()).hexdigest()[:32]}.npz"
+    kept = paths.cache_folder("records") / f"{hashlib.sha256(about.encode()).hexdigest()[:32]}.npz"
     with contextlib.suppress(OSError, ValueError, KeyError, zipfile.BadZipFile), np.load(kept, allow_pickle=False) as arrays:
         return Index(**{field.name: arrays[field.name] for field in fields(Index)})
     made = _read(file, keys)
@@ -96,10 +97,6 @@ def index(file: Path, keys: Keys) -> Index:
         np.savez(part, **{field.name: getattr(made, field.name) for field in fields(Index)})
         part.replace(kept)
     return made
-
-
-def _cache_folder() -> Path:
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "kvision" / "records"
 
 
 def _read(file: Path, keys: Keys) -> Index:

@@ -155,6 +155,21 @@ def pick(ordered: np.ndarray, strata: np.ndarray, count: int, *, keep: int = 0) 
     return picked
 
 
+def folds(labels: np.ndarray, count: int) -> np.ndarray:
+    """Divides examples into folds that hold equally many of each class, but for one.
+
+    Args:
+        labels: As for `stratum`; their order decides which example is in which fold.
+        count: How many folds.
+
+    Returns:
+        The fold of each example, 0 to `count` - 1, int64 `[N]`.
+    """
+    found = np.empty(len(labels), np.int64)
+    found[np.argsort(stratum(labels), kind="stable")] = np.arange(len(labels)) % count
+    return found
+
+
 def ranges(numbers: np.ndarray) -> str:
     """Rising whole numbers as text, `0-4, 7, 9-11`."""
     if not len(numbers):

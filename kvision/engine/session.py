@@ -102,11 +102,11 @@ class Session:
         return self.training
 
     def chosen(self) -> dict[str, Chosen]:
-        """What data and machine decide for options that stand open, by dotted path."""
+        """What data, machine and `System.fit` decide for options that stand open, by dotted path."""
         epochs, steps = self.recipe.train.epochs, self.pipeline.steps_per_epoch
         why = f"{words.counted(epochs, 'epoch')} of {words.counted(steps, 'step')}" if _learns(self.system) else "nothing is learnt step by step"
         data = {f"data.{option}": choice for option, choice in self.pipeline.chosen().items()}
-        return {"train.steps": Chosen(why, total_steps(self.recipe, self.system, steps)), **data}
+        return {"train.steps": Chosen(why, total_steps(self.recipe, self.system, steps)), **data, **self.system.chosen()}
 
     def weights(self) -> dict[str, AnyVariable]:
         """The networks' weights by the names that checkpoints use."""

@@ -24,7 +24,7 @@ def unsettled(networks: Mapping[str, keras.Model], steps: int) -> str | None:
     Returns:
         A warning; none if all is well.
     """
-    layers = [layer for net in networks.values() for layer in net._flatten_layers()]
+    layers = [layer for net in networks.values() for layer in net._flatten_layers() if layer.trainable]  # the others keep their statistics
     momenta = [float(layer.momentum) for layer in layers if hasattr(layer, "momentum") and hasattr(layer, "moving_mean")]
     slowest = max(momenta, default=0.0)
     enough = math.ceil(round(SETTLED / (1.0 - slowest), 6)) if slowest < 1.0 else math.inf

@@ -171,6 +171,10 @@ class System(abc.ABC):
         """
         del examples
 
+    def chosen(self) -> dict[str, Chosen]:
+        """What `fit` chose for options that stand open, by dotted path, such as `model.probe_c`."""
+        return {}
+
     @abc.abstractmethod
     def train_step(self, batch: Batch, updates: Mapping[str, Update]) -> dict[str, tf.Tensor]:
         """One update on this replica's part of a global batch.

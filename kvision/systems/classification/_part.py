@@ -16,7 +16,7 @@ from pydantic import Field
 from kvision.core import checks
 from kvision.core.errors import UsageError
 from kvision.core.schema import Chosen, Recipe
-from kvision.engine.system import Batch, Monitor, Prediction, System
+from kvision.engine.system import Batch, Examples, Monitor, Prediction, System
 from kvision.systems.classification import _loss, _transfer
 from kvision.systems.classification._loss import ClassificationLoss
 
@@ -67,6 +67,7 @@ class Classifier(System):
         super().__init__(recipe, info)
         self.loss: ClassificationLoss = recipe.loss  # type: ignore[assignment]
         self.several = "label" not in info.fields
+        self._chosen: dict[str, Chosen] = {}
         self.fields = frozenset({"image", "targets" if self.several else "label"})  # type: ignore[misc]
         if self.several:
             self.monitor = Monitor("map", "max")  # type: ignore[misc]
@@ -149,6 +150,18 @@ class Classifier(System):
         """Published weights of this network for ImageNet; raises `UsageError` where there are none."""
         raise UsageError(f"model.weights: no ImageNet weights are known for {self.recipe.system} with these options; give a run's folder")
 
+    def fit(self, examples: Examples) -> None:
+        """Fits the head to the features of the training examples, where `transfer` says so."""
+        from kvision.systems.classification import _fit
+
+        options: ClassifierOptions = self.recipe.model  # type: ignore[assignment]
+        if options.transfer in _transfer.FITTED:
+            self._chosen = _fit.head(self, options, examples)
+
+    def chosen(self) -> dict[str, Chosen]:
+        """`model.probe_c`, where it was chosen in this process."""
+        return self._chosen
+
     def head(self, features: keras.KerasTensor) -> keras.KerasTensor:
         """Float32 logits `[B, K]` of features: the mean over the map, dropout, and one linear layer."""
         import keras
@@ -201,6 +214,8 @@ class Classifier(System):
             return 0.0
         trained = [variable for variables in self.trainables().values() for variable in variables]
         kernels = [tf.cast(variable.value, tf.float32) for variable in trained if len(variable.shape) > 1]
+        if not kernels:
+            return 0.0
         return tf.add_n([loss.l1 * tf.reduce_sum(tf.abs(kernel)) + loss.l2 * tf.nn.l2_loss(kernel) for kernel in kernels])
 
     def predict_step(self, image: tf.Tensor) -> dict[str, tf.Tensor]:

@@ -1,4 +1,4 @@
-"""Transfer learning: where the weights of a classifier begin, and which of them learn, how fast and from when.
+"""Transfer learning: where the weights of a classifier begin, which of them learn, how fast and from when, and which are fitted.
 
 Papers: Yosinski et al. 2014, arXiv 1411.1792 (what transfers); Howard & Ruder 2018, arXiv 1801.06146 (slower rates for earlier layers, unfreezing).
 """
@@ -11,14 +11,20 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field
 
 from kvision.core import checks
-from kvision.core.schema import GroupOptions, Probability, Section
+from kvision.core.schema import Chosen, GroupOptions, Positive, Probability, Section
 
 if TYPE_CHECKING:
     import keras
 
 HEAD = "logits"
 """Name of the layer that belongs to the task alone."""
+FITTED = ("linear_probe",)
+"""Kinds of transfer that learn nothing step by step: the head is fitted to the features of the whole training split."""
 _MOST_GROUPS = 12
+_USED_BY = {
+    **dict.fromkeys(("body_lr_scale", "layer_decay", "thaw_at"), ("fine_tune",)),
+    **dict.fromkeys(("probe", "probe_c"), ("linear_probe",)),
+}
 
 
 class TransferOptions(Section):
@@ -29,14 +35,23 @@ class TransferOptions(Section):
         description="Where the weights begin: a run's folder, a .keras file, or `imagenet` (downloaded); those of the logits only where they fit; "
         "none: random.",
     )
-    transfer: Literal["none", "freeze", "fine_tune"] = Field(
+    transfer: Literal["none", "freeze", "fine_tune", "linear_probe"] = Field(
         "none",
         description="`freeze`: only the logits learn; `fine_tune`: the body learns by `body_lr_scale`, its batch norms keep their statistics; "
-        "`none`: all learn alike.",
+        "`linear_probe`: the logits are fitted once to the body's features, by scikit-learn; `none`: all learn alike.",
     )
     body_lr_scale: float = Field(0.1, gt=0.0, le=1.0, description="`fine_tune`: factor on the body's learning rate.")
     layer_decay: float = Field(1.0, gt=0.0, le=1.0, description="`fine_tune`: factor on the rate from each twelfth of the body to the one before it.")
     thaw_at: Probability = Field(0.0, description="`fine_tune`: fraction of the run after which the body learns, too (freeze, then unfreeze).")
+    probe: Literal["logistic", "svm"] = Field("logistic", description="`linear_probe`: logistic regression, or a linear SVM (squared hinge).")
+    probe_c: Literal["auto"] | Positive = Field(
+        "auto", description="`linear_probe`: inverse strength of its L2 penalty; `auto`: the best on folds of the training examples."
+    )
+
+    def chosen(self) -> dict[str, Chosen]:
+        """`probe_c`: by cross-validation, when training starts."""
+        is_open = self.transfer == "linear_probe" and self.probe_c == "auto"
+        return {"probe_c": Chosen("chosen on folds of the training examples when training starts")} if is_open else {}
 
 
 def faults(options: TransferOptions) -> list[tuple[str, str]]:
@@ -44,17 +59,16 @@ def faults(options: TransferOptions) -> list[tuple[str, str]]:
     found = []
     if options.transfer != "none" and options.weights is None:
         found.append(("model.transfer", f"{options.transfer} keeps weights, but there are none; set model.weights to a run, a file or imagenet"))
-    fine_tuning = dict.fromkeys(("body_lr_scale", "layer_decay", "thaw_at"), ("fine_tune",))
-    return found + checks.without_effect("model", options, "transfer", fine_tuning)
+    return found + checks.without_effect("model", options, "transfer", _USED_BY)
 
 
 def freeze(net: keras.Model, options: TransferOptions) -> None:
-    """Marks what shall not learn: the whole body, or in fine-tuning its batch norms, which then keep their moving statistics."""
+    """Marks what shall not learn: the body, all where the head is fitted, or in fine-tuning the batch norms, which then keep their statistics."""
     from kvision.layers.normalization import BatchNormalization
 
     for layer in net.layers:
-        kept = {"freeze": layer.name != HEAD, "fine_tune": isinstance(layer, BatchNormalization), "none": False}[options.transfer]
-        if kept:
+        kept = {"freeze": layer.name != HEAD, "fine_tune": isinstance(layer, BatchNormalization), "none": False}
+        if kept.get(options.transfer, True):
             layer.trainable = False
 
 

@@ -56,7 +56,7 @@ class AlexNetOptions(Style, ClassifierOptions):
 
     def chosen(self) -> dict[str, Chosen]:
         """`filters`: by the kind; `stem`: by the size of the pictures."""
-        return self.left_open(f"kind={self.kind}", filters=list(_FILTERS[self.kind])) | chosen_stem(self.stem)
+        return super().chosen() | self.left_open(f"kind={self.kind}", filters=list(_FILTERS[self.kind])) | chosen_stem(self.stem)
 
 
 class AlexNet(Classifier):

@@ -48,7 +48,8 @@ class DenseNetOptions(Style, ClassifierOptions):
         """`stages` and `growth`: by the depth; `stem`: by the size of the pictures."""
         stages = ((self.depth - 4) // 6,) * 3 if self.is_cifar else _IMAGENET[self.depth]
         growth = 12 if self.is_cifar else 48 if self.depth == 161 else 32
-        return self.left_open(f"depth={self.depth}", stages=list(stages), growth=growth) | chosen_stem(self.stem)
+        found = self.left_open(f"depth={self.depth}", stages=list(stages), growth=growth)
+        return super().chosen() | found | chosen_stem(self.stem)
 
 
 class DenseNet(Classifier):

@@ -82,7 +82,7 @@ class EfficientNetOptions(Style, ClassifierOptions):
         activation = "relu6" if self.lite else "silu"
         last = _LAST if self.lite else divisible(_LAST * (self.width or width))
         found = self.left_open(f"variant={self.variant}", width=width, depth=depth, stages=stages, activation=activation, last=last)
-        return found | chosen_stem(self.stem)
+        return super().chosen() | found | chosen_stem(self.stem)
 
 
 class EfficientNet(Classifier):

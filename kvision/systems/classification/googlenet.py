@@ -50,7 +50,7 @@ class GoogLeNetOptions(Style, ClassifierOptions):
 
     def chosen(self) -> dict[str, Chosen]:
         """`stem`: by the size of the pictures."""
-        return chosen_stem(self.stem)
+        return super().chosen() | chosen_stem(self.stem)
 
     @property
     def branches(self) -> tuple[str, ...]:
@@ -79,7 +79,9 @@ class GoogLeNet(Classifier):
         maps = [net.get_layer(name).output for name in options.branches]
         self._with_maps = keras.Model(net.input, [net.output, *maps], name="net_with_maps")
         entries = [keras.Input(each.shape[1:], name=name) for name, each in zip(options.branches, maps, strict=True)]
-        return {**networks, "auxiliary": keras.Model(entries, [self._auxiliary(entry) for entry in entries], name="auxiliary")}
+        auxiliary = keras.Model(entries, [self._auxiliary(entry) for entry in entries], name="auxiliary")
+        auxiliary.trainable = options.transfer in ("none", "fine_tune")  # to a frozen body they have nothing to say
+        return {**networks, "auxiliary": auxiliary}
 
     def trainables(self) -> dict[str, list[keras.Variable]]:
         """One optimizer for both networks."""

@@ -38,7 +38,7 @@ class HybridOptions(TransformerStyle, Style, ClassifierOptions):
 
     def chosen(self) -> dict[str, Chosen]:
         """`stem_strides`: by the size of the pictures."""
-        return {} if self.stem_strides else {"stem_strides": Chosen("1 below 64 px, else 2")}
+        return super().chosen() | ({} if self.stem_strides else {"stem_strides": Chosen("1 below 64 px, else 2")})
 
 
 class Hybrid(Classifier):

@@ -39,7 +39,7 @@ class InceptionOptions(Style, ClassifierOptions):
 
     def chosen(self) -> dict[str, Chosen]:
         """`stem`: by the size of the pictures."""
-        return chosen_stem(self.stem, _SMALLEST_PX["imagenet"])
+        return super().chosen() | chosen_stem(self.stem, _SMALLEST_PX["imagenet"])
 
 
 class Inception(Classifier):

@@ -90,7 +90,7 @@ class MobileNetOptions(Style, ClassifierOptions):
         found = self.left_open(f"version={self.version}", stages=list(_COUNTS[self.version]), activation=activation)
         if self.version in _LAST:
             found |= self.left_open(f"version={self.version}, alpha={self.alpha:g}", last=divisible(_LAST[self.version] * max(1.0, self.alpha)))
-        return found | chosen_stem(self.stem)
+        return super().chosen() | found | chosen_stem(self.stem)
 
     def styles(self) -> tuple[Style, Style]:
         """How the first blocks are made, and the others."""

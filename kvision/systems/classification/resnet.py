@@ -78,7 +78,8 @@ class ResNetOptions(Style, ClassifierOptions):
         count = len(self.stages or stages)
         filters = [first * 2**stage for stage in range(count)]
         block = "bottleneck" if not self.is_cifar and self.depth >= _FIRST_BOTTLENECK else "basic"
-        return self.left_open(f"depth={self.depth}", stages=list(stages), filters=filters, block=block) | chosen_stem(self.stem)
+        found = self.left_open(f"depth={self.depth}", stages=list(stages), filters=filters, block=block)
+        return super().chosen() | found | chosen_stem(self.stem)
 
     def widths(self) -> list[int]:
         """Filters of each stage."""

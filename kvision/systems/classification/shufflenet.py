@@ -42,7 +42,7 @@ class ShuffleNetOptions(Style, ClassifierOptions):
         found = self.left_open("as in the papers", stages=list(_COUNTS))
         if self.version == "v2":
             found |= self.left_open(f"scale={self.scale:g}", last=_WIDTHS_V2.get(self.scale, _WIDTHS_V2[1.0])[-1])
-        return found | chosen_stem(self.stem)
+        return super().chosen() | found | chosen_stem(self.stem)
 
     def widths(self) -> list[int]:
         """Channels of each stage, which the groups divide."""

@@ -39,7 +39,7 @@ class SqueezeNetOptions(Style, ClassifierOptions):
 
     def chosen(self) -> dict[str, Chosen]:
         """`stem`: by the size of the pictures."""
-        return chosen_stem(self.stem)
+        return super().chosen() | chosen_stem(self.stem)
 
 
 class SqueezeNet(Classifier):

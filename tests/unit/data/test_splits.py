@@ -107,3 +107,13 @@ def test_of_several_classes_the_rarest_is_drawn_evenly():
 @pytest.mark.parametrize(("numbers", "text"), [([], ""), ([3], "3"), ([0, 1, 2, 7, 9, 10], "0-2, 7, 9-10")])
 def test_ranges(numbers, text):
     assert splits.ranges(np.array(numbers, np.int64)) == text
+
+
+def test_folds_hold_equally_many_of_each_class():
+    labels = np.random.default_rng(0).integers(0, 3, 100)
+    fold = splits.folds(labels, 4)
+    counts = np.array([[np.sum((fold == number) & (labels == label)) for label in range(3)] for number in range(4)])
+    assert (np.ptp(counts, axis=0) <= 1).all()
+    assert np.ptp(np.bincount(fold)) <= 1
+    several = splits.folds(np.eye(3, dtype=np.uint8)[labels], 4)
+    assert (np.ptp([[np.sum((several == number) & (labels == label)) for label in range(3)] for number in range(4)], axis=0) <= 1).all()
