@@ -90,6 +90,8 @@ class LabelledSource(Source):
         """How the splits were made, how many examples of each class they hold, and which."""
         drawn = sorted(self.splits.keys() - self.found.pools.keys())
         rule = f"{' and '.join(drawn)} drawn by the hash of each name within its class, seed {self.options.split_seed}" if drawn else "the data's own"
+        if self.options.per_class is not None:
+            rule += f"; of train {self.options.per_class} of each class, by the hash of each name, seed {self.seed}"
         return {
             "split": rule,
             "class_counts": {name: counts(split.labels, self.info.num_classes).tolist() for name, split in self.splits.items()},
@@ -102,7 +104,7 @@ class LabelledSource(Source):
         """All splits that there are; raises `DataError` where `find` does, or when one would be empty."""
         if self.whole is not None:
             return {self.whole: self.found.pools["train"], **self.found.pools}
-        return splits.divide(self.found.pools, self.options)
+        return splits.divide(self.found.pools, self.options, self.seed)
 
 
 def counts(labels: np.ndarray, num_classes: int) -> np.ndarray:

@@ -30,6 +30,9 @@ class SplitOptions(DataOptions):
     val_split: float = Field(0.2, gt=0.0, lt=1.0, description="Share of the examples that is for validation, where the data has no split for it.")
     test_split: float = Field(0.0, ge=0.0, lt=1.0, description="Share of the examples that is for the test, where the data has no split for it.")
     train_size: Size = Field(None, ge=1, le=10**9, description="Training examples, as many of each class as its share; none: all that are left.")
+    per_class: Size = Field(
+        None, ge=1, le=10**9, description="Training examples of each class, or all that it has if they are fewer, drawn by `train.seed`; none: all."
+    )
     val_size: Size = Field(None, ge=1, le=10**9, description="Validation examples; none: by `val_split`, or all of the data's own.")
     test_size: Size = Field(None, ge=1, le=10**9, description="Test examples; none: by `test_split`, or all of the data's own.")
     split_seed: int = Field(
@@ -52,12 +55,13 @@ class Labelled(Split, Protocol):
         ...
 
 
-def divide(pools: Mapping[SplitName, Taken], options: SplitOptions) -> dict[SplitName, Taken]:
+def divide(pools: Mapping[SplitName, Taken], options: SplitOptions, seed: int = 0) -> dict[SplitName, Taken]:
     """Makes the splits.
 
     Args:
         pools: What the data itself calls train, and perhaps val and test.
         options: Shares, sizes and seed.
+        seed: Of the examples that `per_class` leaves; those of 5 are among those of 10.
 
     Returns:
         `train`, `val`, and `test` if the data has one or `test_split` or `test_size` asks for it.
@@ -80,6 +84,9 @@ def divide(pools: Mapping[SplitName, Taken], options: SplitOptions) -> dict[Spli
             made[name], made["train"] = _carved(made["train"], count, asked, options.split_seed)
     if options.train_size is not None:
         made["train"] = _narrowed(made["train"], "train", options.train_size, options.split_seed)
+    if options.per_class is not None:
+        train, strata = made["train"], stratum(made["train"].labels)
+        made["train"] = train.take(np.flatnonzero(_first(order(train.names, seed), strata, np.full(strata.max() + 1, options.per_class))))
     return {name: made[name] for name in SPLITS if name in made}
 
 
@@ -148,9 +155,15 @@ def pick(ordered: np.ndarray, strata: np.ndarray, count: int, *, keep: int = 0) 
         change = np.sign(missing)
         gain = np.where((quotas < most) if change > 0 else (quotas > least), change * (ideal - quotas), -np.inf)
         quotas[gain.argmax()] += change
-    picked = np.zeros(len(strata), bool)
+    return _first(ordered, group, quotas)
+
+
+def _first(ordered: np.ndarray, group: np.ndarray, quotas: np.ndarray) -> np.ndarray:
+    """Whether each example is one of the first of its group in the given order, bool `[N]`; `quotas` `[G]` says of how many."""
+    picked = np.zeros(len(group), bool)
+    sizes = np.bincount(group, minlength=len(quotas))
     by_group = ordered[np.argsort(group[ordered], kind="stable")]
-    rank = np.arange(len(strata)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+    rank = np.arange(len(group)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
     picked[by_group] = rank < np.repeat(quotas, sizes)
     return picked
 

@@ -117,3 +117,16 @@ def test_folds_hold_equally_many_of_each_class():
     assert np.ptp(np.bincount(fold)) <= 1
     several = splits.folds(np.eye(3, dtype=np.uint8)[labels], 4)
     assert (np.ptp([[np.sum((several == number) & (labels == label)) for label in range(3)] for number in range(4)], axis=0) <= 1).all()
+
+
+def test_few_of_each_class_are_drawn_by_the_seed_and_more_include_fewer():
+    whole = splits.divide({"train": pool()}, options())
+    few, more = (splits.divide({"train": pool()}, options(per_class=count), seed=3) for count in (2, 10))
+    assert classes(few["train"]) == {0: 2, 1: 2, 2: 2}
+    assert classes(more["train"]) == {0: 10, 1: 10, 2: 4}  # all that the rare class has left
+    assert set(few["train"].names) < set(more["train"].names) < set(whole["train"].names)
+    assert few["val"].names == more["val"].names == whole["val"].names
+    assert few["train"].names == splits.divide({"train": pool()}, options(per_class=2), seed=3)["train"].names
+    assert few["train"].names != splits.divide({"train": pool()}, options(per_class=2), seed=4)["train"].names
+    several = ArraySplit(np.zeros((100, 2, 2), np.uint8), np.eye(3, dtype=np.uint8)[SKEWED], "train")
+    assert splits.divide({"train": several}, options(per_class=2))["train"].labels.sum(0).tolist() == [2, 2, 2]

@@ -38,6 +38,9 @@ def test_the_report_says_which_examples_are_where():
     assert report["class_counts"]["val"] == [2] * 10
     assert report["files"]["train"].startswith("digits: ")
     assert report["split"] == "test and val drawn by the hash of each name within its class, seed 0"
+    few = source(per_class=2).report()
+    assert few["class_counts"]["train"] == [2] * 10
+    assert few["split"].endswith("seed 0; of train 2 of each class, by the hash of each name, seed 0")
     assert source(split_seed=1).split("val").names != source().split("val").names
     assert source().split("val").names == source().split("val").names
 
