@@ -2,7 +2,7 @@
 
     python benchmarks/loop_overhead.py --rounds 15
 
-The bare loop has no data iterator, no guard, no gradient norm, no schedule and no bookkeeping: only forward, backward and the fused AdamW.
+The bare loop has no data iterator, no guard, no gradient norm, no schedule and no bookkeeping: only forward, backward and the fused optimizer.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import tensorflow as tf
 from throughput_kvision import ours, session
+from throughput_tasks import TASKS, Task
 
 from kvision.engine import optimizers
 
@@ -23,9 +24,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-def bare(precision: str) -> Callable[[int], None]:
+def bare(task: Task, precision: str) -> Callable[[int], None]:
     """Steps of the bare loop."""
-    opened = session(precision)
+    opened = session(task, precision)
     system, batch = opened.system, next(iter(opened.pipeline.train(0)))
     variables = system.net.trainable_variables
     with opened.strategy.scope():
@@ -52,8 +53,10 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=4, help="steps of a block")
     parser.add_argument("--precision", choices=["fp32", "bf16"], default="fp32")
     parser.add_argument("--out", type=Path, help="where to write the JSON")
+    parser.add_argument("--task", choices=list(TASKS), default="unet")
     options = parser.parse_args()
-    loops = {"bare": bare(options.precision), "kvision": ours(options.precision)}
+    task = TASKS[options.task]
+    loops = {"bare": bare(task, options.precision), "kvision": ours(task, options.precision)}
     seconds: dict[str, list[float]] = {name: [] for name in loops}
     cpu: dict[str, list[float]] = {name: [] for name in loops}
     for run in loops.values():

@@ -1,10 +1,12 @@
-"""Training throughput of the U-Net (32-64-128-256, 128x128x3, batch 16, 11 classes) beside `keras.Model.fit` and PyTorch.
+"""Training throughput beside `keras.Model.fit` and PyTorch: of a U-Net (32-64-128-256, 128x128x3, batch 16) or ResNet-18 (32x32x3, batch 128).
 
     python benchmarks/throughput.py --torch-python /path/to/venv/bin/python --preload /usr/lib/x86_64-linux-gnu/libtcmalloc_minimal.so.4
+    python benchmarks/throughput.py --task resnet18 --steps 2 --torch-python ... --preload ...
 
-All variants compute the same step on the same shapes from a batch in memory: forward, cross-entropy, backward, AdamW. The baseline is plain
-`keras.Model.fit` in float32 on the same graph with Keras' own layers where kvision has made its own. Needs a quiet machine; the CPU
-column says how quiet it was.
+All variants compute the same step on the same shapes from a batch in memory: forward, cross-entropy, backward, and the optimizer of kvision's
+recipe, AdamW of the U-Net and SGD with Nesterov's momentum of ResNet-18. The baseline is plain `keras.Model.fit` in float32 on the same graph with
+Keras' own layers where kvision has made its own; `fit bf16` is the same with Keras' mixed precision. Needs a quiet machine; the CPU column says how
+quiet it was.
 """
 
 from __future__ import annotations
@@ -17,15 +19,16 @@ import sys
 from pathlib import Path
 
 from race import Worker, race, table
+from throughput_tasks import TASKS
 
 HERE = Path(__file__).parent
-BATCH = 16
 BASELINE = "keras fit fp32"
 
 
 def main() -> None:
     """Runs the race, prints the table and writes the JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--task", choices=list(TASKS), default="unet")
     parser.add_argument("--torch-python", help="Python of an environment with PyTorch; none: without PyTorch")
     parser.add_argument("--preload", action="append", default=[], help="allocator that PyTorch is also tried with, by LD_PRELOAD; may be repeated")
     parser.add_argument("--no-compile", action="store_true", help="leave torch.compile out")
@@ -36,19 +39,21 @@ def main() -> None:
     options = parser.parse_args()
     if options.threads:
         os.environ["BENCHMARK_THREADS"] = str(options.threads)
-    workers = [Worker([sys.executable, str(HERE / "throughput_kvision.py")])]
+    workers = [Worker([sys.executable, str(HERE / "throughput_kvision.py"), options.task])]
     if options.torch_python:
-        command = [options.torch_python, str(HERE / "throughput_torch.py"), *(["--no-compile"] if options.no_compile else [])]
+        command = [options.torch_python, str(HERE / "throughput_torch.py"), options.task, *(["--no-compile"] if options.no_compile else [])]
         workers.append(Worker(command))
         workers += [Worker(command, {"LD_PRELOAD": library}, f" + {Path(library).name.split('.')[0][3:]}") for library in options.preload]
     results = race(workers, options.rounds, options.steps)
     for worker in workers:
         worker.close()
-    print(table(results, BASELINE, BATCH))
+    batch = TASKS[options.task].batch
+    print(table(results, BASELINE, batch))
     summary = {}
     for precision in ("fp32", "bf16"):
         ours = results[f"kvision {precision}"]
-        summary[f"kvision {precision} / keras fit fp32"] = ours.faster_than(results[BASELINE])
+        for fit in dict.fromkeys((BASELINE, f"keras fit {precision}")):
+            summary[f"kvision {precision} / {fit}"] = ours.faster_than(results[fit])
         rivals = {name: result for name, result in results.items() if name.startswith("torch") and precision in name}
         if rivals:
             best = min(rivals, key=lambda name: sorted(rivals[name].wall_s)[len(rivals[name].wall_s) // 2])
@@ -56,7 +61,8 @@ def main() -> None:
     for name, ratio in summary.items():
         print(f"{name}: {ratio:.2f}")
     if options.out:
-        facts = {"batch": BATCH, "rounds": options.rounds, "steps": options.steps, "machine": platform.processor() or platform.machine()}
+        sizes = {"task": options.task, "batch": batch, "rounds": options.rounds, "steps": options.steps}
+        facts = {**sizes, "machine": platform.processor() or platform.machine()}
         seconds = {name: vars(result) for name, result in results.items()}
         options.out.write_text(json.dumps({**facts, "ratios": summary, "seconds_a_step": seconds}, indent=1) + "\n")
 

@@ -1,8 +1,9 @@
-"""Worker of `throughput.py`: the baseline `keras.Model.fit`, and kvision's own loop in fp32 and bf16."""
+"""Worker of `throughput.py TASK`: the baseline `keras.Model.fit`, and kvision's own loop, in fp32 and bf16."""
 
 from __future__ import annotations
 
 import os
+import sys
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -12,6 +13,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 from race import serve
+from throughput_tasks import TASKS, Task
 
 from kvision import catalog
 from kvision.engine.loop import Loop
@@ -23,33 +25,35 @@ from kvision.layers.normalization import BatchNormalization
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-OVERRIDES = ["model.width=32", "model.depth=3", "data.size_px=128", "data.batch=16", "data.train_size=32", "data.val_size=16", "loss.name=ce"]
+    from kvision.core.schema import OptimOptions
+
 KERAS = {ReLU: keras.layers.ReLU, Conv2DTranspose: keras.layers.Conv2DTranspose}
-OPTIM = ["optim.name=adamw", "optim.schedule=constant", "optim.warmup_steps=0", "train.epochs=1000000"]
+OVERRIDES = ["optim.schedule=constant", "optim.warmup_steps=0", "train.epochs=1000000"]
 
 
-def session(precision: str) -> Session:
-    """The recipe of the U-Net, at the benchmark's size, with one batch in memory for a data set."""
-    resolved = catalog.load("unet", [*OVERRIDES, *OPTIM])
+def session(task: Task, precision: str) -> Session:
+    """The task's recipe with one batch in memory for a data set."""
+    resolved = catalog.load(task.recipe, [*task.overrides, f"data.size_px={task.size_px}", f"data.batch={task.batch}", *OVERRIDES])
     recipe = resolved.recipe
     opened = open_session(resolved, catalog.system(recipe.system), catalog.source(recipe.data.source), devices="cpu", precision_name=precision)
-    image, mask = batch(recipe.data.batch, recipe.data.size_px, opened.pipeline.info.num_classes)
-    fields = {"image": image, "mask": mask, "weight": np.ones(len(image), np.float32), "index": np.arange(len(image))}
+    assert opened.pipeline.info.num_classes == task.classes
+    image, target = batch(task)
+    fields = {"image": image, "mask" if task.dense else "label": target, "weight": np.ones(task.batch, np.float32), "index": np.arange(task.batch)}
     opened.pipeline.train = lambda start, context=None: tf.data.Dataset.from_tensors(fields).repeat()  # type: ignore[method-assign]
     return opened
 
 
-def batch(size: int, size_px: int, num_classes: int) -> tuple[np.ndarray, np.ndarray]:
-    """Normalised images and masks, as good as any for timing."""
+def batch(task: Task) -> tuple[np.ndarray, np.ndarray]:
+    """Normalised images `[B, S, S, 3]` and classes, `[B, S, S]` or `[B]`, as good as any for timing."""
     random = np.random.default_rng(0)
-    return random.normal(size=(size, size_px, size_px, 3)).astype(np.float32), random.integers(0, num_classes, (size, size_px, size_px)).astype(
-        np.uint8
-    )
+    image = random.normal(size=(task.batch, task.size_px, task.size_px, 3)).astype(np.float32)
+    shape = image.shape[:3] if task.dense else image.shape[:1]
+    return image, random.integers(0, task.classes, shape).astype(np.uint8 if task.dense else np.int32)
 
 
-def ours(precision: str) -> Callable[[int], None]:
+def ours(task: Task, precision: str) -> Callable[[int], None]:
     """Steps of kvision's own loop."""
-    loop, done = Loop(session(precision)), [0]
+    loop, done = Loop(session(task, precision)), [0]
 
     def run(steps: int) -> None:
         done[0] += steps
@@ -58,23 +62,33 @@ def ours(precision: str) -> Callable[[int], None]:
     return run
 
 
-def fit() -> Callable[[int], None]:
+def fit(task: Task, precision: str) -> Callable[[int], None]:
     """Steps of `keras.Model.fit` on the same graph, but for Keras' own layers where kvision has made its own."""
-    net = session("fp32").system.net
+    opened = session(task, precision)
+    net = opened.system.net
 
     def with_keras_layers(layer: keras.Layer) -> keras.Layer:
         if isinstance(layer, BatchNormalization):
-            return keras.layers.BatchNormalization(momentum=layer.momentum, epsilon=layer.epsilon, name=layer.name)
+            return keras.layers.BatchNormalization(momentum=layer.momentum, epsilon=layer.epsilon, name=layer.name, dtype=layer.dtype_policy)
         return KERAS.get(type(layer), type(layer)).from_config(layer.get_config())
 
     model = keras.models.clone_model(net, clone_function=with_keras_layers)
     assert model.count_params() == net.count_params()
-    model.compile(keras.optimizers.AdamW(1e-3), keras.losses.SparseCategoricalCrossentropy(from_logits=True))
-    image, mask = batch(16, 128, model.output_shape[-1])
-    data = tf.data.Dataset.from_tensors((image, mask)).repeat()
+    model.compile(_optimizer(opened.recipe.optim), keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    data = tf.data.Dataset.from_tensors(batch(task)).repeat()
     return lambda steps: model.fit(data, steps_per_epoch=steps, shuffle=False, verbose=0)
+
+
+def _optimizer(options: OptimOptions) -> keras.optimizers.Optimizer:
+    """Keras' own optimizer of the recipe's settings."""
+    decay = options.used("weight_decay")
+    if options.name == "adamw":
+        return keras.optimizers.AdamW(options.lr, weight_decay=decay)
+    return keras.optimizers.SGD(options.lr, momentum=options.used("momentum"), nesterov=options.nesterov, weight_decay=decay)
 
 
 if __name__ == "__main__":
     tf.config.threading.set_intra_op_parallelism_threads(int(os.environ.get("BENCHMARK_THREADS", 0)))
-    serve({"keras fit fp32": fit(), "kvision fp32": ours("fp32"), "kvision bf16": ours("bf16")})
+    chosen = TASKS[sys.argv[1]]
+    makers = {"keras fit": fit, "kvision": ours}
+    serve({f"{name} {precision}": make(chosen, precision) for name, make in makers.items() for precision in ("fp32", "bf16")})
