@@ -1,23 +1,26 @@
 """Multilayer perceptron: pixels through layers of units that each see the whole layer before.
 
 Paper: Rumelhart, Hinton & Williams 1986, Nature 323; `dropout`, `max_norm`: Srivastava et al. 2014, JMLR 15; `dropconnect`: Wan et al. 2013 (ICML);
-`activation: maxout`: Goodfellow et al. 2013, arXiv 1302.4389.
+`activation: maxout`: Goodfellow et al. 2013, arXiv 1302.4389; `whiten`: see kvision.layers.whitening.
 Deviations: none.
 Shapes: image `[B, S, S, 3]` normalised, logits `[B, K]`.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
-from kvision.core.schema import Count, Positive, Recipe
+from kvision.core import checks
+from kvision.core.schema import Count, NonNegative, Positive, Recipe
 from kvision.layers.style import Norm, Style
 from kvision.systems.classification._part import Classifier, ClassifierOptions
 
 if TYPE_CHECKING:
     import keras
+
+    from kvision.engine.system import Examples
 
 
 class MLPOptions(Style, ClassifierOptions):
@@ -28,6 +31,11 @@ class MLPOptions(Style, ClassifierOptions):
     dropout: float = Field(0.0, ge=0.0, lt=1.0, description="Share of each hidden layer's outputs that is dropped in training.")
     dropconnect: float = Field(0.0, ge=0.0, lt=1.0, description="Share of each hidden layer's weights that is dropped in training.")
     max_norm: Positive | None = Field(None, description="Largest length of the weights into a hidden unit, 3 or 4 beside dropout; none: any.")
+    whiten: Literal["none", "pca", "zca"] = Field(
+        "none", description="Makes the inputs uncorrelated and of variance 1, as fitted to the training examples; `zca`: and as like them as can be."
+    )
+    components: Count | None = Field(None, description="`whiten`: principal components that are kept, those of the greatest variance; none: all.")
+    epsilon: NonNegative = Field(1e-5, description="`whiten`: is added to each variance, so that noise is not amplified.")
 
 
 class MLP(Classifier):
@@ -39,7 +47,7 @@ class MLP(Classifier):
     def check(cls, recipe: Recipe) -> list[tuple[str, str]]:
         """The options must have an effect."""
         options: MLPOptions = recipe.model  # type: ignore[assignment]
-        problems = super().check(recipe)
+        problems = super().check(recipe) + checks.without_effect("model", options, "whiten", dict.fromkeys(("components", "epsilon"), ("pca", "zca")))
         if options.norm == "instance":
             problems.append(("model.norm", "instance is the norm of a channel's picture, and a unit has but one value; use layer or batch"))
         if not options.hidden:
@@ -51,7 +59,23 @@ class MLP(Classifier):
 
     def body(self, image: keras.KerasTensor) -> keras.KerasTensor:
         """The last hidden layer `[B, D]`."""
-        from kvision.layers import dense
+        from kvision.layers import dense, whitening
 
         o: MLPOptions = self.recipe.model  # type: ignore[assignment]
+        if o.whiten != "none":
+            image = whitening.whiten(image, o.whiten, o.components)
         return dense.hidden(image, o.hidden, o, norm=o.norm, dropout=o.dropout, dropconnect=o.dropconnect, max_norm=o.max_norm)
+
+    def fit(self, examples: Examples) -> None:
+        """Fits the whitening, unless it came with the weights of another run."""
+        o: MLPOptions = self.recipe.model  # type: ignore[assignment]
+        if o.whiten != "none" and o.weights is None:
+            import keras
+
+            from kvision.layers import whitening
+
+            layer = self.net.get_layer(whitening.NAME)
+            before = keras.Model(self.net.input, layer.input)
+            inputs = (before(batch["image"], training=True).numpy() for batch in examples("train"))  # in training pictures have but one view
+            whitening.fit(layer, inputs, o.whiten, o.components, o.epsilon)
+        super().fit(examples)

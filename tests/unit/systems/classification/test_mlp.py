@@ -7,6 +7,7 @@ import itertools
 import keras
 import numpy as np
 import pytest
+from sklearn.decomposition import PCA
 
 from kvision.systems.classification.mlp import MLP
 from tests.unit.systems.classification import nets
@@ -41,10 +42,27 @@ def test_maxout_takes_the_greater_of_two_linear_maps() -> None:
     np.testing.assert_allclose(net(x), np.maximum(first, second) @ last + last_bias, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("tta", ["none", "flip"])
+def test_the_first_layer_sees_whitened_pixels(tta: str) -> None:
+    system, x = nets.made(MLP, 8, whiten="pca", components=5, tta=tta), nets.images(8, 300)
+    system.fit(lambda split: iter([{"image": x[:128]}, {"image": x[128:]}]) if split == "train" else iter(()))
+    seen = keras.Model(system.net.input, system.net.get_layer("hidden0").input)(x, training=True)
+    np.testing.assert_allclose(np.abs(seen), np.abs(PCA(5, whiten=True).fit_transform(x.reshape(300, 192))), rtol=1e-2, atol=1e-3)
+    assert next(variable.path for variable in system.trainables()["net"]).startswith("hidden0")
+
+
+def test_a_whitening_that_came_with_weights_is_kept() -> None:
+    system, x = nets.made(MLP, 8, whiten="zca", weights="runs/other"), nets.images(8, 9)
+    before = system.net.get_weights()
+    system.fit(lambda split: iter([{"image": x}]))
+    np.testing.assert_equal(system.net.get_weights(), before)
+
+
 @pytest.mark.parametrize(
     ("model", "expected"),
     [
         ({"norm": "instance"}, ("model.norm", "instance is the norm of a channel's picture, and a unit has but one value; use layer or batch")),
+        ({"components": 3}, ("model.components", "3 has no effect on whiten=none; take it out, or use whiten=pca or zca")),
         ({"hidden": (), "max_norm": 2.0}, ("model.max_norm", "2.0 has no effect without model.hidden; take it out")),
         ({"hidden": (), "dropconnect": 0.5}, ("model.dropconnect", "0.5 has no effect without model.hidden; take it out")),
     ],
