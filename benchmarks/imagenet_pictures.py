@@ -20,7 +20,6 @@ from dataclasses import dataclass
 from importlib import util
 from pathlib import Path
 from typing import Any
-from unittest import mock
 
 import keras
 import numpy as np
@@ -30,7 +29,6 @@ from PIL import Image
 from kvision.core.schema import DataOptions, Recipe
 from kvision.data.source import DataInfo
 from kvision.engine import pretrained
-from kvision.layers import blocks
 from kvision.layers.normalization import BatchNormalization
 from kvision.systems.classification import _efficientnet_lite
 from kvision.systems.classification.efficientnet import EfficientNet
@@ -82,14 +80,20 @@ class Networks:
         return {"net": self.net}
 
 
-def build() -> tuple[EfficientNet, pretrained.Pretrained]:
-    """Lite0 with its published weights, logits and all."""
-    options = EfficientNet.Options(variant="lite0", weights="imagenet")
+def made(**options: Any) -> EfficientNet:
+    """Lite0, random."""
     data = DataOptions(source="image_folder", size_px=SIZE_PX, batch=1)
-    recipe = Recipe(system="classification/efficientnet", model=options, loss=EfficientNet.Loss(), data=data)
+    model = EfficientNet.Options(variant="lite0", weights="imagenet", **options)
+    recipe = Recipe(system="classification/efficientnet", model=model, loss=EfficientNet.Loss(), data=data)
     info = DataInfo(tuple(f"ImageNet class {number}" for number in range(1000)), ((0, 0, 0),) * 1000, frozenset({"image", "label"}))
     system = EfficientNet(recipe, info)
     system.networks = system.build()
+    return system
+
+
+def build() -> tuple[EfficientNet, pretrained.Pretrained]:
+    """Lite0 with its published weights, logits and all."""
+    system = made()
     given = system.imagenet()
     left = pretrained.put(system.networks, given)
     assert not left, f"not carried over: {left}"
@@ -102,31 +106,15 @@ def wrong_epsilon(net: keras.Model) -> keras.Model:
     copy.set_weights(net.get_weights())
     for layer in copy.layers:
         if isinstance(layer, BatchNormalization):
-            layer.moving_variance.assign(layer.moving_variance - (_efficientnet_lite.EPSILON - layer.epsilon))
+            layer.moving_variance.assign(layer.moving_variance - (_efficientnet_lite.NAMING.epsilon - layer.epsilon))
     return copy
 
 
 def wrong_padding(net: keras.Model) -> keras.Model:
     """The same weights in a network whose strided convolutions pad evenly on all sides, as PyTorch does."""
-    plain, depthwise = blocks.plain_convolution, blocks.depthwise
-
-    def evenly(x: keras.KerasTensor, *arguments: Any, pad_px: Any = None, **named: Any) -> keras.KerasTensor:
-        return plain(x, *arguments, pad_px=None if pad_px == "same" else pad_px, **named)
-
-    def padded(x: keras.KerasTensor, size: int, style: Any, *, name: str, strides: int = 1, **named: Any) -> keras.KerasTensor:
-        if strides == 1:
-            return depthwise(x, size, style, name=name, **named)
-        x = keras.layers.ZeroPadding2D(size // 2)(x)
-        with mock.patch.object(keras.layers, "DepthwiseConv2D", lambda *args, **kwargs: _DEPTHWISE(*args, **kwargs | {"padding": "valid"})):
-            return depthwise(x, size, style, name=name, strides=strides, **named)
-
-    with mock.patch.object(blocks, "plain_convolution", evenly), mock.patch.object(blocks, "depthwise", padded):
-        copy = build()[0].net
+    copy = made(padding="even").net
     copy.set_weights(net.get_weights())
     return copy
-
-
-_DEPTHWISE = keras.layers.DepthwiseConv2D
 
 
 def found(name: str, folders: list[Path]) -> Path:

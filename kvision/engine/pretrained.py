@@ -1,4 +1,4 @@
-"""Weights to begin with, of another run, of a Keras file or published ones; and the colours that they were trained on."""
+"""Weights to begin with, of another run, of a file of Keras or of tensors by name, or published ones; and the colours that they were trained on."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from kvision.core import words
 from kvision.core.errors import RunError, UsageError
 from kvision.core.names import did_you_mean
 from kvision.data.preprocess import Preprocess
-from kvision.engine import runfolder, state
+from kvision.engine import runfolder, state, torch_file
 from kvision.engine.replica import native
 
 if TYPE_CHECKING:
@@ -23,11 +23,14 @@ if TYPE_CHECKING:
     from kvision.core.schema import DataOptions
 
 Colour = tuple[float, float, float]
+KERAS, SAFETENSORS, TORCH = ".keras", ".safetensors", (".pth", ".pt", ".bin")
+_CHECKPOINT = "train/step"
+"""What stands in a checkpoint's file of tensors alone."""
 
 
 @dataclass(frozen=True)
 class Pretrained:
-    """Weights by the names that `state.weights` gives them.
+    """Weights by the names that `state.weights` gives them, or, as they are read from a file of tensors, by those that it has.
 
     Attributes:
         values: Arrays by name.
@@ -75,29 +78,50 @@ def put(networks: Mapping[str, keras.Model], given: Pretrained) -> list[str]:
 
 
 def read(path: Path, optional: Collection[str] = ()) -> Pretrained:
-    """Reads the weights of a run, or of a `.keras` file.
+    """Reads the weights of a run, or of a file.
 
     Args:
-        path: A run folder, whose best weights are taken, or the file.
+        path: A run folder, whose best weights are taken; a `.keras` file; or tensors by name, in `.safetensors` (also a checkpoint's) or PyTorch's
+            files.
         optional: As `Pretrained.optional`.
 
     Returns:
-        The weights.
+        The weights, as float32 where they come from tensors by name.
 
     Raises:
         UsageError: If there is nothing of the kind at the path.
         RunError: If it can't be read.
     """
     file = path / runfolder.MODEL if path.is_dir() else path
-    if not file.is_file() or file.suffix != ".keras":
+    if not file.is_file() or file.suffix not in (KERAS, SAFETENSORS, *TORCH):
         beside = [str(each) for each in path.parent.iterdir()] if path.parent.is_dir() else []
-        what = f"holds no {runfolder.MODEL}: is it a run folder, and is the run finished?" if path.is_dir() else "is no .keras file"
+        what = f"is no {KERAS}, {SAFETENSORS} or {TORCH[0]} file"
+        if path.is_dir():
+            what = f"holds no {runfolder.MODEL}: is it a run folder, and is the run finished?"
         raise UsageError(f"model.weights: {path} {what if path.exists() else 'does not exist'}{did_you_mean(str(path), beside)}")
+    if file.suffix != KERAS:
+        values, home = _tensors(file), file.parent
+        if _CHECKPOINT in values:
+            values = {name.removeprefix("net/"): value for name, value in values.items() if name.startswith("net/")}
+            home = file.parents[2]
+        return Pretrained({name: value.astype("float32") for name, value in values.items()}, str(path), tuple(optional), _colour(home))
     try:
         net: Any = keras.saving.load_model(file, compile=False)
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise RunError(f"model.weights: {file} can't be loaded by Keras: {str(error).splitlines()[0]}") from error
     return Pretrained(state.read(state.weights({"net": net})), str(path), tuple(optional), _colour(file.parent))
+
+
+def _tensors(file: Path) -> dict[str, np.ndarray]:
+    """All that is in a file of tensors by name."""
+    from safetensors import SafetensorError, numpy
+
+    if file.suffix in TORCH:
+        return torch_file.read(file)
+    try:
+        return numpy.load_file(file)
+    except (OSError, SafetensorError, ValueError, KeyError) as error:
+        raise RunError(f"model.weights: {file} can't be read as safetensors: {error}; is it whole? copy or download it again") from error
 
 
 def _colour(folder: Path) -> tuple[Colour, Colour] | None:

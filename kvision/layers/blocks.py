@@ -80,9 +80,17 @@ def plain_convolution(
     return keras.layers.Conv2D(filters, (height, width), groups=groups, kernel_initializer=initializer(style.initializer), **options)(x)
 
 
-def depthwise(x: keras.KerasTensor, size: int, style: Style, *, name: str, strides: int = 1, activate: bool = True) -> keras.KerasTensor:
-    """A convolution of each channel by itself, normalisation and activation; `same` padding, which devices compute without a step of its own."""
-    options: dict[str, Any] = {"strides": strides, "padding": "same", "use_bias": style.norm == "none", "name": f"{name}_conv"}
+def depthwise(
+    x: keras.KerasTensor, size: int, style: Style, *, name: str, strides: int = 1, padding: Literal["same", "even"] = "same", activate: bool = True
+) -> keras.KerasTensor:
+    """A convolution of each channel by itself, normalisation and activation.
+
+    Padded as `same`, which devices compute without a step of its own, or, with strides, by as many zeros on all sides, as PyTorch's code does it.
+    """
+    even = padding == "even" and strides > 1
+    if even:
+        x = keras.layers.ZeroPadding2D((size - 1) // 2, name=f"{name}_conv_pad")(x)
+    options: dict[str, Any] = {"strides": strides, "padding": "valid" if even else "same", "use_bias": style.norm == "none", "name": f"{name}_conv"}
     x = keras.layers.DepthwiseConv2D(size, depthwise_initializer=initializer(style.initializer), **options)(x)
     x = normalise(x, style.norm, f"{name}_norm")
     return activation(x, style.activation, f"{name}_act") if activate else x

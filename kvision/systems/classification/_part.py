@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from kvision.data.source import DataInfo, Source
     from kvision.engine.optim import Update
     from kvision.engine.pretrained import Pretrained
+    from kvision.systems.classification._torch_weights import Naming
 
 _SHOWN = 5
 IMAGENET = "imagenet"
@@ -144,11 +145,23 @@ class Classifier(System):
             return None
         if options.weights == IMAGENET:
             return self.imagenet()
-        return pretrained.read((base / Path(options.weights).expanduser()).resolve(), (f"net/{_transfer.HEAD}/",))
+        path = (base / Path(options.weights).expanduser()).resolve()
+        given = pretrained.read(path, (f"net/{_transfer.HEAD}/",))
+        if any(name.startswith("net/") for name in given.values):
+            return given
+        from kvision.systems.classification import _torch_weights
+
+        return _torch_weights.carried(given, self.net, self.recipe, self.namings(), _torch_weights.configuration(path))
+
+    def namings(self) -> tuple[Naming, ...]:
+        """How packages of PyTorch name the layers of this network, best known first; none: its weights are read by our own names only."""
+        return ()
 
     def imagenet(self) -> Pretrained:
         """Published weights of this network for ImageNet; raises `UsageError` where there are none."""
-        raise UsageError(f"model.weights: no ImageNet weights are known for {self.recipe.system} with these options; give a run's folder")
+        raise UsageError(
+            f"model.weights: no ImageNet weights are known for {self.recipe.system} with these options; give a run's folder or a file of weights"
+        )
 
     def fit(self, examples: Examples) -> None:
         """Fits the head to the features of the training examples, where `transfer` says so."""

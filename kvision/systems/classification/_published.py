@@ -5,18 +5,20 @@ Layers correspond in the order of the two graphs, which tests hold against the o
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any, Literal
 
 from kvision.core.errors import UsageError
+from kvision.systems.classification._stem import small_stem
 from kvision.systems.classification._transfer import HEAD
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     import keras
     import numpy as np
 
-    from kvision.core.schema import Section
+    from kvision.core.schema import Recipe
     from kvision.engine.pretrained import Colour, Pretrained
 
 HOST = "https://storage.googleapis.com"
@@ -54,7 +56,7 @@ def applications(name: str, net: keras.Model, colours: Literal["torch", "tf", "c
     except Exception as error:  # Keras tells of a failed download by a bare Exception
         raise UsageError(
             f"model.weights: keras.applications.{name} gives no ImageNet weights: {error}; they are downloaded from {HOST} once and kept in "
-            "~/.keras/models; without a network give a run's folder or a .keras file"
+            "~/.keras/models; without a network give a run's folder or a file of weights"
         ) from error
     values = carried(reference, net)
     if colours == "caffe":
@@ -63,12 +65,33 @@ def applications(name: str, net: keras.Model, colours: Literal["torch", "tf", "c
     return Pretrained(values, f"keras.applications.{name}", (f"net/{HEAD}/",), COLOURS[colours])
 
 
-def demand(options: Section, **published: Any) -> None:
-    """Raises `UsageError` unless the options have the values that the published network was trained with."""
-    wrong = {name: value for name, value in published.items() if getattr(options, name) != value}
+def demand(recipe: Recipe, origin: str, published: Mapping[str, Any]) -> None:
+    """Refuses a recipe whose network computes something else than the published one.
+
+    Args:
+        recipe: The recipe.
+        origin: Where the weights come from.
+        published: The values that the published network has, by `model.NAME`, or `data.NAME`; none: it must be left open.
+
+    Raises:
+        UsageError: If one of them differs; names all that must be set.
+    """
+    wrong = {name: value for name, value in published.items() if not _same(recipe, name, value)}
     if wrong:
-        wanted = " ".join(f"model.{name}={str(value).lower()}" for name, value in wrong.items())
-        raise UsageError(f"model.weights: imagenet's were trained with other options; set {wanted}")
+        wanted = " ".join(f"{name}={json.dumps(value, separators=(',', ':')).strip(chr(34))}" for name, value in wrong.items())
+        raise UsageError(f"model.weights: {origin}: these were trained with other options; set {wanted}")
+
+
+def _same(recipe: Recipe, name: str, published: Any) -> bool:
+    """Whether an option has this value, by choice of kvision perhaps."""
+    section, _, option = name.partition(".")
+    options: Any = getattr(recipe, section)
+    if published is None:
+        return getattr(options, option) is None
+    if name == "model.stem":
+        return small_stem(options.stem, recipe.data.size_px) == (published == "cifar")
+    value = options.used(option)
+    return bool((list(value) if isinstance(value, tuple) else value) == published)
 
 
 def carried(reference: keras.Model, net: keras.Model) -> dict[str, np.ndarray]:

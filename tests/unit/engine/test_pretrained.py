@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import keras
 import numpy as np
 import pytest
+from safetensors import numpy as safetensors
 
 from kvision.core.errors import RunError, UsageError
 from kvision.data.sources.digits import Options
@@ -65,6 +66,37 @@ def test_what_does_not_fit_is_told_and_nothing_is_written(run: Path) -> None:
         pretrained.put({"net": net}, pretrained.read(run))
     for ours, old in zip(net.get_weights(), before, strict=True):
         np.testing.assert_array_equal(ours, old)
+
+
+def test_tensors_by_name_are_read_as_float32(tmp_path: Path) -> None:
+    values = {"net/conv/bias": np.array([0.5, 2.0], np.float16), "other": np.array([3], np.int64)}
+    safetensors.save_file(values, tmp_path / "some.safetensors")
+    given = pretrained.read(tmp_path / "some.safetensors", HEAD)
+    assert {name: value.tolist() for name, value in given.values.items()} == {"net/conv/bias": [0.5, 2.0], "other": [3.0]}
+    assert {value.dtype.name for value in given.values.values()} == {"float32"}
+    assert (given.colour, given.optional, given.origin) == (None, HEAD, str(tmp_path / "some.safetensors"))
+
+
+def test_a_checkpoint_s_tensors_are_the_weights_alone_and_the_run_tells_the_colours(run: Path) -> None:
+    folder = run / "checkpoints" / "step-00000007"
+    folder.mkdir(parents=True)
+    values = {"net/net/conv/bias": np.ones(2, np.float32), "train/step": np.array(7), "train/net/0/0000": np.zeros(3, np.float32)}
+    safetensors.save_file(values, folder / "state.safetensors")
+    given = pretrained.read(folder / "state.safetensors")
+    assert {name: value.tolist() for name, value in given.values.items()} == {"net/conv/bias": [1.0, 1.0]}
+    assert given.colour == ((0.1, 0.2, 0.3), (0.4, 0.5, 0.6))
+
+
+def test_a_damaged_file_of_tensors_is_told(tmp_path: Path) -> None:
+    (tmp_path / "cut.safetensors").write_bytes(b"\x40\x00\x00\x00\x00\x00\x00\x00{")
+    with pytest.raises(RunError, match=r"model.weights: .*cut.safetensors can't be read as safetensors: .*; is it whole\? copy or download it again"):
+        pretrained.read(tmp_path / "cut.safetensors")
+    (tmp_path / "cut.pth").write_bytes(b"\x80\x02")
+    with pytest.raises(RunError, match=r"cut.pth is no PyTorch checkpoint that kvision reads"):
+        pretrained.read(tmp_path / "cut.pth")
+    (tmp_path / "some.onnx").write_bytes(b"")
+    with pytest.raises(UsageError, match=r"some.onnx is no .keras, .safetensors or .pth file"):
+        pretrained.read(tmp_path / "some.onnx")
 
 
 def test_what_is_no_run_is_told(run: Path, tmp_path: Path) -> None:

@@ -45,3 +45,14 @@ def test_nothing_is_added_where_they_do_not(filters: int, strides: int, shape: t
     net = block(filters=filters, expanded=16, strides=strides, survival=0.5)
     assert net.output.shape[1:] == shape
     assert not {"block_add", "block_depth"} & {layer.name for layer in net.layers}
+
+
+@pytest.mark.parametrize(("padding", "first"), [("same", 16), ("even", 9)])
+def test_strides_of_even_sizes_are_padded_below_and_right_or_on_all_sides(padding: Any, first: int) -> None:
+    net = block(expanded=8, size=5, strides=2, padding=padding)
+    inner = keras.Model(net.input, net.get_layer("block_depthwise_conv").output)
+    net.get_layer("block_depthwise_conv").set_weights([np.ones((5, 5, 8, 1))])
+    ones = np.ones((1, 6, 6, 8), np.float32)
+    # The first window hangs over by one pixel (same: three in all, one of them above) or by two (even).
+    assert inner(ones).shape == (1, 3, 3, 8)
+    assert float(inner(ones)[0, 0, 0, 0]) == first

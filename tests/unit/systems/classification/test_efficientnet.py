@@ -81,30 +81,14 @@ def test_options_without_effect_are_refused() -> None:
         ("block3_project_norm/moving_variance", "_blocks.3._bn2.running_var"),
         ("last_norm/gamma", "_bn1.weight"),
         ("logits/bias", "_fc.bias"),
+        ("block3_se_reduce/kernel", None),
     ],
 )
-def test_the_names_of_weights(ours: str, theirs: str) -> None:
-    assert _efficientnet_lite.their_name(ours) == theirs
-
-
-def test_axes_and_epsilon() -> None:
-    net = nets.made(EfficientNet, 32, variant="lite0", width=0.25, stages=(1,)).net
-    theirs = {
-        "_conv_stem.weight": np.arange(24.0).reshape(4, 3, 2, 1),
-        "_blocks.0._depthwise_conv.weight": np.arange(12.0).reshape(4, 1, 3, 1),
-        "_fc.weight": np.arange(6.0).reshape(2, 3),
-        "_bn0.running_var": np.array([0.5], np.float32),
-    }
-    stem, depthwise, matrix, variance = (
-        _efficientnet_lite.mapped(name, theirs, net)
-        for name in ("stem_conv/kernel", "block0_depthwise_conv/kernel", "logits/kernel", "stem_norm/moving_variance")
-    )
-    assert (stem.shape, stem[1, 0, 2, 3]) == ((2, 1, 3, 4), theirs["_conv_stem.weight"][3, 2, 1, 0])
-    assert (depthwise.shape, depthwise[2, 0, 3, 0]) == ((3, 1, 4, 1), 11.0)
-    np.testing.assert_array_equal(matrix, theirs["_fc.weight"].T)
-    assert variance == pytest.approx(0.5 + 1e-3 - net.get_layer("stem_norm").epsilon)
-    assert variance.dtype == np.float32
-    assert _efficientnet_lite.mapped("last_norm/beta", theirs, net) is None
+def test_the_package_s_names_of_weights(ours: str, theirs: str | None) -> None:
+    layer, kind = ours.split("/")
+    found = _efficientnet_lite.NAMING.layer(layer)
+    kinds = {"kernel": "weight", "gamma": "weight", "bias": "bias", "beta": "bias", "moving_mean": "running_mean", "moving_variance": "running_var"}
+    assert (f"{found}.{kinds[kind]}" if found else None) == theirs
 
 
 def test_without_the_package_one_is_told_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -156,5 +140,5 @@ def test_lite0_s_logits_are_those_of_the_original_in_pytorch() -> None:
     np.testing.assert_allclose(logits[places], original, atol=1e-4)
     for layer in system.net.layers:  # the control: what an epsilon of our own, not adjusted to, would say
         if isinstance(layer, BatchNormalization):
-            layer.moving_variance.assign(layer.moving_variance - (_efficientnet_lite.EPSILON - layer.epsilon))
+            layer.moving_variance.assign(layer.moving_variance - (_efficientnet_lite.NAMING.epsilon - layer.epsilon))
     assert np.abs(np.asarray(system.net(waves))[0, places] - original).max() > 0.01

@@ -67,12 +67,14 @@ def unbuilt(path: str, **model: Any) -> Any:
     ],
 )
 def test_others_have_none(path: str, model: dict[str, Any]) -> None:
-    with pytest.raises(UsageError, match="no ImageNet weights are known for classification/any with these options; give a run's folder"):
+    with pytest.raises(
+        UsageError, match="no ImageNet weights are known for classification/any with these options; give a run's folder or a file of weights"
+    ):
         unbuilt(path, **model).imagenet()
 
 
 def test_options_that_the_weights_were_trained_with_are_named() -> None:
-    with pytest.raises(UsageError, match=r"trained with other options; set model.bias=true model.stride_in=1x1$"):
+    with pytest.raises(UsageError, match=r"imagenet: these were trained with other options; set model.bias=true model.stride_in=1x1$"):
         unbuilt("resnet.ResNet", depth=50).imagenet()
     with pytest.raises(UsageError, match=r"set model.stride_at=last$"):
         unbuilt("resnet.ResNet", depth=50, preactivation=True, bias=True).imagenet()
@@ -139,4 +141,4 @@ def test_without_a_network_the_host_and_the_alternative_are_named(monkeypatch: p
         words = str(caught.value)
         assert words.startswith(f"model.weights: keras.applications.MobileNet gives no ImageNet weights: {said}")
         assert "they are downloaded from https://storage.googleapis.com once and kept in ~/.keras/models" in words
-        assert words.endswith("without a network give a run's folder or a .keras file")
+        assert words.endswith("without a network give a run's folder or a file of weights")
