@@ -215,7 +215,7 @@ def _sections(system_name: str | None, source_name: str | None, faults: tuple[tu
     recipe = narrow(owner.Options if owner else None, owner.Loss if owner else None, options)
     if owner is None or options is None:
         return Sections(recipe, faults=faults)
-    return Sections(recipe, owner.check, faults)
+    return Sections(recipe, lambda typed: [*typed.faults(), *owner.check(typed)], faults)
 
 
 def _recorded_base(path: Path) -> Path | None:

@@ -125,7 +125,7 @@ def _disk(opened: Session, epochs: int) -> dict[str, int]:
     """Bytes of one checkpoint, and of a whole run folder: two newest, the best, those kept for good, and the exported weights."""
     checkpoint = sum(_bytes(variable) for variable in opened.variables().values())
     weights = sum(_bytes(variable) for variable in opened.weights().values())
-    every = opened.recipe.train.keep_every_epochs
+    every = opened.recipe.keep_every_epochs
     kept = min(3 + (epochs // every if every else 0), epochs + 2)
     exported = 3 + opened.recipe.optim.averages  # last, best, model.keras, and the average
     return {"checkpoint": checkpoint, "disk": (kept + 1) * checkpoint + exported * weights}  # one more while it is being written

@@ -12,6 +12,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, create_model, field_validator
 
+from kvision.core import checks
+
 Probability = Annotated[float, Field(ge=0.0, le=1.0)]
 Positive = Annotated[float, Field(gt=0.0, le=1e9, allow_inf_nan=False)]
 NonNegative = Annotated[float, Field(ge=0.0, le=1e9, allow_inf_nan=False)]
@@ -171,11 +173,14 @@ class OptimOptions(Section):
         description="Decoupled weight decay of kernels; none: Keras' default (adamw and muon 0.004, others 0). "
         "Biases and normalisation parameters (rank 0 and 1) decay only where a group says so.",
     )
-    schedule: Literal["constant", "step", "exponential", "cosine", "linear", "inverse_sqrt", "inverse_time", "plateau"] = Field(
+    schedule: Literal["constant", "step", "exponential", "cosine", "cosine_restarts", "linear", "inverse_sqrt", "inverse_time", "plateau"] = Field(
         "cosine", description="How the learning rate goes on after the warm-up."
     )
     warmup_steps: int = Field(0, ge=0, le=10**9, description="Steps of linear warm-up from 0 to `lr`.")
-    final_lr_scale: NonNegative = Field(0.0, description="Learning rate at the end, as a fraction of `lr` (cosine, linear).")
+    final_lr_scale: NonNegative = Field(0.0, description="Learning rate at the end, as a fraction of `lr` (cosine, each cycle's, linear).")
+    cycles: int = Field(
+        5, ge=1, le=10_000, description="`cosine_restarts`: how often the rate begins anew; the end of each cycle is kept (snapshots)."
+    )
     step_at: tuple[Probability, ...] = Field((0.5, 0.75), description="Fractions of the run at which `step` multiplies by `decay`.")
     decay: float = Field(0.1, gt=0.0, le=1.0, description="Factor of `step` and `plateau`; of `exponential` and `inverse_time` over the whole run.")
     patience_epochs: Count = Field(3, description="`plateau`: epochs without improvement before the rate is multiplied by `decay`.")
@@ -261,6 +266,31 @@ class Recipe(Section):
     train: TrainOptions = Field(default_factory=TrainOptions)
     smoke: dict[str, Any] = Field(default_factory=dict, description="Dotted overrides that make the recipe run in seconds; used by --smoke.")
     expect: Expect | None = None
+
+    @property
+    def keep_every_epochs(self) -> int | None:
+        """Which epochs' checkpoints are kept for good: as `train` says, or else where the cycles of `cosine_restarts` end; none: none."""
+        if self.train.keep_every_epochs is None and self.optim.schedule == "cosine_restarts":
+            return max(1, self.train.epochs // self.optim.cycles)
+        return self.train.keep_every_epochs
+
+    def chosen(self) -> dict[str, Chosen]:
+        """`train.keep_every_epochs`: by the cycles of `cosine_restarts`."""
+        if self.keep_every_epochs == self.train.keep_every_epochs:
+            return {}
+        return {"train.keep_every_epochs": Chosen("each cycle's end is a snapshot", self.keep_every_epochs)}
+
+    def faults(self) -> list[tuple[str, str]]:
+        """What does not fit across the sections that every recipe has, as `(dotted path, what came; what is accepted; what to do)`."""
+        cycles, epochs = self.optim.cycles, self.train.epochs
+        if self.optim.schedule != "cosine_restarts":
+            return checks.without_effect("optim", self.optim, "schedule", {"cycles": ("cosine_restarts",)})
+        found = []
+        if epochs % cycles:
+            found.append(("optim.cycles", f"{cycles} cycles can't end with epochs, of which train.epochs={epochs}; use a divisor of {epochs}"))
+        if self.train.steps is not None:
+            found.append(("train.steps", f"{self.train.steps} would end within a cycle of schedule=cosine_restarts; use train.epochs alone"))
+        return found
 
 
 COMMON: dict[str, type[Section]] = {"optim": OptimOptions, "train": TrainOptions, "expect": Expect}

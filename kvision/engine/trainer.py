@@ -70,7 +70,7 @@ class Trainer:
         self._standing = standing or Standing()
         self._loop = Loop(session)
         self._pace = Pace(recipe.data.batch, recipe.train.steps_per_call)
-        self._saver = Saver(Checkpoints(run_dir / CHECKPOINTS, recipe.train.keep_every_epochs))
+        self._saver = Saver(Checkpoints(run_dir / CHECKPOINTS, recipe.keep_every_epochs))
         self._column = f"val/{session.system.monitor.metric}"
         self._step = int(self._training.step.numpy())
         self._steps_per_epoch = session.pipeline.steps_per_epoch

@@ -51,6 +51,17 @@ def cosine(step: Step, *, total: int, final: float = 0.0) -> tf.Tensor:
     return tf.cast(final + (1.0 - final) * 0.5 * (1.0 + tf.cos(math.pi * _progress(step, total))), tf.float32)
 
 
+def cosine_restarts(step: Step, *, total: int, cycles: int, final: float = 0.0) -> tf.Tensor:
+    """As `cosine`, `cycles` times over, each as long as the others; after `total` steps it is `final`.
+
+    References:
+        Snapshot Ensembles, Huang et al. 2017 (arXiv 1704.00109), eq. 2; SGDR, Loshchilov and Hutter 2017 (arXiv 1608.03983), eq. 5 with T_mult = 1.
+    """
+    done = tf.clip_by_value(tf.cast(step, tf.float64) * cycles / total, 0.0, cycles)  # in this order, so that cycles begin at whole numbers
+    within = done - tf.minimum(tf.floor(done), cycles - 1.0)
+    return tf.cast(final + (1.0 - final) * 0.5 * (1.0 + tf.cos(math.pi * within)), tf.float32)
+
+
 def linear(step: Step, *, total: int, final: float = 0.0) -> tf.Tensor:
     """A straight line from 1 to `final` over `total` steps."""
     return tf.cast(1.0 + (final - 1.0) * _progress(step, total), tf.float32)
@@ -109,12 +120,14 @@ def learning_rate(options: OptimOptions, total_steps: int, batch: int) -> Schedu
         A function from the step (from 0; number or tensor) to the rate, float32.
     """
     total = max(total_steps - options.warmup_steps, 1)
+    restarts = functools.partial(cosine_restarts, total=max(total_steps, 1), cycles=options.cycles, final=options.final_lr_scale)
     schedules: dict[str, Schedule] = {
         "constant": constant,
         "plateau": constant,
         "step": functools.partial(piecewise, total=total, at=options.step_at, decay=options.decay),
         "exponential": functools.partial(exponential, total=total, decay=options.decay),
         "cosine": functools.partial(cosine, total=total, final=options.final_lr_scale),
+        "cosine_restarts": lambda step: restarts(step + options.warmup_steps),  # the warm-up is within the first cycle, so that all end with epochs
         "linear": functools.partial(linear, total=total, final=options.final_lr_scale),
         "inverse_sqrt": functools.partial(inverse_sqrt, warmup=options.warmup_steps),
         "inverse_time": functools.partial(inverse_time, total=total, decay=options.decay),

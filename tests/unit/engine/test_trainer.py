@@ -191,3 +191,9 @@ def test_a_checkpoint_that_cannot_be_written_stops_the_run(tmp_path: Path) -> No
     with pytest.raises(RunError, match=r"checkpoints: checkpoint step-00000006 could not be written: (Not a directory|File exists); choose a folder"):
         train(run_dir, recorder)
     assert recorder.of(events.Finished)[0].status == "failed"
+
+
+def test_the_end_of_each_cycle_is_a_snapshot_that_stays(tmp_path: Path) -> None:
+    train(tmp_path, optim={"schedule": "cosine_restarts", "cycles": 3}, train={"epochs": 6})
+    assert json.loads((tmp_path / "checkpoints/index.json").read_text())["kept"] == ["step-00000012", "step-00000024", "step-00000036"]
+    assert {"step-00000012", "step-00000024"} <= {each.name for each in Checkpoints(tmp_path / "checkpoints").all()}
