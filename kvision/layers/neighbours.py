@@ -197,24 +197,21 @@ def validated(
     return accuracies(nearest_labels(examples, labels, queries, max(candidates), metric), truth, candidates)
 
 
-def cross_validated(examples: np.ndarray, labels: np.ndarray, candidates: Sequence[int], metric: Metric, folds: int, seed: int) -> dict[int, float]:
-    """`accuracies` by cross-validation: each fold in turn is asked of the others, and the mean over the folds is taken.
+def cross_validated(examples: np.ndarray, labels: np.ndarray, fold: np.ndarray, candidates: Sequence[int], metric: Metric) -> dict[int, float]:
+    """`accuracies` by cross-validation: the examples of each fold are asked of all others, and the mean over the folds is taken.
 
     Args:
         examples: `[N, D]`.
-        labels: Integers `[N]`; each class is spread evenly over the folds.
-        candidates: Values of k, each at most the number of examples in all folds but one.
+        labels: Integers `[N]`.
+        fold: The fold of each example, integers `[N]`.
+        candidates: Values of k, each at most the number of examples in all folds but the largest.
         metric: Which distance.
-        folds: How many, at least 2.
-        seed: Of the order in which examples are dealt to the folds.
 
     Returns:
         Mean share of right answers, 0-1, of each k.
     """
-    from sklearn.model_selection import StratifiedKFold
-
-    parts = StratifiedKFold(folds, shuffle=True, random_state=seed).split(examples, labels)
-    found = [validated(examples[kept], labels[kept], examples[asked], labels[asked], candidates, metric) for kept, asked in parts]
+    parts = [(examples[fold != number], labels[fold != number], examples[fold == number], labels[fold == number]) for number in np.unique(fold)]
+    found = [validated(*part, candidates, metric) for part in parts]
     return {k: float(np.mean([each[k] for each in found])) for k in candidates}
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from kvision import catalog
+from kvision.core.resolved import put
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -53,7 +54,9 @@ def build(name: str) -> System:
     found = resolved(name)
     recipe = found.recipe
     source = catalog.source(recipe.data.source)(recipe.data, seed=recipe.train.seed, base=Path(found.base))
-    system = catalog.system(name)(recipe, source.info)
+    kind = catalog.system(name)
+    decided = kind.settle(recipe, source)
+    system = kind(put(recipe, {path: choice.value for path, choice in decided.items()}), source.info)
     system.networks = system.build()
     return system
 

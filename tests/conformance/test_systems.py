@@ -54,8 +54,7 @@ def weights(session: Session) -> dict[str, np.ndarray]:
 def test_builds(name: str) -> None:
     system = subject.build(name)
     assert system.networks
-    for role, net in system.networks.items():
-        assert net.trainable_variables, f"{role} has nothing to train"
+    for net in system.networks.values():
         paths = [variable.path for variable in net.variables]
         assert len(set(paths)) == len(paths)
     assert all(np.isfinite(output).all() for output in subject.outputs(system.net))
@@ -76,6 +75,7 @@ def test_gradients(name: str) -> None:
     recorders = {role: Recorder(list(variables)) for role, variables in session.system.trainables().items()}
     session.system.train_step(first_batch(session), recorders)
     for role, recorder in recorders.items():
+        assert recorder.variables, f"{role} has nothing to train"
         for variable, gradient in zip(recorder.variables, recorder.gradients, strict=True):
             assert gradient is not None, f"{role}: {variable.path} gets no gradient"
             assert np.isfinite(gradient).all(), variable.path
@@ -114,7 +114,7 @@ def test_mixed_precision(name: str, precision: str) -> None:
     assert call.bad_step is None
     assert math.isfinite(call.loss)
     assert all(np.isfinite(value).all() for value in weights(session).values())
-    assert {value.dtype.name for value in weights(session).values()} == {"float32"}
+    assert {value.dtype.name for value in weights(session).values() if value.dtype.kind != "i"} == {"float32"}
 
 
 @every_system
