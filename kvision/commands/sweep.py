@@ -14,11 +14,11 @@ from rich.text import Text
 
 from kvision import catalog
 from kvision.core import words
-from kvision.core.disk import writing
-from kvision.core.errors import RunError, UsageError
+from kvision.core.errors import UsageError
 from kvision.engine.signals import StopRequest
 from kvision.engine.system import Monitor
 from kvision.sweep import outcome, progress, propose, space, terms
+from kvision.sweep.folder import claim
 from kvision.sweep.plan import Plan
 from kvision.sweep.ranges import Range
 from kvision.sweep.study import Study
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
 
     from kvision.core.resolved import Resolved
 
-MARK = ".sweep"
-"""An empty file that tells a sweep's folder from others."""
 MOST_ROWS = 10
 
 
@@ -71,7 +69,7 @@ def run(
     folder = Path(study) if study is not None else Path("runs") / "sweeps" / held.path.stem
     plan = _fitted(Plan(recipe, held, searched, folder, monitor.metric, monitor.mode, **options))
     terms.library()
-    _claim(folder)
+    claim(folder, "sweep", "--study")
     kept = Study(plan)
     with terms.storing(folder), StopRequest() as stop, progress.make(plan.metric, plan.trials, as_json=json_lines) as shown:
         shown.say(f"{plan.recipe}: {plan.method} search for {plan.mode} {plan.metric}, {words.counted(plan.trials, 'trial')}, into {folder}")
@@ -115,15 +113,6 @@ def _fitted(plan: Plan) -> Plan:
     if pointed:
         raise UsageError(f"{', '.join(pointed)}: a number of points has a meaning with --method grid only; take it out, or search a grid")
     return plan if plan.space.size is None else dataclasses.replace(plan, trials=min(plan.trials, plan.space.size))
-
-
-def _claim(folder: Path) -> None:
-    """Makes the folder, unless it holds something else."""
-    with writing(folder, "the sweep", "--study"):
-        if folder.exists() and not (folder / MARK).exists() and any(folder.iterdir()):
-            raise RunError(f"{folder} exists and is not a sweep; choose another folder with --study")
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / MARK).touch()
 
 
 def _report(found: outcome.Outcome) -> Path:

@@ -32,7 +32,7 @@ PLAIN = 1.0
 """C where a class has too few examples to try any."""
 FOLDS = 5
 _PATIENCE = 2
-_MOST_ITERATIONS = 1000
+_MOST_ITERATIONS = 300
 
 
 @dataclass(frozen=True)
