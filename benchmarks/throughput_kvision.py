@@ -19,7 +19,7 @@ from kvision import catalog
 from kvision.engine.loop import Loop
 from kvision.engine.session import Session, open_session
 from kvision.layers.activation import ReLU
-from kvision.layers.convolution import Conv2DTranspose
+from kvision.layers.convolution import Conv2D, Conv2DTranspose
 from kvision.layers.normalization import BatchNormalization
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from kvision.core.schema import OptimOptions
 
-KERAS = {ReLU: keras.layers.ReLU, Conv2DTranspose: keras.layers.Conv2DTranspose}
+KERAS = {ReLU: keras.layers.ReLU, Conv2D: keras.layers.Conv2D, Conv2DTranspose: keras.layers.Conv2DTranspose}
 OVERRIDES = ["optim.schedule=constant", "optim.warmup_steps=0", "train.epochs=1000000"]
 
 

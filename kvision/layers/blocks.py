@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import keras
 
 from kvision.layers.activation import GELU, Maxout, ReLU
+from kvision.layers.convolution import Conv2D
 from kvision.layers.normalization import BatchNormalization
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ def plain_convolution(
     if any(pads) and not same:
         x = keras.layers.ZeroPadding2D(pads, name=f"{name}_pad")(x)
     options: dict[str, Any] = {"strides": strides, "padding": "same" if same else "valid", "use_bias": use_bias, "name": name}
-    return keras.layers.Conv2D(filters, (height, width), groups=groups, kernel_initializer=initializer(style.initializer), **options)(x)
+    return Conv2D(filters, (height, width), groups=groups, kernel_initializer=initializer(style.initializer), **options)(x)
 
 
 def depthwise(
