@@ -27,7 +27,7 @@ def transfer_curve(
     ] = None,
     weights: Annotated[str | None, typer.Option(help="Weights to begin with: a run's folder, a file, or imagenet; else the recipe's.")] = None,
     samples: Annotated[str, typer.Option(help="Training examples of each class.")] = "1,5,10,50,all",
-    methods: Annotated[str, typer.Option(help="Some of scratch, linear_probe, freeze, fine_tune.")] = "scratch,linear_probe,fine_tune",
+    methods: Annotated[str, typer.Option(help="Some of scratch, linear_probe, knn, freeze, fine_tune.")] = "scratch,linear_probe,knn,fine_tune",
     seeds: Annotated[int, typer.Option(min=1, help="Trainings of each; a seed also draws the examples.")] = 3,
     steps: Annotated[int, typer.Option(min=1, help="Fewest steps of a training: few examples are shown more often.")] = 100,
     jobs: Annotated[int, typer.Option(min=1, help="Trainings at a time.")] = 1,

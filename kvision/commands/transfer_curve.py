@@ -33,7 +33,7 @@ def run(
     overrides: Sequence[str] = (),
     *,
     weights: str | None = None,
-    methods: str = "scratch,linear_probe,fine_tune",
+    methods: str = "scratch,linear_probe,knn,fine_tune",
     samples: str = "1,5,10,50,all",
     out: str | None = None,
     jobs: int = 1,

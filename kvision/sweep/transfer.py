@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from kvision.core.resolved import Resolved
 
-METHODS = {"scratch": "none", "linear_probe": "linear_probe", "freeze": "freeze", "fine_tune": "fine_tune"}
+METHODS = {"scratch": "none", "linear_probe": "linear_probe", "knn": "knn", "freeze": "freeze", "fine_tune": "fine_tune"}
 """Values of `model.transfer` by the names of the methods."""
 ALL = "all"
 _WARMUP_SHARE = 0.1

@@ -7,15 +7,18 @@ from typing import TYPE_CHECKING
 import keras
 import numpy as np
 
+from kvision.core.errors import DataError
+from kvision.core.schema import Chosen
+from kvision.data import splits
 from kvision.engine.replica import native
+from kvision.layers import neighbours
 from kvision.systems.classification import _probe
 from kvision.systems.classification._features import Features
-from kvision.systems.classification._transfer import HEAD, TransferOptions
+from kvision.systems.classification._transfer import CANDIDATES, HEAD, METRIC, TransferOptions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from kvision.core.schema import Chosen
     from kvision.engine.system import Examples
     from kvision.systems.classification._part import Classifier
 
@@ -35,6 +38,11 @@ def head(system: Classifier, options: TransferOptions, examples: Examples) -> di
         DataError: If the examples do not serve.
     """
     features, labels = _features(system, examples)
+    return (_remembered if options.transfer == "knn" else _probed)(system, options, features, labels)
+
+
+def _probed(system: Classifier, options: TransferOptions, features: np.ndarray, labels: np.ndarray) -> dict[str, Chosen]:
+    """Fits a linear layer."""
     kind, num_classes = options.probe, system.info.num_classes
     chosen = {"model.probe_c": _probe.choose(features, labels, kind, num_classes)} if options.probe_c == "auto" else {}
     c = float(chosen["model.probe_c"].value if chosen else options.probe_c)
@@ -43,6 +51,32 @@ def head(system: Classifier, options: TransferOptions, examples: Examples) -> di
     native(layer.kernel).assign(linear.kernel)
     native(layer.bias).assign(linear.bias)
     return chosen
+
+
+def _remembered(system: Classifier, options: TransferOptions, features: np.ndarray, labels: np.ndarray) -> dict[str, Chosen]:
+    """Keeps the examples, of which the nearest vote."""
+    layer = system.net.get_layer(HEAD)
+    if len(features) != layer.num_examples:
+        raise DataError(
+            f"model.knn_examples: there were {layer.num_examples} training examples when the network was built, and {len(features)} can be read; "
+            "`kvision data check` lists all faults"
+        )
+    chosen = {"model.knn_k": _number_of_neighbours(features, labels)} if options.knn_k == "auto" else {}
+    layer.remember(features, labels, int(chosen["model.knn_k"].value if chosen else options.knn_k))
+    return chosen
+
+
+def _number_of_neighbours(features: np.ndarray, labels: np.ndarray) -> Chosen:
+    """Those that vote best on folds of the training examples."""
+    counts = np.bincount(labels)
+    num_folds = min(_probe.FOLDS, int(counts[counts > 0].min()))
+    if num_folds < 2:
+        return Chosen("a class has one example only, too few to choose on", 1)
+    fold = splits.folds(labels, num_folds)
+    most = len(labels) - int(np.bincount(fold).max())
+    found = neighbours.cross_validated(features, labels, fold, [k for k in CANDIDATES if k <= most], METRIC)
+    tried = ", ".join(f"{k}: {accuracy:.4f}" for k, accuracy in found.items())
+    return Chosen(f"best mean accuracy on {num_folds} folds of the training examples ({tried})", neighbours.best(found))
 
 
 def _features(system: Classifier, examples: Examples) -> tuple[np.ndarray, np.ndarray]:

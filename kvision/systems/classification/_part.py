@@ -87,8 +87,9 @@ class Classifier(System):
 
     @classmethod
     def settle(cls, recipe: Recipe, source: Source) -> dict[str, Chosen]:
-        """`loss.class_weights`, where they go by a rule; raises `DataError` where the data does not tell its labels."""
-        return _loss.settle(recipe.loss, source)  # type: ignore[arg-type]
+        """`loss.class_weights`, where they go by a rule, and `model.knn_examples`; raises `DataError` where the data does not tell its labels."""
+        options: ClassifierOptions = recipe.model  # type: ignore[assignment]
+        return _loss.settle(recipe.loss, source) | _transfer.settle(options, source)  # type: ignore[arg-type]
 
     @abc.abstractmethod
     def body(self, image: keras.KerasTensor) -> keras.KerasTensor:
@@ -172,16 +173,18 @@ class Classifier(System):
             self._chosen = _fit.head(self, options, examples)
 
     def chosen(self) -> dict[str, Chosen]:
-        """`model.probe_c`, where it was chosen in this process."""
+        """`model.probe_c` or `model.knn_k`, where it was chosen in this process."""
         return self._chosen
 
     def head(self, features: keras.KerasTensor) -> keras.KerasTensor:
-        """Float32 logits `[B, K]` of features: the mean over the map, dropout, and one linear layer."""
+        """Float32 logits `[B, K]` of features: the mean over the map, dropout, and one linear layer, or votes of the nearest examples."""
         import keras
 
         options: ClassifierOptions = self.recipe.model  # type: ignore[assignment]
         if len(features.shape) == 4:
             features = keras.layers.GlobalAveragePooling2D(name="mean")(features)
+        if options.transfer == "knn":
+            return _transfer.neighbours(options, self.info.num_classes)(features)
         if options.dropout:
             features = keras.layers.Dropout(options.dropout, name="dropout")(features)
         return keras.layers.Dense(self.info.num_classes, dtype="float32", name="logits")(features)

@@ -9,11 +9,13 @@ import keras
 import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
+from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from kvision import catalog
-from kvision.systems.classification import _probe
+from kvision.core.errors import DataError
+from kvision.systems.classification import _fit, _probe
 from kvision.systems.classification.googlenet import GoogLeNet
 from tests.unit.systems.classification import examples, nets
 
@@ -82,3 +84,32 @@ def test_auxiliary_heads_do_not_learn_beside_a_fitted_one() -> None:
     system = nets.made(GoogLeNet, 16, width=0.05, blocks=(1, 1, 1), weights="x", transfer="linear_probe")
     assert system.networks.keys() == {"net", "auxiliary"}
     assert system.trainables() == {"net": []}
+
+
+def test_the_nearest_examples_vote_as_scikit_learn_s_do() -> None:
+    system = examples.classifier(weights="x", transfer="knn", knn_k=5, knn_examples=60)
+    system.fit(shown)
+    assert system.chosen() == {}
+    assert system.trainables() == {"net": []}
+    body = keras.Model(system.net.input, system.net.get_layer("logits").input)
+    queries = IMAGES[::-1] + np.float32(0.3)
+    model = KNeighborsClassifier(5, metric="cosine").fit(body.predict(IMAGES, verbose=0), LABELS)
+    expected = model.predict_proba(body.predict(queries, verbose=0))
+    logits = system.net.predict(queries, verbose=0)
+    shares = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
+    np.testing.assert_allclose(shares * 6 - 1 / 3, expected * 5, atol=1e-4)  # one more vote is spread evenly
+
+
+def test_how_many_vote_is_chosen_on_folds_and_of_single_examples_one_does() -> None:
+    system = examples.classifier(weights="x", transfer="knn", knn_examples=60)
+    system.fit(shown)
+    chosen = system.chosen()["model.knn_k"]
+    assert chosen.why.startswith("best mean accuracy on 5 folds of the training examples (1: ")
+    assert int(system.net.get_layer("logits").k.numpy()) == chosen.value
+    assert _fit._number_of_neighbours(np.eye(3), np.arange(3)).value == 1
+
+
+def test_votes_need_the_examples_that_were_counted() -> None:
+    system = examples.classifier(weights="x", transfer="knn", knn_examples=61)
+    with pytest.raises(DataError, match="there were 61 training examples when the network was built, and 60 can be read"):
+        system.fit(shown)

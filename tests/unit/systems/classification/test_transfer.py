@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from kvision.core.errors import UsageError
+from kvision.core.errors import DataError, UsageError
 from kvision.systems.classification import _transfer
 from kvision.systems.classification.resnet import ResNet
 from tests.unit.systems.classification import examples
@@ -79,3 +80,25 @@ def test_no_published_weights_are_told() -> None:
 
 def test_every_head_has_the_name_that_transfer_knows() -> None:
     assert classifier().net.layers[-1].name == _transfer.HEAD
+
+
+def test_the_examples_that_vote_are_counted_before_the_network_is_built() -> None:
+    def settled(several: bool = False, **values: Any) -> dict[str, Any]:
+        source = SimpleNamespace(info=examples.SEVERAL if several else examples.ONE, split=lambda name: range(60))
+        found = _transfer.settle(_transfer.TransferOptions(weights="x", **values), source)
+        return {path: choice.value for path, choice in found.items()}
+
+    assert settled(transfer="knn") == {"model.knn_examples": 60}
+    assert settled(transfer="knn", knn_examples=7) == settled(transfer="freeze") == {}
+    with pytest.raises(DataError, match=r"model\.knn_k: 61 of 60 training examples can't vote; use at most 60, or auto"):
+        settled(transfer="knn", knn_k=61)
+    with pytest.raises(UsageError, match=r"model\.transfer: knn votes for one class"):
+        settled(several=True, transfer="knn")
+    layer = _transfer.neighbours(_transfer.TransferOptions(weights="x", transfer="knn", knn_examples=7), 3)
+    assert (layer.num_examples, layer.num_classes, layer.largest_k, layer.metric, layer.name) == (7, 3, 7, "cosine", "logits")
+
+
+def test_a_kind_of_transfer_takes_its_own_options_and_leaves_the_others() -> None:
+    values = _transfer.TransferOptions.of_kind("fine_tune")
+    assert values == {"transfer": "fine_tune", "probe": "logistic", "probe_c": "auto", "knn_k": "auto", "knn_examples": "auto"}
+    assert _transfer.TransferOptions.of_kind("none").items() >= {"transfer": "none", "weights": None, "layer_decay": 1.0}.items()
