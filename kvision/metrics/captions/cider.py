@@ -46,7 +46,7 @@ class Cider:
 
     Args:
         references: One or more of each example, each a sequence of words.
-        kept: Most examples whose references are kept as vectors, about 20 kB each; those used last.
+        kept: Most examples whose references are kept as vectors, about 40 kB each; those used last.
     """
 
     def __init__(self, references: Sequence[Sequence[Sequence[Hashable]]], kept: int = 10_000) -> None:
