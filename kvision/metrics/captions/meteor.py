@@ -9,6 +9,8 @@ that program's search misses the fewest pieces.
 
 from __future__ import annotations
 
+from collections import Counter
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -67,19 +69,21 @@ def align(words: Sequence[Hashable], reference: Sequence[Hashable]) -> tuple[int
     places: dict[Hashable, list[int]] = {}
     for place, word in enumerate(words):
         places.setdefault(word, []).append(place)
-    # (places taken, as bits; the place that would carry on the piece) -> (words left out, pieces so far)
-    beam: dict[tuple[int, int], tuple[int, int]] = {(0, -1): (0, 0)}
+    left = Counter(reference)
+    beam = {(0, -1): 0}  # places taken, as bits, and the place that would carry on the piece; and pieces so far
     for word in reference:
-        after: dict[tuple[int, int], tuple[int, int]] = {}
-        for (taken, following), (left_out, pieces) in sorted(beam.items(), key=lambda item: item[1])[:BEAM]:
+        left[word] -= 1
+        after: dict[tuple[int, int], int] = {}
+        for (taken, following), pieces in sorted(beam.items(), key=itemgetter(1))[:BEAM]:
             free = [place for place in places.get(word, ()) if not taken >> place & 1]
-            choices = [((taken | 1 << place, place + 1), (left_out, pieces + (place != following))) for place in free]
-            choices.append(((taken, -1), (left_out + 1, pieces)))
-            for state, cost in choices:
-                after[state] = min(cost, after.get(state, cost))
+            choices = [((taken | 1 << place, place + 1), pieces + (place != following)) for place in free]
+            if left[word] >= len(free):  # else leaving the word out would leave a pair out
+                choices.append(((taken, -1), pieces))
+            for state, number in choices:
+                after[state] = min(number, after.get(state, number))
         beam = after
-    left_out, pieces = min(beam.values())
-    return len(reference) - left_out, pieces
+    (taken, _), pieces = min(beam.items(), key=itemgetter(1))
+    return taken.bit_count(), pieces
 
 
 def _score(matches: int, words: int, reference_words: int, chunks: int) -> float:

@@ -55,7 +55,7 @@ def test_is_that_of_meteor_in_java_or_better_aligned() -> None:
     found = np.array([meteor.metrics(count)["meteor_exact"] for count in counts])
     more = found - RECORD["meteor"]
     assert more.min() > -1e-6
-    assert (more > 1e-6).sum() == 3, "captions whose fewest pieces METEOR's search misses"
+    assert (more > 1e-6).sum() == 5, "captions whose fewest pieces METEOR's search misses"
     corpus = meteor.metrics({name: np.sum([count[name] for count in counts]) for name in counts[0]})["meteor_exact"]
     assert corpus == pytest.approx(RECORD["meteor_corpus"], abs=1e-4)
 
