@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import keras
 import numpy as np
 import pytest
@@ -9,15 +11,20 @@ import tensorflow as tf
 from scipy.stats import norm
 
 from kvision.layers.activation import GELU, ReLU
+from kvision.layers.normalization import BatchNormalization
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float16"])
 @pytest.mark.parametrize("training", [True, False])
-def test_output_and_gradient_are_exactly_those_of_tensorflow(dtype: str, training: bool) -> None:
-    special = tf.constant([0.0, -0.0, 1e-30, -1e-30, np.inf, -np.inf])
-    x = tf.cast(tf.reshape(tf.concat([special, tf.random.normal([54])], 0), [3, 4, 5]), dtype)
+@pytest.mark.parametrize(("plain", "options"), [(tf.nn.relu, {}), (tf.nn.relu6, {"max_value": 6.0})])
+def test_output_and_gradient_are_exactly_those_of_tensorflow(plain: Callable, options: dict[str, float], dtype: str, training: bool) -> None:
+    special = tf.constant([0.0, -0.0, 1e-30, -1e-30, np.inf, -np.inf, 6.0, 5.9, 6.1])
+    x = tf.cast(tf.reshape(tf.concat([special, 4.0 * tf.random.normal([51])], 0), [3, 4, 5]), dtype)
     upstream = tf.cast(tf.random.normal([3, 4, 5]), dtype)
-    layer = ReLU(dtype=dtype)
+    layer = ReLU(dtype=dtype, **options)
 
     def step(relu) -> list[tf.Tensor]:
         with tf.GradientTape() as tape:
@@ -25,7 +32,7 @@ def test_output_and_gradient_are_exactly_those_of_tensorflow(dtype: str, trainin
             y = relu(x)
         return [y, tape.gradient(y, x, output_gradients=upstream)]
 
-    for mine, reference in zip(tf.function(step)(lambda x: layer(x, training=training)), step(tf.nn.relu), strict=True):
+    for mine, reference in zip(tf.function(step)(lambda x: layer(x, training=training)), step(plain), strict=True):
         assert mine.dtype == reference.dtype
         np.testing.assert_array_equal(mine.numpy(), reference.numpy())
 
@@ -45,6 +52,21 @@ def test_gradients_of_gradients() -> None:
             y = layer(x, training=True) ** 3
         slope = inner.gradient(y, x)
     np.testing.assert_allclose(outer.gradient(slope, x), [0.0, 12.0, 18.0])
+
+
+def test_in_bfloat16_it_is_compiled_unless_tensorflow_fuses_it_into_a_batch_normalisation() -> None:
+    def operations(dtype: tf.DType, **options: float) -> set[str]:
+        graph = tf.function(lambda x: ReLU(dtype=dtype, **options)(x, training=True)).get_concrete_function(tf.TensorSpec([2, 4, 4, 16], dtype)).graph
+        return {operation.type for operation in graph.get_operations()}
+
+    assert "Relu" not in operations(tf.bfloat16)
+    assert "Relu6" not in operations(tf.bfloat16, max_value=6.0)
+    assert "Relu" in operations(tf.float32)
+    assert "Relu6" in operations(tf.float32, max_value=6.0)
+    image = keras.Input((4, 4, 16))
+    model = keras.Model(image, ReLU(dtype="mixed_bfloat16")(BatchNormalization(dtype="mixed_bfloat16")(image)))
+    graph = tf.function(lambda x: model(x, training=True)).get_concrete_function(tf.TensorSpec([2, 4, 4, 16])).graph
+    assert "Relu" in {operation.type for operation in graph.get_operations()}
 
 
 def test_only_plain_operations_are_exported() -> None:

@@ -56,3 +56,12 @@ def test_strides_of_even_sizes_are_padded_below_and_right_or_on_all_sides(paddin
     # The first window hangs over by one pixel (same: three in all, one of them above) or by two (even).
     assert inner(ones).shape == (1, 3, 3, 8)
     assert float(inner(ones)[0, 0, 0, 0]) == first
+
+
+@pytest.mark.parametrize(("strides", "dtype"), [(1, "bfloat16"), (2, "float32")])
+def test_in_bfloat16_strided_depthwise_convolutions_are_float32(strides: int, dtype: str) -> None:
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    net = block(expanded=16, strides=strides)
+    assert net.get_layer("block_depthwise_conv").compute_dtype == dtype
+    assert net.get_layer("block_depthwise_norm").compute_dtype == net.get_layer("block_expand_conv").compute_dtype == "bfloat16"
+    assert net.output.dtype == "bfloat16"

@@ -68,6 +68,19 @@ def test_statistics_stay_float32_in_mixed_precision(policy: str) -> None:
     np.testing.assert_allclose(ours.moving_variance.numpy(), theirs.moving_variance.numpy(), rtol=2e-3)
 
 
+@pytest.mark.parametrize(("channels", "kernel"), [(16, tf.bfloat16), (24, tf.float32)])
+def test_bfloat16_is_normalised_in_the_dtype_that_has_a_fast_kernel(channels: int, kernel: tf.DType) -> None:
+    ours, theirs = pair(channels)
+    ours.dtype_policy = theirs.dtype_policy = "mixed_bfloat16"
+    x = tf.cast(tf.random.normal((8, 5, 6, channels), mean=2.0), tf.bfloat16)
+    graph = tf.function(lambda x: ours(x, training=True)).get_concrete_function(x).graph
+    assert [each.inputs[0].dtype for each in graph.get_operations() if each.type == "FusedBatchNormV3"] == [kernel]
+    upstream = tf.random.normal(x.shape)
+    for mine, reference in zip(step(ours, x, upstream, True), step(theirs, x, upstream, True), strict=True):
+        assert mine.dtype == reference.dtype
+        np.testing.assert_allclose(mine.astype(np.float32), reference.astype(np.float32), rtol=2e-2, atol=5e-2)
+
+
 def test_a_frozen_layer_uses_and_keeps_its_moving_statistics() -> None:
     ours, theirs = pair(4)
     ours.trainable = theirs.trainable = False
