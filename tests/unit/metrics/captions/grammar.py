@@ -52,6 +52,11 @@ def examples(number: int = 1000, seed: int = 0) -> list[Example]:
     return found
 
 
+def distinct(given: list[Example]) -> list[Example]:
+    """Those whose candidate has no word twice."""
+    return [example for example in given if len(set(example.candidate)) == len(example.candidate)]
+
+
 def digest(given: list[Example]) -> str:
     """Says whether two lists of examples are the same."""
     return hashlib.sha256(json.dumps(given).encode()).hexdigest()

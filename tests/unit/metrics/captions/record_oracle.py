@@ -52,13 +52,12 @@ def exact_meteor(examples: list[grammar.Example]) -> tuple[float, list[float]]:
 
 def record() -> dict[str, Any]:
     examples = grammar.examples()
-    corpus, single = exact_meteor(examples)
     captions = CAPTIONS.read_text(encoding="utf-8").splitlines()
     return {
         "examples": grammar.digest(examples),
         **{name: values if isinstance(values, float) else [round(value, 9) for value in values] for name, values in coco.scores(examples).items()},
-        "meteor_corpus": corpus,
-        "meteor": [round(score, 9) for score in single],
+        "meteor": [round(score, 9) for score in exact_meteor(examples)[1]],
+        "meteor_distinct_corpus": exact_meteor(grammar.distinct(examples))[0],
         "ptb": dict(zip(captions, map(" ".join, ptb(captions)), strict=True)),
     }
 
