@@ -39,12 +39,24 @@ def randomised(tensors: dict[str, torch.Tensor], generator: torch.Generator) -> 
     return made
 
 
+def suit(net: torch.nn.Module) -> None:
+    """Gives the batch normalisations the statistics of what goes through them, without which random networks hardly look at their pictures."""
+    for layer in net.modules():
+        if isinstance(layer, torch.nn.BatchNorm2d):
+            layer.momentum = None  # the mean over all batches, of which there is one
+            layer.reset_running_stats()
+    with torch.no_grad():
+        net.train()(torch.randn((8, 3, 224, 224), generator=torch.Generator().manual_seed(1)))
+    net.eval()
+
+
 def write(folder: Path, given: str) -> None:
     """One network: `model.safetensors`, `config.json` where timm has one, `images.npy` `[B, S, S, 3]`, `logits.npy` and `transposed.npy` `[B, K]`."""
     package, name = given.split(":")
     torch.manual_seed(0)
     net = (timm.create_model(name) if package == "timm" else getattr(torchvision.models, name)(weights=None)).eval()
     net.load_state_dict(randomised(net.state_dict(), torch.Generator().manual_seed(0)))
+    suit(net)
     folder.mkdir()
     save_file(net.state_dict(), folder / "model.safetensors")
     size_px = 224

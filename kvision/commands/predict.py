@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from kvision.commands import pictures, trained
 from kvision.core import progress
 from kvision.core.disk import writing
@@ -14,8 +16,6 @@ from kvision.data import decode
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-
-    import numpy as np
 
     from kvision.engine.session import Session
     from kvision.engine.system import Prediction
@@ -31,6 +31,7 @@ def run(
     weights: str = "best",
     tile: int | None = None,
     overlap: int | None = None,
+    heatmap: bool = False,
     devices: str = "auto",
     precision: str | None = None,
     json_lines: bool = False,
@@ -44,29 +45,35 @@ def run(
         weights: `best`, `last` or `ema`.
         tile: Side of a tile, for masks of runs with `data.fit=crop`; none: 512 px, for large pictures only.
         overlap: Overlap of neighbouring tiles; none: a quarter of the tile.
+        heatmap: Whether to show where in a picture its best class is, and to keep the map of logits.
         devices: As `--devices`.
         precision: `fp32`, `bf16` or `fp16`; none: as the run was trained.
         json_lines: One JSON object a picture on the standard output.
 
     Raises:
-        UsageError: If an input does not exist, or holds no picture.
+        UsageError: If an input does not exist, or holds no picture, or there is no heat map to be had.
         RunError: If the run can't be used, or `out` holds files.
         DataError: At the end, if some of the pictures could not be read.
     """
     found = trained.find(Path(source), weights)
     if found.exported is not None and found.gone:
         raise found.exported.missing("use kvision-edge, which needs the bundle alone")
+    if heatmap and found.exported is not None:
+        raise UsageError(f"--heatmap: {source} takes pictures of one size only; give the run that it was exported from")
     files = pictures.collect(inputs)
     folder = pictures.fresh(out, found.home / "predictions")
     session = trained.open_session(found, narrow=trained.recorded(found.run), devices=devices, precision=precision)
     predictor = _predictor(session, tile, overlap, exported=found.exported is not None)
+    heat = session.system.heat(session.pipeline.preprocess) if heatmap else None
     entries: list[dict[str, Any]] = []
     with writing(folder, "the predictions", "--out"), progress.Count("predicting", len(files)) as count:
         folder.mkdir(parents=True, exist_ok=True)
         for file, name in zip(files, pictures.stems(files), strict=True):
             try:
                 image = decode.rgb(file)
-                entries.append({"file": str(file), **write_one(session.system.prediction(image, predictor(image)), folder, name)})
+                output = predictor(image)
+                entry = {"file": str(file), **write_one(session.system.prediction(image, output), folder, name)}
+                entries.append(entry | write_one(heat(image, output), folder, name) if heat else entry)
             except DataError as error:
                 entries.append({"file": str(file), "error": str(error)})
             if json_lines:
@@ -79,7 +86,7 @@ def run(
 
 
 def write_one(found: Prediction, folder: Path, name: str) -> dict[str, Any]:
-    """Writes the pictures of one prediction.
+    """Writes the pictures and arrays of one prediction.
 
     Args:
         found: What is kept.
@@ -87,11 +94,14 @@ def write_one(found: Prediction, folder: Path, name: str) -> dict[str, Any]:
         name: Their files' stem.
 
     Returns:
-        What predictions.json says of the picture: the file of each kind of picture, and the facts.
+        What predictions.json says of the picture: the file of each kind of picture and array, and the facts.
     """
     files = {kind: f"{name}.{kind}.png" for kind in found.pictures}
     for kind, picture in found.pictures.items():
         picture.save(folder / files[kind], optimize=picture.mode == "P")
+    for kind, array in found.arrays.items():
+        files[kind] = f"{name}.{kind}.npy"
+        np.save(folder / files[kind], array)
     return {**files, **found.facts}
 
 

@@ -10,9 +10,10 @@ import abc
 import copy
 import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
+from kvision.core.errors import UsageError
 from kvision.data.source import SplitName
 
 if TYPE_CHECKING:
@@ -50,10 +51,16 @@ class Prediction:
     Attributes:
         facts: Plain JSON for predictions.json.
         pictures: Pictures to be written, by kind.
+        arrays: Arrays to be written, by kind.
     """
 
     facts: Mapping[str, Any]
     pictures: Mapping[str, Image.Image]
+    arrays: Mapping[str, np.ndarray] = field(default_factory=dict)
+
+
+Heat = Callable[["np.ndarray", Mapping[str, "np.ndarray"]], Prediction]
+"""Of a picture uint8 `[H, W, 3]` and what `predict_step` says of it, where in it the answer lies."""
 
 
 def is_better(value: float, best: float, mode: Mode) -> bool:
@@ -269,6 +276,21 @@ class System(abc.ABC):
             Facts for predictions.json, and pictures.
         """
         return Prediction({name: value.tolist() for name, value in output.items()}, {"answer": self.picture(image, output, None)})
+
+    def heat(self, preprocess: Preprocess) -> Heat:
+        """What tells where in pictures of any size the answer lies, for `kvision predict --heatmap`.
+
+        Args:
+            preprocess: How pictures are brought to the network's size.
+
+        Returns:
+            A function of a picture and what `predict_step` says of it.
+
+        Raises:
+            UsageError: If the system, or a network with its options, can't tell.
+        """
+        del preprocess
+        raise UsageError(f"--heatmap is for classifiers; {self.recipe.system} does not name whole pictures: leave it out")
 
     @abc.abstractmethod
     def picture(self, image: np.ndarray, output: Mapping[str, np.ndarray], truth: Mapping[str, np.ndarray] | None) -> Image.Image:

@@ -16,7 +16,7 @@ from pydantic import Field
 from kvision.core import checks
 from kvision.core.errors import UsageError
 from kvision.core.schema import Chosen, Recipe
-from kvision.engine.system import Batch, Examples, Monitor, Prediction, System
+from kvision.engine.system import Batch, Examples, Heat, Monitor, Prediction, System
 from kvision.systems.classification import _loss, _transfer
 from kvision.systems.classification._loss import ClassificationLoss
 
@@ -306,6 +306,12 @@ class Classifier(System):
         best = np.argsort(-probabilities, kind="stable")[:_SHOWN].tolist()
         facts = {"classes": {names[number]: round(float(probabilities[number]), 6) for number in best}}
         return Prediction(facts, {"answer": self.picture(image, output, None)})
+
+    def heat(self, preprocess: Preprocess) -> Heat:
+        """Where in a picture its best class is: the network slid over it."""
+        from kvision.systems.classification import _convolutional, _heat
+
+        return _heat.HeatMap(_convolutional.sliding(self.net), preprocess, self.info.class_names, several=self.several)
 
     def picture(self, image: np.ndarray, output: Mapping[str, np.ndarray], truth: Mapping[str, np.ndarray] | None) -> Image.Image:
         """The image beside its most probable classes, and the truth if known."""

@@ -15,13 +15,13 @@ PIXELS = np.random.default_rng(0).integers(0, 256, (21, 34, 3), np.uint8)
 OPTIONS = ("data.size_px=16", "data.train_size=8", "data.val_size=6", "data.batch=4", "model.width=4", "model.depth=1", "optim.ema=0.9")
 
 
-def make(path: Path, *overrides: str) -> Path:
-    """Builds the U-Net of the shipped recipe, very small, and saves it as a run's only checkpoint."""
+def make(path: Path, *overrides: str, recipe: str = "unet", smoke: bool = False) -> Path:
+    """Builds a shipped recipe's network, and saves it as a run's only checkpoint."""
     from kvision import catalog
     from kvision.engine import artifacts, runfolder, session, state
     from kvision.engine.checkpoint import Checkpoints
 
-    resolved = catalog.load("unet", [*OPTIONS, *overrides])
+    resolved = catalog.load(recipe, list(overrides), smoke=smoke)
     opened = session.open_session(resolved, catalog.system(resolved.recipe.system), catalog.source(resolved.recipe.data.source))
     environment = runfolder.environment(devices=opened.devices, precision=opened.precision, deterministic=False)
     with runfolder.claim(path, resume=False):
@@ -34,13 +34,13 @@ def make(path: Path, *overrides: str) -> Path:
 @pytest.fixture(scope="session")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run with `data.fit=resize`."""
-    return make(tmp_path_factory.mktemp("runs") / "tiny")
+    return make(tmp_path_factory.mktemp("runs") / "tiny", *OPTIONS)
 
 
 @pytest.fixture(scope="session")
 def crop_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run with `data.fit=crop`."""
-    return make(tmp_path_factory.mktemp("runs") / "tiny-crop", "data.fit=crop")
+    return make(tmp_path_factory.mktemp("runs") / "tiny-crop", *OPTIONS, "data.fit=crop")
 
 
 @pytest.fixture

@@ -1,14 +1,16 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from kvision.commands import predict
+from kvision.commands import predict, trained
 from kvision.core.errors import DataError, RunError, UsageError
 from kvision.engine.system import Prediction
+from tests.unit.commands.conftest import make
 
 
 @pytest.mark.parametrize("which", ["run", "crop_run"])
@@ -58,7 +60,36 @@ def test_tile_is_checked_against_the_network(crop_run, photos, tmp_path):
 
 
 def test_pictures_and_facts_by_hand(tmp_path):
-    found = Prediction({"width": 4}, {"mask": Image.new("P", (4, 1)), "overlay": Image.new("RGB", (4, 1), (1, 2, 3))})
-    assert predict.write_one(found, tmp_path, "x") == {"mask": "x.mask.png", "overlay": "x.overlay.png", "width": 4}
+    drawn = {"mask": Image.new("P", (4, 1)), "overlay": Image.new("RGB", (4, 1), (1, 2, 3))}
+    found = Prediction({"width": 4}, drawn, {"logits": np.arange(3)})
+    assert predict.write_one(found, tmp_path, "x") == {"mask": "x.mask.png", "overlay": "x.overlay.png", "logits": "x.logits.npy", "width": 4}
+    assert np.load(tmp_path / "x.logits.npy").tolist() == [0, 1, 2]
     with Image.open(tmp_path / "x.overlay.png") as overlay:
         assert np.asarray(overlay)[0].tolist() == [[1, 2, 3]] * 4
+
+
+def test_a_heat_map_stands_beside_the_classes(photos, tmp_path):
+    run = make(tmp_path / "lenet", recipe="classification/lenet", smoke=True)
+    predict.run(run, [str(photos / "a.png")], out=tmp_path / "out", heatmap=True)
+    (entry,) = json.loads((tmp_path / "out" / "predictions.json").read_text())["images"]
+    assert (entry["heat"], entry["logits"]) == ("a.heat.png", "a.logits.npy")
+    assert entry["heat_class"] == next(iter(entry["classes"]))
+    # 21 x 34 pixels become 32 x 52, on which a window of 16 moves by 4.
+    assert (entry["window_px"], entry["stride_px"]) == (10.5, 2.62)
+    logits = np.load(tmp_path / "out" / "a.logits.npy")
+    assert (logits.shape, logits.dtype) == ((5, 10, 10), np.float32)
+    with Image.open(tmp_path / "out" / "a.heat.png") as heat:
+        assert (heat.size, heat.mode) == ((34, 21), "RGB")
+
+
+def test_heat_maps_are_for_classifiers(run, photos, tmp_path):
+    with pytest.raises(UsageError, match="--heatmap is for classifiers; segmentation/unet does not name whole pictures: leave it out"):
+        predict.run(run, [str(photos)], out=tmp_path / "out", heatmap=True)
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_exported_file_draws_no_heat_map(run, photos, monkeypatch):
+    exported = SimpleNamespace(run=run, path=run)
+    monkeypatch.setattr(predict.trained, "find", lambda path, weights: trained.Trained(run, path, weights, exported))
+    with pytest.raises(UsageError, match=r"--heatmap: model.tflite takes pictures of one size only; give the run that it was exported from"):
+        predict.run("model.tflite", [str(photos)], heatmap=True)
