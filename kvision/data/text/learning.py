@@ -10,12 +10,13 @@ from kvision.core.errors import DataError
 from kvision.core.names import did_you_mean
 from kvision.data.text import byte_pairs
 from kvision.data.text.byte_pairs import BytePairs
-from kvision.data.text.vocabulary import SPECIAL, Characters, Vocabulary, Words
+from kvision.data.text.stored import KINDS
+from kvision.data.text.vocabulary import SPECIAL
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-KINDS = ("word", "character", "byte_pair")
+    from kvision.data.text.vocabulary import Vocabulary
 
 
 def learn(texts: Sequence[str], kind: str, *, min_count: int = 1, size: int | None = None, lower: bool = True) -> Vocabulary:
@@ -43,7 +44,7 @@ def learn(texts: Sequence[str], kind: str, *, min_count: int = 1, size: int | No
         raise DataError(f"none of the {len(texts)} training texts has a word in it; check the caption file, and which split is the training one")
     if kind == BytePairs.kind:
         return byte_pairs.learn(texts, size or 4096, min_count, lower=lower)
-    made = {each.kind: each for each in (Words, Characters)}[kind]
+    made = KINDS[kind]
     counts = Counter(chain.from_iterable(map(made([], lower=lower).split, texts)))
     ranked = sorted((piece for piece, count in counts.items() if count >= min_count), key=lambda piece: (-counts[piece], piece))
     if not ranked:

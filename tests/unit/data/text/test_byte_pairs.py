@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from kvision.core.errors import DataError
-from kvision.data.text import byte_pairs, vocabulary
+from kvision.data.text import byte_pairs, stored
 from kvision.data.text.byte_pairs import BYTES, BytePairs
 from kvision.data.text.vocabulary import UNKNOWN
 
@@ -48,7 +48,7 @@ def test_halves_of_characters_are_one_sign_each_until_they_are_whole() -> None:
 def test_without_the_package_texts_of_numbers_are_still_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     BytePairs([*BYTES, "do"], merges=[("d", "o")]).save(tmp_path)
     monkeypatch.setitem(sys.modules, "tokenizers", None)
-    found = vocabulary.read(tmp_path)
+    found = stored.read(tmp_path)
     assert found.decode([found.size - 1, found.tokens.index("g")]) == "dog"
     with pytest.raises(DataError, match=r"a vocabulary of byte pairs needs the package tokenizers; run `pip install tokenizers`"):
         found.encode("dog")

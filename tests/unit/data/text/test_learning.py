@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from kvision.core.errors import DataError
-from kvision.data.text import learning
+from kvision.data.text import learning, stored
 from kvision.data.text.vocabulary import SPECIAL
 
 TEXTS = ["a dog on a mat", "a cat, a dog", "the zebra"]
@@ -22,7 +22,7 @@ def test_words_are_in_the_order_of_their_count_then_of_the_alphabet() -> None:
     assert pieces("character", ["abba", "b c"]) == ("b", "a", " ", "c")
 
 
-@pytest.mark.parametrize("kind", learning.KINDS)
+@pytest.mark.parametrize("kind", stored.KINDS)
 def test_the_order_of_the_texts_does_not_matter(kind: str) -> None:
     if kind == "byte_pair":
         pytest.importorskip("tokenizers")

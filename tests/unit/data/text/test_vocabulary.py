@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import random
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
-from kvision.core.errors import DataError
-from kvision.data.text import learning, vocabulary
+from kvision.data.text import learning, stored
 from kvision.data.text.vocabulary import END, PAD, START, UNKNOWN, Characters, Words
 from kvision_edge import vocabulary as on_device
 
@@ -35,7 +33,7 @@ def learned(kind: str, *, lower: bool = True) -> Vocabulary:
 
 
 @pytest.mark.parametrize("lower", [True, False])
-@pytest.mark.parametrize("kind", learning.KINDS)
+@pytest.mark.parametrize("kind", stored.KINDS)
 def test_a_text_comes_back_in_its_normal_form(kind: str, lower: bool) -> None:
     found = learned(kind, lower=lower)
     for text in texts():
@@ -46,11 +44,11 @@ def test_a_text_comes_back_in_its_normal_form(kind: str, lower: bool) -> None:
     assert len(set(found.tokens)) == found.size
 
 
-@pytest.mark.parametrize("kind", learning.KINDS)
+@pytest.mark.parametrize("kind", stored.KINDS)
 def test_the_file_gives_the_same_vocabulary_here_and_on_a_device(kind: str, tmp_path: Path) -> None:
     found = learned(kind)
     path = found.save(tmp_path)
-    again, there = vocabulary.read(tmp_path), on_device.read(tmp_path)
+    again, there = stored.read(tmp_path), on_device.read(tmp_path)
     assert type(again) is type(found)
     assert again.tokens == there.tokens == found.tokens
     rng = np.random.default_rng(0)
@@ -92,29 +90,3 @@ def test_rows_have_one_length_and_a_cut_text_has_no_end() -> None:
     rows = found.rows(["a dog", "a", "", "a dog a"], 2)
     assert rows.dtype == np.int32
     assert rows.tolist() == [[1, 4, 5, 2], [1, 4, 2, 0], [1, 2, 0, 0], [1, 4, 5, 0]]
-
-
-@pytest.mark.parametrize(
-    ("values", "message"),
-    [
-        ({"schema": 2}, r"vocabulary\.json: has schema 2, this kvision reads 1; use the kvision that trained the run"),
-        ([], r"has schema None"),
-        ({"schema": 1, "kind": "syllable"}, r"has the kind 'syllable', this kvision knows word, character, byte_pair"),
-        ({"schema": 1, "kind": "word", "lower": True, "tokens": ["a"]}, r"expected lower and tokens that begin with <pad>, <start>, <end>, <unk>"),
-        ({"schema": 1, "kind": "word", "lower": True, "tokens": [*vocabulary.SPECIAL, "a", "a"]}, r"each once; copy it again"),
-        ({"schema": 1, "kind": "word", "tokens": [*vocabulary.SPECIAL]}, r"does not hold together"),
-        ({"schema": 1, "kind": "byte_pair", "lower": True, "tokens": [*vocabulary.SPECIAL], "merges": [["a"]]}, r"expected lower, merges and tokens"),
-    ],
-)
-def test_another_file_is_refused(values: object, message: str, tmp_path: Path) -> None:
-    (tmp_path / vocabulary.NAME).write_text(json.dumps(values))
-    with pytest.raises(DataError, match=message):
-        vocabulary.read(tmp_path)
-
-
-def test_no_file_and_half_a_file_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"vocabulary\.json: can't be read: no such file"):
-        vocabulary.read(tmp_path)
-    (tmp_path / vocabulary.NAME).write_text('{"schema": 1')
-    with pytest.raises(DataError, match=r"is damaged .*copy it again from the run"):
-        vocabulary.read(tmp_path)
