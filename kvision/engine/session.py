@@ -23,6 +23,10 @@ from kvision.engine.guard import Guard
 from kvision.engine.plateau import Plateau
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy as np
+
     from kvision.core.resolved import Resolved
     from kvision.core.schema import Recipe
     from kvision.data.source import Source
@@ -159,7 +163,7 @@ def open_session(
     precision.set_policy(precision_name)
     strategy.per_replica(where, recipe.data.batch, recipe.optim.accumulate if training else 1)
     data = source(recipe.data, seed=recipe.train.seed, base=Path(resolved.base))
-    resolved, recipe = _settled(resolved, system, data)
+    resolved, recipe = _settle(resolved, system, data)
     with where.scope():
         made = system(recipe, data.info)
         made.networks = made.build()
@@ -175,11 +179,16 @@ def open_session(
     return Session(recipe, resolved, where, precision_name, deterministic, pipeline, made, part)
 
 
-def _settled(resolved: Resolved, system: type[System], source: Source) -> tuple[Resolved, Recipe]:
-    """The recipe with the origins of what `System.settle` decides, or decided when the run began; and with these values in it."""
+def settled(resolved: Resolved) -> Recipe:
+    """The recipe of a run with what `System.settle` decided when it began; of other recipes nothing is decided yet."""
     recipe, origins = resolved.recipe, resolved.origins
     waiting = [path for path, choice in choices(recipe).items() if choice.value is None and path.startswith(("model.", "loss."))]
-    recipe = put(recipe, {path: origins[path].value for path in waiting if path in origins and origins[path].value is not None})
+    return put(recipe, {path: origins[path].value for path in waiting if path in origins and origins[path].value is not None})
+
+
+def _settle(resolved: Resolved, system: type[System], source: Source) -> tuple[Resolved, Recipe]:
+    """The recipe with the origins of what `System.settle` decides, or decided when the run began; and with these values in it."""
+    recipe = settled(resolved)
     decided = system.settle(recipe, source)
     recipe = put(recipe, {path: choice.value for path, choice in decided.items()})
     return resolved.settled(decided) if decided else resolved, recipe
@@ -199,17 +208,34 @@ def restore(session: Session, run_dir: Path, weights: str = "best") -> checkpoin
     Raises:
         RunError: If there is no such checkpoint, it is damaged, or it belongs to another model.
     """
+    names = session.weights()
+    found, values = stored(run_dir, list(names), weights)
+    state.write(names, values, str(found.path))
+    return found
+
+
+def stored(run_dir: Path, names: Sequence[str], weights: str = "best") -> tuple[checkpoint.Checkpoint, dict[str, np.ndarray]]:
+    """A run's weights.
+
+    Args:
+        run_dir: The run folder, or one of its checkpoints.
+        names: The weights' names in their order; of a system with several networks those of the first one are enough.
+        weights: As for `restore`.
+
+    Returns:
+        The checkpoint that they came from, and arrays by name, all that there are.
+
+    Raises:
+        RunError: As for `restore`, but whether the names agree is not checked.
+    """
     found, values = _find(run_dir, weights)
     averaged = weights == "ema" or (weights == "best" and found.meta.get("evaluated") == "ema")
     if weights == "ema" and not any(name.startswith("train/ema/") for name in values):
         raise RunError(f"{found.path} has no averaged weights, for the recipe has no optim.ema or swa_from; use best or last")
-    names = session.weights()
     chosen = {name: value for name, value in values.items() if name.startswith("net/")}
-    state.write(names, chosen, str(found.path))
-    if averaged:  # the same order as the weights: see kvision.engine.ema
-        averages = {name: values[f"train/ema/{number:04d}"] for number, name in enumerate(names)}
-        state.write(names, averages, str(found.path))
-    return found
+    if averaged and chosen.keys() >= set(names):  # the same order as the weights: see kvision.engine.ema
+        chosen |= {name: values[f"train/ema/{number:04d}"] for number, name in enumerate(names)}
+    return found, chosen
 
 
 def recorded_preprocess(run_dir: Path) -> Preprocess:

@@ -195,7 +195,11 @@ class Classifier(System):
 
     def example_losses(self, batch: Batch, training: bool = True) -> tf.Tensor:
         """The loss of each example `[B]`, with the penalty on the kernels."""
-        return self.losses(self.net(batch["image"], training=training), batch) + self.penalty()
+        return self.losses(self.logits(batch["image"], training), batch) + self.penalty()
+
+    def logits(self, image: tf.Tensor, training: bool = False) -> tf.Tensor:
+        """Logits `[B, K]` of normalised images: what the network says, or what comes of it where a leaf's says something else."""
+        return self.net(image, training=training)
 
     def losses(self, logits: tf.Tensor, batch: Batch) -> tf.Tensor:
         """The recipe's loss of each example `[B]` for logits `[B, K]`; of a mixed example, the mix of what its two labels cost."""
@@ -238,7 +242,7 @@ class Classifier(System):
         """`probabilities` float32 `[B, K]` and `classes` int32: the most probable one `[B]`, or, where there may be several, 0 or 1 `[B, K]`."""
         import tensorflow as tf
 
-        logits = self.net(image, training=False)
+        logits = self.logits(image)
         if self.several:
             return {"probabilities": tf.sigmoid(logits), "classes": tf.cast(logits > 0, tf.int32)}
         return {"probabilities": tf.nn.softmax(logits), "classes": tf.argmax(logits, axis=-1, output_type=tf.int32)}
@@ -262,7 +266,7 @@ class Classifier(System):
 
         from kvision.metrics import calibration, classification, ranking
 
-        logits, weight = self.net(batch["image"], training=False), batch["weight"]
+        logits, weight = self.logits(batch["image"]), batch["weight"]
         sums = {"loss": tf.reduce_sum(weight * self.losses(logits, batch)), "weight": tf.reduce_sum(weight)}
         if self.several:
             return sums | ranking.count(logits, batch["targets"], weight), ranking.scores(logits, batch["targets"])
