@@ -62,7 +62,7 @@ class ColourHistogram(keras.layers.Layer):
 
 def within(values: tf.Tensor, count: int) -> tf.Tensor:
     """In which of `count` even bins over 0-1 each value `[..., 1]` lies: 1 there and 0 elsewhere, `[..., count]`; 1 lies in the last one."""
-    return _between(values - (np.arange(1, count) / count).astype(np.float32))
+    return _between(values - _edges(count))
 
 
 def shares(values: tf.Tensor, count: int) -> tf.Tensor:
@@ -76,9 +76,9 @@ def saturation_and_value(pixels: tf.Tensor, saturations: int, values: int) -> tu
     """In which bins the saturation and the value of RGB pixels `[..., 3]` lie, as `within` has it."""
     most = tf.reduce_max(pixels, axis=-1, keepdims=True)
     chroma = most - tf.reduce_min(pixels, axis=-1, keepdims=True)
-    # chroma / most >= edge without dividing; where both are 0 the saturation is 0, and so below all edges.
-    beyond = chroma - most * (np.arange(1, saturations) / saturations).astype(np.float32)
-    return _between(tf.where(chroma > 0.0, beyond, -1.0)), within(most, values)
+    # chroma / most >= edge without dividing; where chroma is 0 the saturation is 0, and beyond the first edge only.
+    edges = _edges(saturations)
+    return _between(tf.where(chroma > 0.0, chroma - most * edges, -np.sign(edges))), within(most, values)
 
 
 def hue(pixels: tf.Tensor, count: int) -> tf.Tensor:
@@ -97,8 +97,12 @@ def hue(pixels: tf.Tensor, count: int) -> tf.Tensor:
     return tf.concat([1.0 - tf.reduce_sum(others, axis=-1, keepdims=True), others], axis=-1)
 
 
+def _edges(count: int) -> np.ndarray:
+    """Where even bins over 0-1 begin and end, `[count + 1]`; the first and the last one have all that lies beyond."""
+    return np.array([-1.0, *(np.arange(1, count) / count), 2.0], np.float32)
+
+
 def _between(beyond: tf.Tensor) -> tf.Tensor:
-    """From by how much each inner edge is exceeded `[..., N - 1]`, edges rising, to the bin: 1 there and 0 elsewhere, `[..., N]`."""
+    """From by how much each edge is exceeded `[..., N + 1]`, edges rising, to the bin: 1 there and 0 elsewhere, `[..., N]`."""
     steps = tf.where(beyond >= 0.0, 1.0, 0.0)
-    before = [[0, 0]] * (len(steps.shape) - 1)
-    return tf.pad(steps, [*before, [1, 0]], constant_values=1.0) - tf.pad(steps, [*before, [0, 1]])
+    return steps[..., :-1] - steps[..., 1:]

@@ -67,7 +67,7 @@ def gradients(image: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
 
 def strongest(across: tf.Tensor, down: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """The gradient of the channel in which it is longest, of equal ones the first: from `[B, H, W, C]` twice to `[B, H, W, 1]` twice."""
-    squares = tf.square(across) + tf.square(down)
+    squares = across * across + down * down  # a device has no `square` in whole numbers
     best, *others = zip(*(tf.split(each, across.shape[-1], axis=-1) for each in (squares, across, down)), strict=True)
     for other in others:
         longer = other[0] > best[0]
@@ -95,8 +95,10 @@ def histograms(across: tf.Tensor, down: tf.Tensor, cell_px: int, orientations: i
     from_first = tf.concat([down, inner], axis=-1)  # the first edge lies across, and so does the last, turned round
     to_second = tf.concat([inner, -1.0 * down], axis=-1)
     within = ((from_first >= 0.0) & (to_second < 0.0)) | ((from_first <= 0.0) & (to_second > 0.0))
-    strength = tf.where(within, tf.sqrt(tf.square(across) + tf.square(down)), 0.0)
-    return tf.nn.avg_pool2d(strength, cell_px, cell_px, "VALID")
+    # The length as the product with the unit vector: squares would lose weak gradients where numbers are few.
+    both = tf.concat([across, down], axis=-1)
+    length = tf.reduce_sum(both * tf.math.l2_normalize(both, axis=-1), axis=-1, keepdims=True)
+    return tf.nn.avg_pool2d(tf.where(within, length, 0.0), cell_px, cell_px, "VALID")
 
 
 def _normalised(blocks: tf.Tensor) -> tf.Tensor:

@@ -68,7 +68,7 @@ class VisualWords(keras.layers.Layer):
         if self.encoding == "hard":
             found = tf.where(close >= tf.reduce_max(close, axis=-1, keepdims=True), 1.0, 0.0)
         else:
-            squares = tf.reduce_sum(tf.square(white), axis=-1, keepdims=True) - 2.0 * close
+            squares = tf.reduce_sum(white * white, axis=-1, keepdims=True) - 2.0 * close
             distances = tf.sqrt(tf.nn.relu(squares))
             found = tf.nn.relu(tf.reduce_mean(distances, axis=-1, keepdims=True) - distances)
         return self._pooled(found)

@@ -13,22 +13,26 @@ from pydantic import Field
 
 from kvision.core.errors import DataError, UsageError
 from kvision.core.schema import Chosen, Count, Recipe
+from kvision.systems.classification import _handmade
+from kvision.systems.classification._handmade import FeatureOptions
 from kvision.systems.classification._part import Classifier, ClassifierOptions
 from kvision.systems.classification._transfer import HEAD
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     import keras
     import numpy as np
 
     from kvision.data.source import DataInfo, Source, SplitName
+    from kvision.engine.pretrained import Pretrained
     from kvision.engine.system import Examples
 
 _UNUSED = ("weights", "transfer", "dropout")
 
 
-class KNNOptions(ClassifierOptions):
+class KNNOptions(FeatureOptions, ClassifierOptions):
     """How many neighbours, how they are found and among how many."""
 
     k: Literal["auto"] | Count = Field("auto", description="How many of the nearest examples vote; `auto`: the best of `candidates`.")
@@ -69,9 +73,10 @@ class KNN(Classifier):
         """Options of `k: auto` without it, and those of networks that learn."""
         options: KNNOptions = recipe.model  # type: ignore[assignment]
         defaults = KNNOptions.model_fields
+        found = _handmade.faults(recipe)
         trying = ("candidates", "choose", "folds") if options.k != "auto" else ("folds",) if options.choose != "folds" else ()
         idle = [(name, "k=auto" if options.k != "auto" else "choose=folds") for name in trying]
-        found = [
+        found += [
             (f"model.{name}", f"{getattr(options, name)} has no effect without {instead}; take it out")
             for name, instead in idle
             if getattr(options, name) != defaults[name].default
@@ -105,7 +110,8 @@ class KNN(Classifier):
         """What is compared, `[B, D]`."""
         import keras
 
-        return keras.layers.Flatten(name="flat")(image)
+        features = _handmade.extract(image, self.recipe.model)  # type: ignore[arg-type]
+        return features if len(features.shape) == 2 else keras.layers.Flatten(name="flat")(features)
 
     def head(self, features: keras.KerasTensor) -> keras.KerasTensor:
         """The votes of the nearest examples as logits `[B, K]`."""
@@ -115,6 +121,11 @@ class KNN(Classifier):
         largest_k = max(o.candidates) if o.k == "auto" else o.k
         return NearestNeighbours(int(o.examples), self.info.num_classes, largest_k, o.metric, name=HEAD)(features)
 
+    def pretrained(self, base: Path) -> Pretrained | None:
+        """No weights; but pictures as they are, where there are features of them."""
+        del base
+        return _handmade.raw_pictures(self.recipe.model)  # type: ignore[arg-type]
+
     def fit(self, examples: Examples) -> None:
         """Remembers the training examples and chooses k; raises `DataError` where there are fewer than are to be kept."""
         import numpy as np
@@ -122,6 +133,7 @@ class KNN(Classifier):
         from kvision.data import splits
 
         o: KNNOptions = self.recipe.model  # type: ignore[assignment]
+        _handmade.fit(self.net, o, examples, self.recipe.train.seed)
         features, labels = self._features(examples, "train")
         if len(features) < int(o.examples):
             raise DataError(f"model.examples: {o.examples} of {len(features)} training examples can't be kept; use at most {len(features)}, or auto")

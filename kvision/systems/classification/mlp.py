@@ -15,15 +15,20 @@ from pydantic import Field
 from kvision.core import checks
 from kvision.core.schema import Count, NonNegative, Positive, Recipe
 from kvision.layers.style import Norm, Style
+from kvision.systems.classification import _handmade
+from kvision.systems.classification._handmade import FeatureOptions
 from kvision.systems.classification._part import Classifier, ClassifierOptions
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import keras
 
+    from kvision.engine.pretrained import Pretrained
     from kvision.engine.system import Examples
 
 
-class MLPOptions(Style, ClassifierOptions):
+class MLPOptions(FeatureOptions, Style, ClassifierOptions):
     """Size and make of the network."""
 
     hidden: tuple[Count, ...] = Field((256, 128, 100), max_length=64, description="Units of each hidden layer; an empty list: a linear classifier.")
@@ -39,7 +44,7 @@ class MLPOptions(Style, ClassifierOptions):
 
 
 class MLP(Classifier):
-    """Hidden layers of units over all pixels."""
+    """Hidden layers of units over all pixels, or over features of them."""
 
     Options = MLPOptions
 
@@ -47,7 +52,8 @@ class MLP(Classifier):
     def check(cls, recipe: Recipe) -> list[tuple[str, str]]:
         """The options must have an effect."""
         options: MLPOptions = recipe.model  # type: ignore[assignment]
-        problems = super().check(recipe) + checks.without_effect("model", options, "whiten", dict.fromkeys(("components", "epsilon"), ("pca", "zca")))
+        problems = super().check(recipe) + _handmade.faults(recipe)
+        problems += checks.without_effect("model", options, "whiten", dict.fromkeys(("components", "epsilon"), ("pca", "zca")))
         if options.norm == "instance":
             problems.append(("model.norm", "instance is the norm of a channel's picture, and a unit has but one value; use layer or batch"))
         if not options.hidden:
@@ -62,13 +68,20 @@ class MLP(Classifier):
         from kvision.layers import dense, whitening
 
         o: MLPOptions = self.recipe.model  # type: ignore[assignment]
+        x = _handmade.extract(image, o)
         if o.whiten != "none":
-            image = whitening.whiten(image, o.whiten, o.components)
-        return dense.hidden(image, o.hidden, o, norm=o.norm, dropout=o.dropout, dropconnect=o.dropconnect, max_norm=o.max_norm)
+            x = whitening.whiten(x, o.whiten, o.components)
+        return dense.hidden(x, o.hidden, o, norm=o.norm, dropout=o.dropout, dropconnect=o.dropconnect, max_norm=o.max_norm)
+
+    def pretrained(self, base: Path) -> Pretrained | None:
+        """As for all classifiers; without weights, pictures as they are where there are features of them."""
+        return super().pretrained(base) or _handmade.raw_pictures(self.recipe.model)  # type: ignore[arg-type]
 
     def fit(self, examples: Examples) -> None:
-        """Fits the whitening, unless it came with the weights of another run."""
+        """Fits features and whitening, unless they came with the weights of another run."""
         o: MLPOptions = self.recipe.model  # type: ignore[assignment]
+        if o.weights is None:
+            _handmade.fit(self.net, o, examples, self.recipe.train.seed)
         if o.whiten != "none" and o.weights is None:
             import keras
 

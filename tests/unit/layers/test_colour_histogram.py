@@ -12,6 +12,7 @@ from sklearn.datasets import load_sample_images
 
 from kvision.layers import colour_histogram
 from kvision.layers.colour_histogram import ColourHistogram
+from tests.unit.layers import device
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -85,3 +86,10 @@ def test_saved_and_loaded_it_says_the_same(options: dict[str, Any], tmp_path: Pa
     assert net.output_shape == (None, 24)
     net.save(tmp_path / "net.keras")
     np.testing.assert_array_equal(keras.models.load_model(tmp_path / "net.keras")(photos()), net(photos()))
+
+
+def test_whole_numbers_say_nearly_the_same() -> None:
+    entry = keras.Input((60, 50, 3))
+    net = keras.Model(entry, ColourHistogram((4, 3, 2), "hsv")(entry))
+    exact, found = net(photos()).numpy(), device.whole_numbers(net, photos())
+    assert np.abs(found - exact).mean() < 0.1 * np.abs(exact).mean()

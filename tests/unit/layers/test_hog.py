@@ -13,6 +13,7 @@ from sklearn.datasets import load_digits, load_sample_images
 
 from kvision.layers import hog
 from kvision.layers.hog import HOG
+from tests.unit.layers import device
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -69,3 +70,11 @@ def test_saved_and_loaded_it_says_the_same(tmp_path: Path) -> None:
     net.save(tmp_path / "net.keras")
     images = photo(0, 0, 24, 24)[None]
     np.testing.assert_array_equal(keras.models.load_model(tmp_path / "net.keras")(images), net(images))
+
+
+def test_whole_numbers_say_nearly_the_same() -> None:
+    entry = keras.Input((24, 24, 1))
+    net = keras.Model(entry, HOG(6, 2, 8)(entry))
+    digits = np.kron(load_digits().images[:24], np.ones((3, 3)))[..., None].astype(np.float32) / 16
+    exact, found = net(digits).numpy(), device.whole_numbers(net, digits)
+    assert np.corrcoef(found.ravel(), exact.ravel())[0, 1] > 0.95

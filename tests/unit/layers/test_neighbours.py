@@ -8,13 +8,12 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from ai_edge_litert.interpreter import Interpreter
 from sklearn.model_selection import StratifiedKFold, cross_val_score
 from sklearn.neighbors import KNeighborsClassifier
-from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
 from kvision.layers import neighbours
 from kvision.layers.neighbours import Metric, NearestNeighbours
+from tests.unit.layers import device
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -68,24 +67,11 @@ def test_the_first_of_two_classes_wins_a_draw() -> None:
     assert layer(tf.zeros([1, 1])).numpy().argmax() == 1
 
 
-@pytest.mark.filterwarnings("ignore:Statistics for quantized inputs", "ignore:(?s).*tf.lite.Interpreter is deprecated")
 @pytest.mark.parametrize("metric", METRICS)
 def test_whole_numbers_find_nearly_the_same_answers(metric: Metric) -> None:
     queries, labels = clouds(200, seed=1)
     net = fitted(metric, 5)
-    graph = tf.function(net).get_concrete_function(tf.TensorSpec((1, 12)))
-    converter = tf.lite.TFLiteConverter.from_concrete_functions([convert_variables_to_constants_v2(graph)], net)
-    converter.optimizations = [tf.lite.Optimize.DEFAULT]
-    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
-    converter.representative_dataset = lambda: ([query[None]] for query in queries)
-    interpreter = Interpreter(model_content=converter.convert())
-    interpreter.allocate_tensors()
-    entry, end = interpreter.get_input_details()[0]["index"], interpreter.get_output_details()[0]["index"]
-    found = []
-    for query in queries:
-        interpreter.set_tensor(entry, query[None])
-        interpreter.invoke()
-        found.append(interpreter.get_tensor(end)[0].argmax())
+    found = device.whole_numbers(net, queries).argmax(1)
     exact = net(queries).numpy().argmax(1)
     assert np.mean(found == exact) > 0.93
     assert abs(np.mean(found == labels) - np.mean(exact == labels)) < 0.03

@@ -13,6 +13,7 @@ from sklearn.datasets import load_sample_images
 from kvision.core.errors import DataError
 from kvision.layers import visual_words
 from kvision.layers.visual_words import Encoding, VisualWords
+from tests.unit.layers import device
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -103,3 +104,10 @@ def test_saved_and_loaded_it_says_the_same(tmp_path: Path) -> None:
     assert net.trainable_variables == []
     net.save(tmp_path / "net.keras")
     np.testing.assert_array_equal(keras.models.load_model(tmp_path / "net.keras")(photos()), net(photos()))
+
+
+def test_whole_numbers_say_nearly_the_same() -> None:
+    entry = keras.Input((20, 20, 3))
+    net = keras.Model(entry, fitted("triangle")(entry))
+    exact, found = net(photos()).numpy(), device.whole_numbers(net, photos())
+    assert np.abs(found - exact).mean() < 0.1 * np.abs(exact).mean()
