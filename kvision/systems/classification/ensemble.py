@@ -50,6 +50,7 @@ class Ensemble(Classifier):
     """The mean of its members."""
 
     Options = EnsembleOptions
+    _apart: tuple[keras.Model, keras.Model] | None = None
 
     @property
     def options(self) -> EnsembleOptions:
@@ -102,7 +103,7 @@ class Ensemble(Classifier):
         parts = self.options.parts or ()
         self._members = [_members.build(part, number, self.recipe, self.info, image) for number, part in enumerate(parts)]
         outputs = [member.net.output for member in self._members]
-        self._each = keras.Model(image, outputs, name="members")
+        self._answers = [member.net.layers[-1].name for member in self._members]
         if self.options.average == "probabilities":
             activation = "sigmoid" if self.several else "softmax"
             outputs = [
@@ -140,13 +141,22 @@ class Ensemble(Classifier):
 
         if self.options.members:
             return super().example_losses(batch, training)
-        each = tf.nest.flatten(self._each(batch["image"], training=training))
-        return tf.add_n([self.losses(logits, batch) for logits in each]) + self.penalty()
+        return tf.add_n([self.losses(logits, batch) for logits in self._each(batch["image"], training=training)]) + self.penalty()
+
+    @property
+    def _each(self) -> keras.Model:
+        """The network `net` as it is now, but with the logits of each member."""
+        import keras
+
+        if self._apart is None or self._apart[0] is not self.net:
+            each = keras.Model(self.net.input, [self.net.get_layer(name).output for name in self._answers], name="members")
+            self._apart = (self.net, each)
+        return self._apart[1]
 
     def expected_initial_loss(self) -> float | None:
         """That of each member."""
         one = super().expected_initial_loss()
-        return None if one is None else one * len(self._members)
+        return None if one is None else one * len(self.options.parts or ())
 
     def logits(self, image: tf.Tensor, training: bool = False) -> tf.Tensor:
         """Those that give the mean probabilities, where these are averaged."""

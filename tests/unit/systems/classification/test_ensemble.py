@@ -112,6 +112,9 @@ def test_members_that_are_trained_together_learn_as_each_would_alone(tmp_path: P
     alone = [member.system.example_losses(batch) for member in made.system._members]
     np.testing.assert_allclose(whole, tf.add_n(alone), rtol=1e-4)
     assert not np.allclose(alone[0], alone[1])
+    other = made.system.with_networks(made.system.build())
+    assert not np.allclose(other.example_losses(batch), whole)
+    np.testing.assert_array_equal(made.system.example_losses(batch), whole)  # still on its own networks
     assert made.system.expected_initial_loss() == pytest.approx(2 * np.log(10))
     frozen = {variable.path for variable in made.system.net.weights} - {variable.path for variable in made.system.trainables()["net"]}
     assert frozen == {"member1_whiten/kernel", "member1_whiten/bias"}
