@@ -108,7 +108,7 @@ class Session:
     def chosen(self) -> dict[str, Chosen]:
         """What data, machine and `System.fit` decide for options that stand open, by dotted path."""
         epochs, steps = self.recipe.train.epochs, self.pipeline.steps_per_epoch
-        why = f"{words.counted(epochs, 'epoch')} of {words.counted(steps, 'step')}" if _learns(self.system) else "nothing is learnt step by step"
+        why = f"{words.counted(epochs, 'epoch')} of {words.counted(steps, 'step')}" if learns(self.system) else "nothing is learnt step by step"
         data = {f"data.{option}": choice for option, choice in self.pipeline.chosen().items()}
         return {"train.steps": Chosen(why, total_steps(self.recipe, self.system, steps)), **data, **self.system.chosen()}
 
@@ -256,10 +256,10 @@ def recorded_preprocess(run_dir: Path) -> Preprocess:
 def total_steps(recipe: Recipe, system: System, steps_per_epoch: int) -> int:
     """Steps of a whole run: `epochs` of them, or `train.steps` if that is sooner; one, which changes nothing, if there is nothing to learn."""
     whole = recipe.train.epochs * steps_per_epoch
-    return min(whole, recipe.train.steps or whole) if _learns(system) else 1
+    return min(whole, recipe.train.steps or whole) if learns(system) else 1
 
 
-def _learns(system: System) -> bool:
+def learns(system: System) -> bool:
     """Whether training steps change anything."""
     return any(system.trainables().values())
 

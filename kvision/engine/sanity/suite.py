@@ -14,7 +14,7 @@ from kvision.engine import pretrained
 from kvision.engine.sanity import activations, gradients, initial_loss, inputs, labels, overfit, regularisation, updates
 from kvision.engine.sanity.plain import plain, quiet
 from kvision.engine.sanity.verdict import Verdict, skipped
-from kvision.engine.session import open_session
+from kvision.engine.session import learns, open_session
 from kvision.engine.trial import Trial
 
 if TYPE_CHECKING:
@@ -83,8 +83,13 @@ def run(
     batch = session.recipe.data.batch
     sample = list(session.pipeline.train(0).take(-(-SAMPLE // batch)))
     yield from inputs.check(np.concatenate([part["image"].numpy() for part in sample]), _raw(session, sample))
-    yield initial_loss.check(session.system, sample) if given is None else skipped("initial loss", f"the weights begin as those of {given.origin}")
+    fitted = not learns(session.system)
+    origin = "the training examples were fitted to" if fitted else f"the weights begin as those of {given.origin}" if given is not None else ""
+    yield skipped("initial loss", origin) if origin else initial_loss.check(session.system, sample)
     yield activations.scale(activations.listen(session.system, sample[:2]))
+    if fitted:
+        yield skipped("all others", "nothing is learnt step by step, so that there are no gradients and updates to look at")
+        return
     yield updates.frozen(session.system, given)
     yield gradients.check(*_tiny(session, sample, tiny), variables=budget.gradients)
     learnt = overfit.check(trial, _few(session), _num_few(session), budget.overfit)

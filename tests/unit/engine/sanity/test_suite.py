@@ -94,3 +94,14 @@ def test_inputs_that_are_not_normalised_and_decay_that_reaches_no_kernel(monkeyp
     assert found["input mean"].value > 40
     assert "the inputs are not normalised" in found["input deviation"].message
     assert "optim.weight_decay=0.01 does not raise the loss" in found["regularisation"].message
+
+
+def test_what_learns_nothing_by_steps_is_looked_at_and_not_trained() -> None:
+    class Still(faulty.Sound):
+        def trainables(self) -> dict[str, list[Any]]:
+            return {"net": []}
+
+    found = list(suite.run(faulty.resolved(), Still, faulty.Source, budget=BUDGET))
+    assert [verdict.name for verdict in found] == [*NAMES[:5], "all others"]
+    assert (found[3].status, found[3].message) == ("skip", "the training examples were fitted to")
+    assert (found[5].status, found[5].message) == ("skip", "nothing is learnt step by step, so that there are no gradients and updates to look at")
