@@ -86,7 +86,7 @@ def read(path: Path, optional: Collection[str] = ()) -> Pretrained:
         optional: As `Pretrained.optional`.
 
     Returns:
-        The weights, as float32 where they come from tensors by name.
+        The weights; what is no whole number as float32 where they come from tensors by name.
 
     Raises:
         UsageError: If there is nothing of the kind at the path.
@@ -104,7 +104,8 @@ def read(path: Path, optional: Collection[str] = ()) -> Pretrained:
         if _CHECKPOINT in values:
             values = {name.removeprefix("net/"): value for name, value in values.items() if name.startswith("net/")}
             home = file.parents[2]
-        return Pretrained({name: value.astype("float32") for name, value in values.items()}, str(path), tuple(optional), _colour(home))
+        found = {name: value if value.dtype.kind in "iub" else value.astype("float32") for name, value in values.items()}
+        return Pretrained(found, str(path), tuple(optional), _colour(home))
     try:
         net: Any = keras.saving.load_model(file, compile=False)
     except (OSError, ValueError, TypeError, KeyError) as error:

@@ -18,7 +18,7 @@ from pydantic import Field
 from kvision.core.schema import Chosen, Count, NonNegative, Recipe
 from kvision.layers.style import Activation, Style
 from kvision.layers.widths import divisible
-from kvision.systems.classification._part import Classifier, ClassifierOptions
+from kvision.systems.classification._part import IMAGENET, Classifier, ClassifierOptions
 from kvision.systems.classification._stem import Padding, Stem, chosen_stem, pad_px, small_stem
 
 if TYPE_CHECKING:
@@ -147,6 +147,7 @@ class EfficientNet(Classifier):
             return _efficientnet_lite.lite0(self.net, self.recipe)
         if options.lite:
             return super().imagenet()
+        _published.demand(self.recipe, IMAGENET, {"model.padding": "same"})
         return _published.applications(f"EfficientNet{options.variant.upper()}", self.net, "torch")
 
     def namings(self) -> tuple[Naming, ...]:

@@ -17,7 +17,7 @@ from pydantic import Field
 from kvision.core.schema import Chosen, Count, NonNegative, Recipe
 from kvision.layers.style import Activation, Style
 from kvision.layers.widths import divisible
-from kvision.systems.classification._part import Classifier, ClassifierOptions
+from kvision.systems.classification._part import IMAGENET, Classifier, ClassifierOptions
 from kvision.systems.classification._stem import Padding, Stem, chosen_stem, pad_px, small_stem
 
 if TYPE_CHECKING:
@@ -146,6 +146,7 @@ class MobileNet(Classifier):
         from kvision.systems.classification import _published
 
         options: MobileNetOptions = self.recipe.model  # type: ignore[assignment]
+        _published.demand(self.recipe, IMAGENET, {"model.padding": "same"})
         name = {"v1": "MobileNet", "v2": "MobileNetV2", "v3_small": "MobileNetV3Small", "v3_large": "MobileNetV3Large"}[options.version]
         # The third asks for the size, so as not to warn that it takes its own.
         extra = {"minimalistic": options.minimalistic, "input_shape": (224, 224, 3)} if options.version in _STAGES_V3 else {}

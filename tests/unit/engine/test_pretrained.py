@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 import keras
+import ml_dtypes
 import numpy as np
 import pytest
 from safetensors import numpy as safetensors
@@ -68,12 +69,17 @@ def test_what_does_not_fit_is_told_and_nothing_is_written(run: Path) -> None:
         np.testing.assert_array_equal(ours, old)
 
 
-def test_tensors_by_name_are_read_as_float32(tmp_path: Path) -> None:
-    values = {"net/conv/bias": np.array([0.5, 2.0], np.float16), "other": np.array([3], np.int64)}
+def test_tensors_by_name_are_read_as_float32_and_whole_numbers_as_they_are(tmp_path: Path) -> None:
+    half = np.array([0.5, 2.0])
+    values = {"net/conv/bias": half.astype(np.float16), "net/conv/kernel": half.astype(ml_dtypes.bfloat16), "other": np.array([3], np.int64)}
     safetensors.save_file(values, tmp_path / "some.safetensors")
     given = pretrained.read(tmp_path / "some.safetensors", HEAD)
-    assert {name: value.tolist() for name, value in given.values.items()} == {"net/conv/bias": [0.5, 2.0], "other": [3.0]}
-    assert {value.dtype.name for value in given.values.values()} == {"float32"}
+    assert {name: value.tolist() for name, value in given.values.items()} == {
+        "net/conv/bias": [0.5, 2.0],
+        "net/conv/kernel": [0.5, 2.0],
+        "other": [3],
+    }
+    assert [given.values[name].dtype.name for name in values] == ["float32", "float32", "int64"]
     assert (given.colour, given.optional, given.origin) == (None, HEAD, str(tmp_path / "some.safetensors"))
 
 

@@ -76,6 +76,9 @@ def test_others_have_none(path: str, model: dict[str, Any]) -> None:
 def test_options_that_the_weights_were_trained_with_are_named() -> None:
     with pytest.raises(UsageError, match=r"imagenet: these were trained with other options; set model.bias=true model.stride_in=1x1$"):
         unbuilt("resnet.ResNet", depth=50).imagenet()
+    for path in ("efficientnet.EfficientNet", "mobilenet.MobileNet"):
+        with pytest.raises(UsageError, match=r"set model.padding=same$"):
+            unbuilt(path, padding="even").imagenet()
     with pytest.raises(UsageError, match=r"set model.stride_at=last$"):
         unbuilt("resnet.ResNet", depth=50, preactivation=True, bias=True).imagenet()
 

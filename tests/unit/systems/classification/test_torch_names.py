@@ -80,7 +80,7 @@ def unbuilt(name: str, size_px: int = 224, **other: Any) -> Classifier:
     system, options = BODIES[name]
     made: Any = system.__new__(system)
     made.recipe = nets.recipe(system, size_px, **options | other)
-    return made  # type: ignore[no-any-return]
+    return made
 
 
 def naming(name: str) -> Any:
