@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 Metric = Literal["l1", "l2", "cosine"]
 _AT_ONCE = 256
+_FEW = 10
+"""Queries that a device asks at once: a picture, or ten views of it."""
 
 
 @keras.saving.register_keras_serializable("kvision")
@@ -127,7 +129,7 @@ def closeness(queries: tf.Tensor, examples: tf.Tensor, offsets: tf.Tensor, metri
         return -1.0 * tf.reduce_sum(tf.abs(query - examples), axis=1)
 
     # All queries at once would take B times the memory of the examples.
-    return of_one(queries)[None] if queries.shape[0] == 1 else tf.map_fn(of_one, queries)
+    return tf.stack([of_one(query) for query in tf.unstack(queries)]) if _are_few(queries) else tf.map_fn(of_one, queries)
 
 
 def nearest(near: tf.Tensor, count: int) -> tf.Tensor:
@@ -140,9 +142,9 @@ def nearest(near: tf.Tensor, count: int) -> tf.Tensor:
     Returns:
         Numbers of examples int32 `[B, L]`, nearest first.
     """
-    if near.shape[0] != 1:
+    if not _are_few(near):
         return tf.math.top_k(near, count).indices
-    # One query: this is how a device is asked, and `top_k` has no quantized form. What was found is put below all others, by a few steps of int8.
+    # For a device, where `top_k` has no quantized form. What was found is put below all others, by a few steps of int8.
     least = tf.reduce_min(near, axis=1, keepdims=True)
     below = least - (tf.reduce_max(near, axis=1, keepdims=True) - least) * (1 / 32)
     found = []
@@ -150,6 +152,11 @@ def nearest(near: tf.Tensor, count: int) -> tf.Tensor:
         found.append(tf.argmax(near, axis=1, output_type=tf.int32))
         near = tf.where(tf.one_hot(found[-1], near.shape[1], on_value=True, off_value=False, dtype=tf.bool), below, near)
     return tf.stack(found, axis=1)
+
+
+def _are_few(queries: tf.Tensor) -> bool:
+    """Whether it is known that there are as few queries as on a device."""
+    return queries.shape[0] is not None and queries.shape[0] <= _FEW
 
 
 def nearest_labels(examples: np.ndarray, labels: np.ndarray, queries: np.ndarray, count: int, metric: Metric) -> np.ndarray:

@@ -41,7 +41,7 @@ def fitted(metric: Metric, k: int, largest_k: int = 7) -> keras.Model:
 
 @pytest.mark.parametrize("metric", METRICS)
 @pytest.mark.parametrize("k", [1, 2, 7])
-@pytest.mark.parametrize("count", [1, 90])
+@pytest.mark.parametrize("count", [1, 10, 90])
 def test_votes_and_answers_are_scikit_learn_s(metric: Metric, k: int, count: int) -> None:
     examples, labels = clouds(150)
     queries, _ = clouds(count, seed=1)
@@ -51,7 +51,7 @@ def test_votes_and_answers_are_scikit_learn_s(metric: Metric, k: int, count: int
     np.testing.assert_array_equal(shares.argmax(1), theirs.predict(queries))
 
 
-@pytest.mark.parametrize("count", [1, 3])
+@pytest.mark.parametrize("count", [1, 10, 11])
 def test_of_equally_near_examples_the_first_ones_vote(count: int) -> None:
     layer = NearestNeighbours(5, 3, 3)
     layer.build((None, 2))

@@ -13,6 +13,7 @@ from sklearn.neighbors import KNeighborsClassifier
 from kvision.core.errors import DataError, UsageError
 from kvision.data.source import DataInfo
 from kvision.systems.classification.knn import KNN
+from tests.unit.layers import device
 from tests.unit.systems.classification import nets
 
 if TYPE_CHECKING:
@@ -90,6 +91,14 @@ def test_fewer_examples_are_spread_over_the_classes() -> None:
 def test_more_examples_than_there_are_can_t_be_kept() -> None:
     with pytest.raises(DataError, match=r"model.examples: 61 of 60 training examples can't be kept; use at most 60, or auto"):
         fitted(k=1, examples=61)
+
+
+@pytest.mark.parametrize("metric", ["l1", "l2"])
+def test_ten_views_of_a_picture_are_asked_in_whole_numbers(metric: str) -> None:
+    system = fitted(k=3, metric=metric, tta="ten_crop")
+    images, _ = pictures("val")
+    exact = system.net(images).numpy()
+    assert np.abs(device.whole_numbers(system.net, images) - exact).mean() < 0.05 * np.ptp(exact)
 
 
 def test_parameters_by_hand() -> None:
