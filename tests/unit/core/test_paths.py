@@ -80,3 +80,11 @@ def test_an_unused_name_gets_the_first_free_number(tmp_path: Path) -> None:
     for name in ("unet", "unet-2"):
         (tmp_path / name).mkdir()
     assert paths.unused(tmp_path / "unet") == tmp_path / "unet-3"
+
+
+def test_what_can_be_made_anew_lies_in_the_user_s_cache(monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert paths.cache_folder("features") == tmp_path / "kvision" / "features"
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert paths.cache_folder("records") == tmp_path / ".cache" / "kvision" / "records"

@@ -149,3 +149,5 @@ def test_runs_too_short_for_batch_norm_are_warned_of() -> None:
     assert "49 steps with momentum 0.9" in (unsettled(networks, 49) or "")
     assert unsettled(networks, 50) is None
     assert unsettled({}, 1) is None
+    networks["net"].trainable = False
+    assert unsettled(networks, 1) is None  # frozen ones keep what they have
