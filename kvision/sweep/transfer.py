@@ -7,8 +7,11 @@ import math
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from kvision import catalog
 from kvision.core.errors import UsageError
+from kvision.data import splits
 from kvision.data.labelled_source import LabelledSource
 from kvision.engine import journal
 from kvision.sweep.plan import TRAIN
@@ -20,6 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from kvision.core.resolved import Resolved
+    from kvision.core.schema import Recipe
 
 METHODS = {"scratch": "none", "linear_probe": "linear_probe", "knn": "knn", "freeze": "freeze", "fine_tune": "fine_tune"}
 """Values of `model.transfer` by the names of the methods."""
@@ -84,22 +88,29 @@ class Plan:
         """The trainings, the cheapest first."""
         return [Point(method, count, seed) for count in self.samples for seed in range(self.seeds) for method in self.methods]
 
-    def task(self, point: Point) -> Task:
+    @property
+    def shared(self) -> Resolved:
+        """The recipe with what is the same in all trainings."""
+        return catalog.load(self.recipe, self._own(None), self.smoke)
+
+    def task(self, point: Point, sizes: np.ndarray) -> Task:
         """The training of a point.
 
         Args:
             point: Which one.
+            sizes: Training examples of each class that there are, int64 `[K]`.
 
         Returns:
             The training, with as many steps as `steps` and no larger a batch than there are examples.
 
         Raises:
             RecipeError: If the recipe does not go together with it.
-            UsageError: If the recipe is not one of a classifier with weights, on labelled data.
+            UsageError: If an override is for a method that there is not.
         """
         given = self._overrides(point)
         resolved = catalog.load(self.recipe, given, self.smoke)
-        given = _last([*given, *_fitted(resolved, self.steps)])
+        count = int(sizes.sum() if point.samples is None else np.minimum(sizes, point.samples).sum())
+        given = _last([*given, *_fitted(resolved.recipe, count, self.steps)])
         resolved = catalog.load(self.recipe, given, self.smoke)
         options = ["--run-dir", str(self.folder / point.name), "--resume", "--devices", self.devices, "--precision", self.precision]
         return Task(point.name, [*self.train, self.recipe, *given, *options, *(["--smoke"] if self.smoke else [])], resolved.values())
@@ -127,11 +138,13 @@ class Plan:
 
 
 def check(plan: Plan) -> list[Task]:
-    """The trainings of all points; raises as `Plan.task` does, so that no training is the first to find a fault."""
-    system = catalog.load(plan.recipe, smoke=plan.smoke).recipe.system
+    """The trainings of all points; raises as `Plan.task` does, so that no training is the first to find a fault, or if it is no classifier."""
+    resolved = plan.shared
+    system = resolved.recipe.system
     if not issubclass(catalog.system(system).Options, TransferOptions):
         raise UsageError(f"{plan.recipe}: a transfer curve is for systems that take weights by model.transfer, the classifiers; this is {system}")
-    return [plan.task(point) for point in plan.points]
+    sizes = np.bincount(splits.stratum(_source(resolved).split("train").labels))
+    return [plan.task(point, sizes) for point in plan.points]
 
 
 def _texts(values: Mapping[str, Any]) -> list[str]:
@@ -144,10 +157,8 @@ def _last(texts: Sequence[str]) -> list[str]:
     return list({text.partition("=")[0]: text for text in texts}.values())
 
 
-def _fitted(resolved: Resolved, steps: int) -> list[str]:
-    """The `key=value` texts that make a recipe fit for few examples: batch, epochs and warm-up."""
-    recipe = resolved.recipe
-    count = len(_source(resolved).split("train").labels)
+def _fitted(recipe: Recipe, count: int, steps: int) -> list[str]:
+    """The `key=value` texts that make a recipe fit for `count` examples: batch, epochs and warm-up."""
     batch = min(recipe.data.batch, count)
     epochs = max(recipe.train.epochs, math.ceil(steps / (count // batch)))
     warmup = min(recipe.optim.warmup_steps, int(_WARMUP_SHARE * epochs * (count // batch)))
@@ -225,7 +236,7 @@ class Curves:
 def conclude(plan: Plan, tasks: Sequence[Task]) -> Curves:
     """Reads the runs that are done; nothing was chosen on the examples that the error is of, so it is that of the last epoch."""
     done = {point: task for point, task in zip(plan.points, tasks, strict=True) if is_done(plan.folder, task)}
-    resolved = catalog.load(plan.recipe, smoke=plan.smoke)
+    resolved = plan.shared
     source = _source(resolved)
     metric = f"val/{catalog.system(resolved.recipe.system)(resolved.recipe, source.info).monitor.metric}"
     curves = {}

@@ -69,7 +69,8 @@ def test_options_of_another_method_go_back_to_their_defaults(tmp_path):
     assert [task.values["model"][option] for option in ("layer_decay", "transfer", "weights")] == [1.0, "linear_probe", "imagenet"]
 
 
-def test_the_error_is_that_of_the_last_epoch_of_each_seed(tmp_path):
+def test_the_error_is_that_of_the_last_epoch_of_each_seed(tmp_path, monkeypatch):
+    monkeypatch.setattr("kvision.data.sources.fashion_mnist.FashionMnist.find", lambda self: pytest.fail("the recipe's own data is not asked"))
     made = plan(tmp_path)
     ends = work(made)
     assert set(ends) == {task.name for task in transfer.check(made)}
