@@ -46,7 +46,7 @@ def write(curves: Curves, folder: Path) -> Path:
 
 
 def draw(curves: Curves) -> Figure:
-    """The mean error over the seeds, and a band from the best to the worst of them; both axes but the error's are logarithms."""
+    """The mean error over the seeds, and a band from the best to the worst of them, over the logarithm of the number of examples."""
     figure = Figure(figsize=(6.4, 4.2), layout="constrained")
     axes = figure.add_subplot()
     for (method, values), colour in zip(curves.curves.items(), figures.COLOURS, strict=False):
