@@ -139,8 +139,9 @@ def recipes() -> list[Path]:
 
 
 def recipe_of(name: str) -> str | None:
-    """The first shipped recipe that uses a system, by name; found by its `system:` line alone."""
-    for recipe, file in paths.shipped().items():
+    """The shipped recipe that is named like the system, or else the first one that uses it, by name; found by their `system:` lines alone."""
+    own = name.rpartition("/")[2]
+    for recipe, file in sorted(paths.shipped().items(), key=lambda each: each[0].rpartition("/")[2] != own):
         if re.search(rf"^system:\s*[\"']?{re.escape(name)}[\"']?\s*(#|$)", file.read_text(encoding="utf-8"), re.MULTILINE):
             return recipe
     return None
