@@ -10,6 +10,7 @@ import numpy as np
 from PIL import Image
 
 from kvision.data.scenes import ground as grounds
+from kvision.data.scenes.content import Thing
 from kvision.data.scenes.objects import FIELD_PX, Item, Library
 
 if TYPE_CHECKING:
@@ -38,23 +39,6 @@ _TRIES_EACH = 8
 _MIN_PX = 4
 
 
-@dataclass(frozen=True)
-class Thing:
-    """An object as it stands in a scene.
-
-    Attributes:
-        label: Class, 1..K-1.
-        noun: What it is called.
-        ink: Name of its colour; empty for a photograph.
-        box: ymin, xmin, ymax, xmax of its visible pixels.
-    """
-
-    label: int
-    noun: str
-    ink: str
-    box: tuple[int, int, int, int]
-
-
 @dataclass
 class Scene:
     """A picture with everything that is known of it; `things` go from the farthest to the nearest.
@@ -64,14 +48,12 @@ class Scene:
         mask: uint8 `[S, S]`, classes.
         instances: uint8 `[S, S]`, 0 none, else 1 + position in `things`.
         things: The objects.
-        texture: Kind of the ground.
     """
 
     image: np.ndarray
     mask: np.ndarray
     instances: np.ndarray
-    things: list[Thing]
-    texture: str
+    things: tuple[Thing, ...]
 
 
 @dataclass
@@ -113,8 +95,8 @@ def draw(rng: np.random.Generator, options: Options, library: Library) -> Scene:
     image = canvas.image * grounds.light(rng, size, options.light)
     image += np.float32(options.noise * rng.uniform(0.3, 1.0)) * grounds.grain(rng, size)
     labels = np.array([0, *(item.label for item, _ in placed)], np.uint8)
-    things = [Thing(item.label, item.noun, ink, _box(canvas.instances == k)) for k, (item, ink) in enumerate(placed, start=1)]
-    return Scene(np.clip(image * 255 + 0.5, 0, 255).astype(np.uint8), labels[canvas.instances], canvas.instances, things, ground.kind)
+    things = tuple(Thing(item.label, item.noun, ink, _box(canvas.instances == k)) for k, (item, ink) in enumerate(placed, start=1))
+    return Scene(np.clip(image * 255 + 0.5, 0, 255).astype(np.uint8), labels[canvas.instances], canvas.instances, things)
 
 
 def _box(seen: np.ndarray) -> tuple[int, int, int, int]:

@@ -9,16 +9,8 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image, ImageDraw
 
-TEXTURES: dict[str, str] = {
-    "gradient": "smooth",
-    "clouds": "cloudy",
-    "stripes": "striped",
-    "checks": "checked",
-    "wood": "wooden",
-    "dots": "dotted",
-    "cells": "stony",
-}
-"""Kinds of ground -> the adjective that captions use."""
+TEXTURES = ("gradient", "clouds", "stripes", "checks", "wood", "dots", "cells")
+"""Kinds of ground."""
 
 _GRAIN_PX = 1024
 
@@ -67,7 +59,7 @@ def clouds(rng: np.random.Generator, size: int, cells: int, octaves: int) -> np.
 
 def ground(rng: np.random.Generator, size: int) -> Ground:
     """A background of a random kind in two related colours."""
-    kind = list(TEXTURES)[rng.integers(len(TEXTURES))]
+    kind = TEXTURES[rng.integers(len(TEXTURES))]
     dark = rng.random(3, dtype=np.float32) * 0.85
     light = np.clip(dark + rng.uniform(-0.35, 0.35) + rng.uniform(-0.15, 0.15, 3), 0, 1).astype(np.float32)
     texture = _texture(rng, size, kind)[..., None]

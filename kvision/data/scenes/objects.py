@@ -67,6 +67,15 @@ def class_names(kind: Kind) -> tuple[str, ...]:
     return ("background", *_stamp_files())
 
 
+def nouns(kind: Kind) -> tuple[str, ...]:
+    """What captions call the objects of all splits; raises `DataError` when the stamps are not installed."""
+    if kind == "digits":
+        return _DIGITS
+    if kind == "shapes":
+        return tuple(_SHAPES)
+    return tuple(sorted({_noun(file) for files in _stamp_files().values() for file in files}))
+
+
 @functools.lru_cache(maxsize=6)
 def library(kind: Kind, split: SplitName) -> Library:
     """The objects of a kind that belong to a split; raises `DataError` when the stamps are not installed."""
@@ -187,13 +196,13 @@ def _stamp(file: Path, label: int) -> Item:
         stamp = stamp.resize((max(1, round(stamp.width * scale)), max(1, round(stamp.height * scale))), Image.Resampling.BICUBIC)
     square = Image.new("RGBA", (FIELD_PX, FIELD_PX))
     square.paste(stamp, ((FIELD_PX - stamp.width) // 2, (FIELD_PX - stamp.height) // 2))
+    return Item(label, _noun(file), square.getchannel("A"), square.convert("RGB"), inner / FIELD_PX)
+
+
+def _noun(file: Path) -> str:
+    """What the text beside a stamp calls it, `A red kangaroo.` -> `red kangaroo`; a long description is replaced by the file's name."""
     text = file.with_suffix(".txt").read_text(encoding="utf-8", errors="replace").strip()
-    return Item(label, _noun(text.partition("\n")[0], file), square.getchannel("A"), square.convert("RGB"), inner / FIELD_PX)
-
-
-def _noun(description: str, file: Path) -> str:
-    """`A red kangaroo.` -> `red kangaroo`; a long description is replaced by the file's name."""
-    words = description.strip().rstrip(".!?").split()
+    words = text.partition("\n")[0].strip().rstrip(".!?").split()
     if words and words[0].lower() in {"a", "an", "the"}:
         words = words[1:]
     if not words or len(words) > 4:

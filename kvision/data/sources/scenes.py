@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     import tensorflow as tf
 
     from kvision.data.scenes.compose import Scene
+    from kvision.data.scenes.lexicon import Lexicon
 
 _FIELDS = frozenset({"image", "mask", "instances", "boxes", "labels", "order", "captions"})
 
@@ -76,16 +77,28 @@ _Options = Options  # inside the source, `Options` is its attribute
 
 
 class SceneSplit:
-    """Scenes in memory: drawn once, then gathered by number in the graph."""
+    """Scenes in memory: drawn once, then gathered by number in the graph.
+
+    Args:
+        name: Which split.
+        scenes: Its scenes.
+        options: The recipe's `data` section.
+
+    Attributes:
+        names: A name for each.
+        contents: What each shows, by number: with it `kvision.data.scenes.facts` judges captions.
+    """
 
     in_memory = True
 
-    def __init__(self, name: SplitName, scenes: Sequence[Scene], max_objects: int, captions_seed: int) -> None:
+    def __init__(self, name: SplitName, scenes: Sequence[Scene], options: _Options) -> None:
+        from kvision.data.scenes.content import Content, usual_px
+
         self.names: Sequence[str] = [f"scenes/{name}/{number}" for number in range(len(scenes))]
-        self._split: SplitName = name
-        self._facts = [(scene.things, scene.texture, scene.image.shape[0]) for scene in scenes]
-        self._captions_seed = captions_seed
-        self._max_objects = max_objects
+        usual = usual_px(options.size_px, options.object_scale)
+        self.contents = tuple(Content(scene.things, options.size_px, usual) for scene in scenes)
+        self._captions_seed = (options.seed, int(name == "val"))
+        self._max_objects = options.max_objects
         self._arrays: dict[str, Any] = {
             "image": np.stack([scene.image for scene in scenes]),
             "mask": np.stack([scene.mask for scene in scenes]),
@@ -114,25 +127,19 @@ class SceneSplit:
 
     def _make(self, name: str) -> np.ndarray:
         """The fields that few systems ask for: made when first asked."""
-        from kvision.data.scenes import captions
+        from kvision.data.scenes.captions import captions
 
-        count, most = len(self), self._max_objects
         if name == "captions":
-            return np.array(
-                [
-                    captions.captions(things, texture, side, seed=(self._captions_seed, int(self._split == "val"), number))
-                    for number, (things, texture, side) in enumerate(self._facts)
-                ],
-                dtype=object,
-            )
+            return np.array([captions(content, seed=(*self._captions_seed, k)) for k, content in enumerate(self.contents)], dtype=object)
+        count, most = len(self), self._max_objects
         if name == "boxes":
             boxes = np.full((count, most, 4), -1.0, np.float32)
-            for row, (things, _, _) in zip(boxes, self._facts, strict=True):
-                row[: len(things)] = [thing.box for thing in things]
+            for row, content in zip(boxes, self.contents, strict=True):
+                row[: len(content.things)] = [thing.box for thing in content.things]
             return boxes
         values = np.full((count, most), -1, np.int32)
-        for line, (things, _, _) in zip(values, self._facts, strict=True):
-            line[: len(things)] = [thing.label for thing in things] if name == "labels" else range(len(things))
+        for line, content in zip(values, self.contents, strict=True):
+            line[: len(content.things)] = [thing.label for thing in content.things] if name == "labels" else range(len(content.things))
         return values
 
 
@@ -153,6 +160,13 @@ class Scenes(Source):
 
         names = objects.class_names(self.options.objects)
         return DataInfo(names, palette(len(names)), _FIELDS)
+
+    @functools.cached_property
+    def lexicon(self) -> Lexicon:
+        """The nouns that captions of all splits may use, for `kvision.data.scenes.facts`."""
+        from kvision.data.scenes import lexicon, objects
+
+        return lexicon.Lexicon(objects.nouns(self.options.objects))
 
     def split(self, name: SplitName) -> SceneSplit:
         """The scenes of a split, drawn when first asked for; raises `DataError` when they don't fit in memory."""
@@ -178,7 +192,7 @@ class Scenes(Source):
             raise DataError(msg)
         library = objects.library(options.objects, name)
         scenes = [compose.draw(self.generator(name, number), options, library) for number in range(count)]
-        return SceneSplit(name, scenes, options.max_objects, options.seed)
+        return SceneSplit(name, scenes, options)
 
     def generator(self, name: SplitName, number: int) -> np.random.Generator:
         """The random numbers of one scene."""

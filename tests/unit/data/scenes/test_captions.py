@@ -1,68 +1,75 @@
 from __future__ import annotations
 
-import re
-
 import pytest
 
-from kvision.data.scenes.captions import captions, plural
-from kvision.data.scenes.compose import Thing
+from kvision.data.scenes.captions import captions
+from tests.unit.data.scenes.drawn import content, scenes
 
-SEVEN = Thing(8, "seven", "red", (10, 10, 50, 40))
-FOUR = Thing(5, "four", "blue", (80, 90, 110, 110))
-OTHER_SEVEN = Thing(8, "seven", "red", (60, 20, 90, 40))
-
-
-def many(things, texture="wood"):
-    return [captions(things, texture, 128, seed=(0, 0, number)) for number in range(40)]
+PAIR = content(("circle", "red", (30, 10), 14), ("square", "blue", (38, 50), 28))
+ALIKE = content(("circle", "red", (10, 10), 14), ("circle", "blue", (10, 50), 28), ("star", "green", (50, 30), 20))
 
 
-def test_five_different_captions_with_the_right_facts():
-    for five in many([SEVEN, FOUR, OTHER_SEVEN]):
-        assert len(set(five)) == 5
-        listing, count, place, _, summary = five
-        assert "two red sevens" in listing
-        assert "a blue four" in listing
-        assert re.search(r"\bthree\b", count)
-        assert "two of them sevens" in count
-        assert ("red seven" in place and "left" in place) or ("blue four" in place and "bottom right" in place)
-        assert "red seven" in summary  # the tallest, 40 px
-        assert re.search(r"\bthree\b|\btwo other\b", summary)
+def said(scene, count=60):
+    return {caption for k in range(count) for caption in captions(scene, seed=(0, k))}
 
 
-def test_wording_varies():
-    five = many([SEVEN, FOUR, OTHER_SEVEN])
-    for position in range(5):
-        assert len({caption[position] for caption in five}) >= 4
+def test_five_different_captions_none_a_part_of_another() -> None:
+    for k, scene in enumerate(scenes(200)):
+        five = captions(scene, seed=(0, k))
+        assert len(five) == len(set(five)) == 5
+        assert not any(one != other and one in other for one in five for other in five)
 
 
-def test_relations_say_what_is_so():
-    near = Thing(2, "one", "green", (12, 12, 48, 38))
-    for five in many([SEVEN, near]):
-        assert five[3] in {"a green one in front of a red seven", "a red seven partly behind a green one", "a green one drawn over a red seven"}
-    left, right = Thing(1, "zero", "pink", (40, 0, 60, 20)), Thing(2, "one", "grey", (45, 90, 65, 110))
-    said = {five[3] for five in many([left, right])}
-    assert "a pink zero to the left of a grey one" in said
-    assert not any(text.startswith(("a grey one to the left", "a pink zero is right")) for text in said)
-    above = {five[3] for five in many([Thing(1, "zero", "pink", (0, 40, 20, 60)), Thing(2, "one", "grey", (90, 45, 110, 65))])}
-    assert above == {"a pink zero above a grey one", "a grey one is below a pink zero", "a grey one lies under a pink zero"}
+def test_relations_from_both_sides_and_in_several_orders() -> None:
+    found = said(PAIR)
+    assert len(found) > 100
+    assert {
+        "a red circle is to the left of a blue square",
+        "a blue square right of a red circle",
+        "left of a blue square is a red circle",
+        "a blue square has a red circle to its left",
+        "there are two objects including a red circle",
+    } <= found
+    assert not any("above" in caption or "below" in caption for caption in found)  # they are 8 px apart down, 40 across
+    assert any("small red circle" in caption for caption in found)
+    assert any(" square" in caption and "blue square" not in caption for caption in found)
 
 
-def test_one_object_and_many():
-    for five in many([Thing(1, "otter", "", (0, 0, 30, 30))]):
-        assert five[3].startswith("nothing but an otter on a wooden ")
-        assert five[1].startswith(("one ", "a picture with one object")) or "one object" in five[1]
-    for five in many([SEVEN] * 14):
-        assert "14" in five[1]
-        assert "all of them sevens" in five[1]
+def test_two_of_a_noun_are_counted_and_stand_together() -> None:
+    found = said(ALIKE, 150)
+    assert "there are two circles and a green star" in found
+    assert any(caption.startswith("two circles are ") and caption.endswith(" a green star") for caption in found)
+    assert not any("two" in caption and "two circles" not in caption for caption in found)
+    assert any("three objects" in caption for caption in found)
+    both = content(("circle", "red", (10, 10), 14), ("circle", "red", (10, 50), 14), ("star", "green", (50, 30), 20))
+    assert any("two red circles" in caption for caption in said(both))
 
 
-@pytest.mark.parametrize(
-    ("noun", "expected"),
-    [("six", "sixes"), ("seven", "sevens"), ("cherry", "cherries"), ("cross", "crosses"), ("monkey", "monkeys"), ("brush", "brushes")],
-)
-def test_plurals(noun, expected):
-    assert plural(noun) == expected
+def test_nothing_is_said_of_where_when_that_is_not_clear() -> None:
+    beside = content(("circle", "red", (30, 30), 14), ("square", "blue", (33, 34), 28))
+    assert not any(word in caption.split() for caption in said(beside) for word in ("left", "right", "above", "below", "over", "under"))
 
 
-def test_the_seed_alone_chooses_the_words():
-    assert captions([SEVEN, FOUR], "dots", 128, seed=(1, 0, 2)) == captions([SEVEN, FOUR], "dots", 128, seed=(1, 0, 2))
+def test_one_object_and_many() -> None:
+    alone = said(content(("star", "orange", (30, 30), 20)))
+    assert "a picture of an orange star" in alone
+    assert any("one object which is" in caption for caption in alone)
+    many = content(*[("star", "pink", (4 + 8 * (k // 8), 4 + 8 * (k % 8)), 8) for k in range(14)])
+    assert any("14 objects" in caption for caption in said(many, 5))
+
+
+def test_photographs_have_no_colours() -> None:
+    stamps = content(("red kangaroo", "", (30, 10), 14), ("cake slice", "", (38, 50), 28))
+    assert "a red kangaroo is left of a cake slice" in said(stamps)
+
+
+def test_the_vocabulary_is_small() -> None:
+    words = {word for k, scene in enumerate(scenes(400)) for caption in captions(scene, seed=(0, k)) for word in caption.split()}
+    assert 50 <= len(words) <= 65
+    assert all(word.isalpha() and word.islower() for word in words)
+
+
+@pytest.mark.parametrize("seed", [(0, 0, 1), (7, 1, 3)])
+def test_the_seed_alone_chooses_the_words(seed) -> None:
+    assert captions(PAIR, seed=seed) == captions(PAIR, seed=seed)
+    assert captions(PAIR, seed=seed) != captions(PAIR, seed=(*seed[:-1], 99))

@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 
 from kvision.core.errors import DataError
-from kvision.data.scenes import objects
+from kvision.data.scenes import facts, objects
 from kvision.data.sources.scenes import Options, Scenes
 
 SMALL = {"size_px": 32, "train_size": 6, "val_size": 4}
@@ -108,3 +108,14 @@ def test_too_many_for_the_memory(monkeypatch):
 def test_wrong_options(options, message):
     with pytest.raises(pydantic.ValidationError, match=message):
         Options(**options)
+
+
+def test_captions_are_true_of_what_the_split_says_it_shows():
+    source = make(objects="shapes", min_objects=1, max_objects=3)
+    split = source.split("val")
+    for content, example in zip(split.contents, read_all(split, frozenset({"captions", "boxes"}))[1], strict=True):
+        assert [thing.box for thing in content.things] == [tuple(box) for box in example["boxes"].astype(int).tolist() if box[0] >= 0]
+        for caption in example["captions"]:
+            found = facts.judge(caption.decode(), content, source.lexicon)
+            assert found
+            assert all(fact.holds for fact in found)
