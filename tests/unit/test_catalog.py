@@ -115,6 +115,7 @@ def test_the_real_catalogue_holds_what_the_readme_names() -> None:
     assert catalog.system("segmentation/unet").__name__ == "UNet"
     assert catalog.source("scenes").__name__ == "Scenes"
     assert catalog.recipe_of("segmentation/unet") == "unet"
+    assert catalog.recipe_of("classification/mlp") == "classification/mlp"  # hog_svm.yaml uses it too, and comes first
     assert catalog.recipe_of("segmentation/zzz") is None
 
 
