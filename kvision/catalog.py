@@ -147,6 +147,20 @@ def recipe_of(name: str) -> str | None:
     return None
 
 
+def cost_of(recipe: str | None) -> dict[str, Any] | None:
+    """What a shipped recipe states of its network's cost, `parameters` and `mflops`; none: there is no such recipe, or it states nothing.
+
+    Args:
+        recipe: Its name.
+    """
+    from kvision.core import document
+    from kvision.core.schema import Cost
+
+    file = paths.shipped().get(recipe or "")
+    cost = document.read(file).values.get("cost") if file else None
+    return cost if isinstance(cost, dict) and cost.keys() == Cost.model_fields.keys() else None
+
+
 def load(recipe: str | Path, overrides: Sequence[str] = (), smoke: bool = False) -> Resolved:
     """Finds, reads and validates a recipe: the front door.
 

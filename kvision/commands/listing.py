@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic_core import to_jsonable_python
 
 from kvision import catalog
-from kvision.core import describe, paths
+from kvision.core import describe, paths, words
 from kvision.core import resolved as resolved_recipe
 from kvision.core.errors import UsageError
 from kvision.core.names import did_you_mean
@@ -53,20 +53,24 @@ def run_list(word: str | None = None, *, json_lines: bool = False) -> None:
             print(heading)
             _print_entries(found)
             print()
+    if any(row["cost"] for row in rows):
+        print("FLOPs are multiply-adds for one example, at the size of the recipe's pictures.")
     print("`kvision show NAME` prints the options of each.")
 
 
-def _rows() -> list[dict[str, str]]:
-    """One row an entry: kind, name, title, paper, recipe."""
-    rows = []
+def _rows() -> list[dict[str, Any]]:
+    """One row an entry: kind, name, title, paper, recipe, and the cost that the recipe states, if it does."""
+    rows: list[dict[str, Any]] = []
     for name in catalog.systems():
-        entry = catalog.describe_system(name)
-        rows.append({"kind": "system", "name": name, "title": entry.title, "paper": entry.paper, "recipe": catalog.recipe_of(name) or ""})
+        entry, recipe = catalog.describe_system(name), catalog.recipe_of(name)
+        more = {"recipe": recipe or "", "cost": catalog.cost_of(recipe)}
+        rows.append({"kind": "system", "name": name, "title": entry.title, "paper": entry.paper, **more})
     for name in catalog.sources():
         entry = catalog.describe_source(name)
-        rows.append({"kind": "source", "name": name, "title": entry.title, "paper": entry.paper, "recipe": ""})
+        rows.append({"kind": "source", "name": name, "title": entry.title, "paper": entry.paper, "recipe": "", "cost": None})
     for name, file in paths.shipped().items():
-        rows.append({"kind": "recipe", "name": name, "title": _first_comment(file), "paper": "", "recipe": paths.display(file)})
+        more = {"recipe": paths.display(file), "cost": catalog.cost_of(name)}
+        rows.append({"kind": "recipe", "name": name, "title": _first_comment(file), "paper": "", **more})
     return rows
 
 
@@ -76,13 +80,18 @@ def _first_comment(file: Path) -> str:
     return first.removeprefix("#").partition("   ")[0].strip() if first.startswith("#") else ""
 
 
-def _print_entries(rows: Sequence[dict[str, str]]) -> None:
+def _print_entries(rows: Sequence[dict[str, Any]]) -> None:
     width = max(len(row["name"]) for row in rows)
     for row in rows:
-        more = [part for part in (row["paper"], f"recipe: {row['recipe']}" if row["kind"] == "system" and row["recipe"] else "") if part]
+        facts = [f"recipe: {row['recipe']}" if row["kind"] == "system" and row["recipe"] else "", _costs(row["cost"])]
         _print_wrapped(f"  {row['name']:<{width}}  ", row["title"])
-        for line in more:
+        for line in filter(None, (row["paper"], "; ".join(filter(None, facts)))):
             _print_wrapped(" " * (width + 4), line)
+
+
+def _costs(cost: dict[str, Any] | None) -> str:
+    """A cost in words; empty where none is stated."""
+    return f"{words.number(cost['parameters'])} parameters, {words.number(cost['mflops'])} MFLOPs" if cost else ""
 
 
 def run_show(subject: str, overrides: Sequence[str] = (), *, resolved: bool = False, smoke: bool = False, json_lines: bool = False) -> None:
@@ -152,19 +161,27 @@ def _show_options(name: str, sections: dict[str, type[BaseModel]], *, json_lines
     for word in ("paper", "file", "recipe"):
         if about.get(word):
             print(f"{word.capitalize() + ':':<8}{about[word]}")
+    if about.get("cost"):
+        print(f"Cost:   {_costs(about['cost'])} (multiply-adds for one example), by the recipe")
     _print_options(rows)
     if "model" in sections:
         print(f"\nThe other sections: `kvision show {'|'.join([*catalog.sources(), *COMMON])}`.")
 
 
-def _about(name: str) -> dict[str, str]:
+def _about(name: str) -> dict[str, Any]:
     """What is known of a system, a source or a section beside its options."""
     if name in COMMON:
         return {"title": (COMMON[name].__doc__ or "").partition("\n")[0]}
     is_system = name in catalog.systems()
     entry = catalog.describe_system(name) if is_system else catalog.describe_source(name)
     recipe = catalog.recipe_of(name) if is_system else None
-    return {"title": entry.title, "paper": entry.paper, "file": paths.display(entry.file), "recipe": recipe or ""}
+    return {
+        "title": entry.title,
+        "paper": entry.paper,
+        "file": paths.display(entry.file),
+        "recipe": recipe or "",
+        **({"cost": catalog.cost_of(recipe)} if is_system else {}),
+    }
 
 
 def _options(section: str, options: type[BaseModel]) -> list[dict[str, Any]]:

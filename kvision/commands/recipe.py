@@ -58,7 +58,8 @@ def build() -> Schema:
     }
     for name, section in COMMON.items():
         properties[name] = _section(section, name, definitions)
-    properties["expect"] = {"anyOf": [properties["expect"], {"type": "null"}]}
+    for name in ("expect", "cost"):
+        properties[name] = {"anyOf": [properties[name], {"type": "null"}]}
     rules = [{"if": {"not": {"required": ["extends"]}}, "then": {"required": ["system", "data"], "properties": {"data": {"required": ["source"]}}}}]
     for system in systems:
         owner = catalog.system(system)

@@ -182,8 +182,8 @@ def document_layers(path: Path) -> tuple[list[Layer], list[Problem]]:
         if base is None:
             problems.append(Problem(where, "extends", message, excerpt))
         else:
-            # A result belongs to the recipe that it was measured with, so a base's is not mixed into the recipe's own.
-            inherited_raw = {key: value for key, value in base.values.items() if key != "expect" or "expect" not in raw}
+            # A result belongs to the recipe that it was measured with, so a base's is not mixed into the recipe's own; a cost to its network alone.
+            inherited_raw = {key: value for key, value in base.values.items() if key != "cost" and (key != "expect" or "expect" not in raw)}
             layers.insert(0, Layer("base", inherited_raw, base))
             inherited, own = base.values.get("smoke"), raw.get("smoke")
             if isinstance(inherited, dict) and isinstance(own, dict):

@@ -255,6 +255,15 @@ class Expect(Section):
     evidence: Literal["paper", "measured", "none"] = Field("none", description="Where the figure comes from.")
 
 
+class Cost(Section):
+    """What the network costs that predicts by the recipe as it stands; counted, so overrides do not change it."""
+
+    parameters: int = Field(ge=0, description="Numbers that it holds, moving statistics included.")
+    mflops: NonNegative = Field(
+        description="Millions of multiply-adds for one example, which papers call FLOPs: of convolutions, dense layers and attention; three digits."
+    )
+
+
 class Recipe(Section):
     """A whole recipe. `model`, `loss` and `data` are narrowed to the system's and the source's own sections."""
 
@@ -266,6 +275,7 @@ class Recipe(Section):
     train: TrainOptions = Field(default_factory=TrainOptions)
     smoke: dict[str, Any] = Field(default_factory=dict, description="Dotted overrides that make the recipe run in seconds; used by --smoke.")
     expect: Expect | None = None
+    cost: Cost | None = None
 
     @property
     def keep_every_epochs(self) -> int | None:
@@ -293,7 +303,7 @@ class Recipe(Section):
         return found
 
 
-COMMON: dict[str, type[Section]] = {"optim": OptimOptions, "train": TrainOptions, "expect": Expect}
+COMMON: dict[str, type[Section]] = {"optim": OptimOptions, "train": TrainOptions, "expect": Expect, "cost": Cost}
 """Sections that every recipe has, whatever its system and its source."""
 
 

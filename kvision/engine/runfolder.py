@@ -30,7 +30,7 @@ RESOLVED = "resolved.json"
 ENVIRONMENT = "environment.json"
 DATA = "data.json"
 MODEL = "model.keras"
-FREE = ("expect", "smoke", "data.cache", "train.steps_per_call", "train.checkpoint_every_steps", "train.keep_every_epochs")
+FREE = ("expect", "cost", "smoke", "data.cache", "train.steps_per_call", "train.checkpoint_every_steps", "train.keep_every_epochs")
 """Keys that change nothing that is computed; a run may be resumed with other values."""
 LENGTH = ("train.epochs", "train.steps", "train.early_stop_epochs")
 """Keys that only say when to end; they may change where the learning rate does not depend on the end."""
@@ -123,7 +123,7 @@ def check_unchanged(run_dir: Path, values: Mapping[str, Any], fingerprint: str) 
     before, now = flatten(read_json(run_dir / RESOLVED)["values"]), flatten(values)
     changed = [key for key in {**before, **now} if before.get(key) != now.get(key)]
     endless = before.get("optim.schedule") in ENDLESS
-    barred = [key for key in changed if not (key in FREE or key.startswith(("expect.", "smoke.")) or (endless and key in LENGTH))]
+    barred = [key for key in changed if not (key in FREE or key.startswith(("expect.", "cost.", "smoke.")) or (endless and key in LENGTH))]
     if barred:
         lines = "\n".join(f"  {key}: {before.get(key)!r} when the run began, {now.get(key)!r} now" for key in barred)
         schedule = before.get("optim.schedule")

@@ -7,7 +7,7 @@ import pytest
 
 from kvision import catalog
 from kvision.commands import listing
-from kvision.core import resolved
+from kvision.core import paths, resolved
 from kvision.core.errors import RecipeError, UsageError
 from kvision.core.schema import Chosen
 
@@ -48,6 +48,30 @@ def test_list_as_json(capsys: pytest.CaptureFixture[str]) -> None:
     unet = next(row for row in rows if row["name"] == "segmentation/unet")
     assert (unet["kind"], unet["recipe"]) == ("system", "unet")
     assert {row["kind"] for row in rows} == {"system", "source", "recipe"}
+
+
+def test_list_and_show_tell_what_a_system_costs_where_its_recipe_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stated, silent = tmp_path / "unet.yaml", tmp_path / "lenet.yaml"
+    stated.write_text(RECIPE + "cost: {parameters: 1234567, mflops: 40.8}\n")
+    silent.write_text("# Silent.\nsystem: classification/lenet\n")
+    monkeypatch.setattr(paths, "shipped", lambda: {"unet": stated, "lenet": silent})
+    listing.run_list("net")
+    text = " ".join(capsys.readouterr().out.split())  # lines are folded to the terminal's width
+    assert "recipe: unet; 1,234,567 parameters, 40.8 MFLOPs" in text
+    assert "FLOPs are multiply-adds for one example" in text
+    listing.run_list("net", json_lines=True)
+    rows = {(row["kind"], row["name"]): row["cost"] for row in map(json.loads, capsys.readouterr().out.splitlines())}
+    expected = {"parameters": 1_234_567, "mflops": 40.8}
+    assert (rows["system", "segmentation/unet"], rows["recipe", "unet"]) == (expected, expected)
+    assert (rows["system", "classification/lenet"], rows["recipe", "lenet"]) == (None, None)
+    listing.run_show("segmentation/unet")
+    assert "\nCost:   1,234,567 parameters, 40.8 MFLOPs (multiply-adds for one example), by the recipe\n" in capsys.readouterr().out
+    listing.run_show("segmentation/unet", json_lines=True)
+    assert json.loads(capsys.readouterr().out)["cost"] == expected
+    listing.run_show(str(stated))
+    assert lines(capsys)["cost.mflops"][0] == "40.8"
 
 
 def test_show_prints_type_default_and_description_of_each_option(capsys: pytest.CaptureFixture[str]) -> None:

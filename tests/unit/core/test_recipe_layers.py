@@ -38,8 +38,8 @@ def test_overrides_that_can_not_be_are_refused_each_with_its_reason() -> None:
     assert all(reason in problem.message for reason, problem in zip(reasons, problems, strict=True))
 
 
-def test_a_base_lies_below_and_its_expectation_gives_way(tmp_path: Path) -> None:
-    (tmp_path / "base.yaml").write_text("train: {epochs: 1}\nexpect: {metric: val/miou}\n")
+def test_a_base_lies_below_its_expectation_gives_way_and_its_cost_is_its_own(tmp_path: Path) -> None:
+    (tmp_path / "base.yaml").write_text("train: {epochs: 1}\nexpect: {metric: val/miou}\ncost: {parameters: 3, mflops: 1}\n")
     (tmp_path / "mine.yaml").write_text("extends: base.yaml\nexpect: {metric: val/loss}\n")
     layers, problems = recipe_layers.document_layers(tmp_path / "mine.yaml")
     assert problems == []
