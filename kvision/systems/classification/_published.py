@@ -111,12 +111,16 @@ def carried(reference: keras.Model, net: keras.Model) -> dict[str, np.ndarray]:
     Raises:
         UsageError: If the two have not the same kinds of layers in the same order.
     """
+    import keras
+
     from kvision.engine import state
 
     names = {id(variable): name for name, variable in state.weights({"net": net}).items()}
     theirs, ours = list(_layers(reference)), list(_layers(net))
-    if len(ours) == len(theirs) + 1 and ours[-1].name == HEAD:
+    if ours[-1].name == HEAD and (len(ours) > len(theirs) or not isinstance(ours[-1], keras.layers.Dense)):
         ours.pop()
+        if len(theirs) == len(ours) + 1:
+            theirs.pop()
     if len(theirs) != len(ours):
         raise UsageError(
             f"model.weights: {reference.name} has {len(theirs)} layers with weights, this network {len(ours)}; take out the options of model that "

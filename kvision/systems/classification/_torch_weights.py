@@ -14,6 +14,7 @@ from kvision.core import words
 from kvision.core.errors import RunError, UsageError
 from kvision.engine import state
 from kvision.systems.classification import _published
+from kvision.systems.classification._transfer import HEAD
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -78,7 +79,7 @@ def carried(given: Pretrained, net: keras.Model, recipe: Recipe, namings: Sequen
         )
     settings = (config or {}).get("pretrained_cfg", config or {})
     _published.demand(recipe, given.origin, naming.options(theirs, (config or {}).get("architecture", "")))
-    left = sorted(theirs.keys() - set(names.values()))
+    left = sorted(name for name in theirs.keys() - set(names.values()) if not name.startswith(f"{naming.layer(HEAD)}."))
     if left:
         raise RunError(
             f"model.weights: {given.origin} has {words.counted(len(left), 'tensor')} that this network has no place for: "

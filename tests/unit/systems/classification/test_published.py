@@ -12,6 +12,7 @@ from keras.src.applications import imagenet_utils  # where the functions of all 
 
 from kvision.core.errors import UsageError
 from kvision.engine import pretrained
+from kvision.layers.neighbours import NearestNeighbours
 from kvision.layers.normalization import BatchNormalization
 from kvision.systems.classification import _published
 from kvision.systems.classification.mobilenet import MobileNet
@@ -145,3 +146,15 @@ def test_without_a_network_the_host_and_the_alternative_are_named(monkeypatch: p
         assert words.startswith(f"model.weights: keras.applications.MobileNet gives no ImageNet weights: {said}")
         assert "they are downloaded from https://storage.googleapis.com once and kept in ~/.keras/models" in words
         assert words.endswith("without a network give a run's folder or a file of weights")
+
+
+def test_a_head_that_is_no_linear_layer_has_no_counterpart() -> None:
+    def net(head: keras.layers.Layer) -> keras.Model:
+        features = keras.Input((4,))
+        return keras.Model(features, head(keras.layers.Dense(3, name="body")(features)))
+
+    reference = net(keras.layers.Dense(2, name="predictions"))
+    found = _published.carried(reference, net(NearestNeighbours(5, 2, 1, name="logits")))
+    assert found.keys() == {"net/body/kernel", "net/body/bias"}
+    np.testing.assert_array_equal(found["net/body/kernel"], reference.get_layer("body").kernel)
+    assert "net/logits/kernel" in _published.carried(reference, net(keras.layers.Dense(2, name="logits")))

@@ -214,6 +214,14 @@ def test_tensors_without_a_place_are_told(tmp_path: Path) -> None:
         resnet(tmp_path, narrow() | {"layer1.0.se.fc1.weight": random(2, 2)})
 
 
+def test_a_head_of_another_kind_begins_as_it_is(tmp_path: Path) -> None:
+    safetensors.save_file(narrow(), tmp_path / "model.safetensors")
+    options = {"stages": (1, 1, 1, 1), "width": 0.125, "stem": "imagenet", "transfer": "knn", "knn_examples": 7}
+    made = nets.made(ResNet, 32, depth=18, weights="model.safetensors", **options)
+    left = pretrained.put(made.networks, made.pretrained(tmp_path))
+    assert left == [f"net/logits/{name}" for name in ("examples", "offsets", "labels", "k")]
+
+
 def test_a_missing_tensor_and_another_shape_are_told(tmp_path: Path) -> None:
     tensors = narrow()
     del tensors["layer2.0.bn1.weight"]
