@@ -1,13 +1,16 @@
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 
+import numpy as np
 import pytest
 
 from kvision.data.scenes import facts
 from kvision.data.scenes.captions import captions
 from kvision.data.scenes.compose import INKS
 from kvision.data.scenes.lexicon import RELATION_OF
+from kvision.data.scenes.parse import parse, words
 from tests.unit.data.scenes.drawn import KNOWN, SHAPES, content, scenes
 
 # A small red circle at the top left, a large blue square at its right, a large red star below both.
@@ -124,3 +127,67 @@ def test_many_objects_and_a_long_babble_are_judged_quickly() -> None:
     many = content(*[("circle", "red", (4 + 8 * (k // 8), 4 + 8 * (k % 8)), 8) for k in range(32)])
     assert judged("red circle above " * 8, many)[1] == 24
     assert judged("32 red circles", many) == (3, 3)
+
+
+BABBLE = [
+    "a",
+    "the",
+    "red",
+    "blue",
+    "small",
+    "large",
+    "circle",
+    "square",
+    "star",
+    "object",
+    "left",
+    "above",
+    "under",
+    "of",
+    "and",
+    "which",
+    "it",
+    "is",
+    "there",
+]
+
+
+def most_facts(caption, scene):
+    """The same maximum by trying all ways to give each noun phrase another object or none."""
+    statement = parse(words(caption), KNOWN)
+    spare = [None] * len(statement.mentions)
+    best = 0
+    for choice in set(itertools.permutations([*range(len(scene.things)), *spare], len(statement.mentions))):
+        held = 0
+        for mention, k in zip(statement.mentions, choice, strict=True):
+            if k is not None:
+                thing = scene.things[k]
+                parts = [mention.noun == thing.noun, mention.ink == thing.ink, bool(mention.size) and scene.is_size(mention.size, thing)]
+                held += sum(parts) if mention.words else 1
+        for relation, subject, other in statement.links:
+            if subject is not None and other is not None and choice[subject] is not None and choice[other] is not None:
+                held += scene.is_so(relation, choice[subject], choice[other])
+        best = max(best, held)
+    return best
+
+
+def test_babble_is_judged_as_if_all_ways_had_been_tried() -> None:
+    rng = np.random.default_rng(0)
+    held = 0
+    for k, scene in enumerate(scenes(150)):
+        caption = " ".join(rng.choice(BABBLE, size=4 + k % 10))
+        if len(parse(words(caption), KNOWN).mentions) > 5:
+            continue
+        assert judged(caption, scene)[0] == most_facts(caption, scene), caption
+        held += judged(caption, scene)[0]
+        assert len(facts.named_box(caption.split(), scene, KNOWN)) == len(caption.split())
+    assert held > 100
+
+
+def test_any_row_of_words_can_be_judged() -> None:
+    rng = np.random.default_rng(1)
+    every = [*BABBLE, "two", "three", "circles", "objects", "its", "14", "0", "an", "with", "right", "below", "unk"]
+    for scene in scenes(300, most=6):
+        caption = " ".join(rng.choice(every, size=int(rng.integers(0, 20))))
+        found = judged(caption, scene)
+        assert 0 <= found[0] <= found[1] <= len(caption.split()) + 3, caption
