@@ -61,6 +61,8 @@ def run(
     with runfolder.claim(where, resume=resume) as begun:
         if resume and not begun:
             print(f"{where} holds no run yet: starting it from the beginning", file=sys.stderr)
+        if begun:
+            resolved = resolved.settled(catalog.from_run(where).decided())
         session = open_session(
             resolved,
             catalog.system(resolved.recipe.system),

@@ -17,10 +17,10 @@ from pydantic import BaseModel, ValidationError
 
 from kvision.core import faults, paths
 from kvision.core.errors import RunError
-from kvision.core.schema import Section
+from kvision.core.schema import Chosen, Section
 
 if TYPE_CHECKING:
-    from kvision.core.schema import Chosen, Recipe
+    from kvision.core.schema import Recipe
 
 Kind = Literal["default", "base", "recipe", "smoke", "command line", "auto"]
 
@@ -118,6 +118,14 @@ class Resolved:
             KeyError: There is no such option.
         """
         return replace(self, origins=self.origins | {path: self.origins[path].auto(choice) for path, choice in chosen.items()})
+
+    def decided(self) -> dict[str, Chosen]:
+        """What a run recorded of the system's options that stood open, for `settled`: it holds for all of the run's life."""
+        return {
+            path: Chosen(origin.where, origin.value)
+            for path, origin in self.origins.items()
+            if origin.kind == "auto" and origin.value is not None and path.startswith(("model.", "loss."))
+        }
 
     def settled(self, facts: Mapping[str, Chosen]) -> Resolved:
         """The same with values for those options that still wait for one.

@@ -181,9 +181,8 @@ def open_session(
 
 def settled(resolved: Resolved) -> Recipe:
     """The recipe of a run with what `System.settle` decided when it began; of other recipes nothing is decided yet."""
-    recipe, origins = resolved.recipe, resolved.origins
-    waiting = [path for path, choice in choices(recipe).items() if choice.value is None and path.startswith(("model.", "loss."))]
-    return put(recipe, {path: origins[path].value for path in waiting if path in origins and origins[path].value is not None})
+    decided, waiting = resolved.decided(), choices(resolved.recipe)
+    return put(resolved.recipe, {path: choice.value for path, choice in decided.items() if path in waiting and waiting[path].value is None})
 
 
 def _settle(resolved: Resolved, system: type[System], source: Source) -> tuple[Resolved, Recipe]:

@@ -139,6 +139,15 @@ def settle(part: Part, recipe: Recipe, source: Source) -> None:
         )
 
 
+def plain(member: Member, base: Path) -> None:
+    """Raises `UsageError` if a member that is to be trained here begins with weights, or sees pictures in colours, of its own."""
+    if member.system.pretrained(base) is not None:
+        raise UsageError(
+            f"model.parts: {member.system.recipe.system} with these options sees pictures otherwise than the others do; "
+            "train it and others like it as runs, and name them in model.members"
+        )
+
+
 def found(members: Sequence[str], base: Path) -> list[Path]:
     """The run folders and checkpoints that names stand for; `RUN/checkpoints` stands for all that are kept there for good.
 

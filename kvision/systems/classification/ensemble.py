@@ -116,10 +116,12 @@ class Ensemble(Classifier):
         return ()
 
     def pretrained(self, base: Path) -> Pretrained | None:
-        """The weights of the members' runs; none where members are trained here."""
+        """The weights of the members' runs; none where members are trained here, which then may not ask for any."""
         from kvision.engine import pretrained, state
 
         if not self.options.members:
+            for member in self._members:
+                _members.plain(member, base)
             return None
         paths = [Path(part.run) for part in self.options.parts or () if part.run is not None]
         preprocess = _members.preprocess(paths)

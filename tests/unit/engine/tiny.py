@@ -82,7 +82,7 @@ def resolved(
         train=TrainOptions(**{"epochs": 3} | (train or {})),
     )
     values = recipe.model_dump(mode="json")
-    return SimpleNamespace(recipe=recipe, origins={}, path=Path("recipes/tiny.yaml"), base=Path(), values=lambda: values)
+    return SimpleNamespace(recipe=recipe, origins={}, path=Path("recipes/tiny.yaml"), base=Path(), values=lambda: values, decided=dict)
 
 
 def session(

@@ -97,6 +97,8 @@ def test_the_run_of_an_ensemble_needs_those_of_its_members_no_more(runs: tuple[P
     images = next(joined.pipeline.examples("val"))["image"]
     np.testing.assert_array_equal(again.system.net(images), joined.system.net(images))
     kept = resolved_recipe.to_json(again.resolved)["origins"]["model.parts"]
+    resumed = catalog.load(tmp_path / "ensemble.yaml").settled(catalog.from_run(tmp_path / "joined").decided())  # as `kvision train --resume` does
+    assert session.settled(resumed) == again.recipe
     assert [part["run"] for part in kept["value"]] == [str(tmp_path / "a"), str(tmp_path / "b")]
 
 
@@ -159,6 +161,8 @@ def test_members_that_do_not_fit_are_refused(runs: tuple[Path, dict[str, Session
 def test_a_member_that_asks_the_data_is_no_part_unless_it_is_told(tmp_path: Path) -> None:
     parts = "{parts: [{system: classification/knn, model: {examples: %s}}, {system: classification/mlp}]}"
     fails(tmp_path, parts % "auto", r"model\.parts: classification/knn leaves model\.examples to the data; set it, or train a run and name it")
+    handmade = "{parts: [{system: classification/mlp, model: {features: hog}}, {system: classification/mlp}]}"
+    fails(tmp_path, handmade, r"model\.parts: classification/mlp with these options sees pictures otherwise than the others do; train it")
     made = opened(tmp_path, "ensemble", parts % "40")
     images = next(made.pipeline.examples("train"))["image"]
     votes = made.system._members[0].net(images)
