@@ -12,6 +12,7 @@ runs is not trained again. About half an hour on 2 cores.
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import math
 import subprocess
@@ -21,7 +22,7 @@ from pathlib import Path
 import numpy as np
 
 PROBE, FINE_TUNE = "recipes/classification/elpv_probe.yaml", "recipes/classification/elpv_finetune.yaml"
-PIXELS = 64
+PIXELS, TEST = 64, 656
 
 
 def commands(runs: Path) -> dict[str, tuple[str, ...]]:
@@ -29,10 +30,10 @@ def commands(runs: Path) -> dict[str, tuple[str, ...]]:
     here = runs.resolve()
     return {
         "probe": (PROBE,),
+        "fine_tune": (FINE_TUNE, f"model.weights={here / 'probe'}"),
         "knn5": (PROBE, "model.transfer=knn", "model.knn_k=5"),
         "probe_1948": (PROBE, "model.probe_c=0.001", "data.val_size=20"),
         "random_probe": (PROBE, f"model.weights={here / 'random.keras'}"),
-        "fine_tune": (FINE_TUNE, f"model.weights={here / 'probe'}"),
     }
 
 
@@ -100,12 +101,12 @@ def main() -> None:
     arguments.runs.mkdir(parents=True, exist_ok=True)
     if not (arguments.runs / "random.keras").exists():
         random_body(arguments.runs / "random.keras")
-    rows = on_pixels() + [measured(arguments.runs, name, command) for name, command in commands(arguments.runs).items()]
-    for row in rows:
-        row["test error of the figure"] = round(math.sqrt(float(row["test/top1"]) * (1 - float(row["test/top1"])) / 656), 4)
-        print(" | ".join(f"{key} {value}" for key, value in row.items()))
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
-    arguments.out.write_text(json.dumps(rows, indent=1) + "\n")
+    rows = []
+    for row in itertools.chain(on_pixels(), (measured(arguments.runs, name, command) for name, command in commands(arguments.runs).items())):
+        rows.append({**row, "standard error": round(math.sqrt(float(row["test/top1"]) * (1 - float(row["test/top1"])) / TEST), 4)})
+        print(" | ".join(f"{key} {value}" for key, value in rows[-1].items()), flush=True)
+        arguments.out.write_text(json.dumps(rows, indent=1) + "\n")
 
 
 if __name__ == "__main__":
