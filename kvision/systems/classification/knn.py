@@ -86,10 +86,8 @@ class KNN(Classifier):
             for name in _UNUSED
             if getattr(options, name) != defaults[name].default
         ]
-        most = max(options.candidates) if options.k == "auto" else options.k
-        if options.examples != "auto" and most > options.examples:
-            option = "candidates" if options.k == "auto" else "k"
-            found.append((f"model.{option}", f"{most} of {options.examples} examples can't vote; use at most model.examples"))
+        if options.examples != "auto":
+            found += _too_many(options, options.examples)
         return found
 
     @classmethod
@@ -100,10 +98,8 @@ class KNN(Classifier):
         if options.examples != "auto":
             return decided
         count = len(source.split("train"))
-        most = max(options.candidates) if options.k == "auto" else options.k
-        if most > count:
-            option = "candidates" if options.k == "auto" else "k"
-            raise DataError(f"model.{option}: {most} of {count} training examples can't vote; use at most {count}")
+        for path, message in _too_many(options, count):
+            raise DataError(f"{path}: {message}")
         return decided | {"model.examples": Chosen("all training examples", count)}
 
     def body(self, image: keras.KerasTensor) -> keras.KerasTensor:
@@ -169,3 +165,12 @@ class KNN(Classifier):
         parts = [(body(batch["image"], training=True).numpy(), batch["label"]) for batch in examples(split)]  # in training there is but one view
         features, labels = zip(*parts, strict=True)
         return np.concatenate(features), np.concatenate(labels).astype(np.int64)
+
+
+def _too_many(options: KNNOptions, count: int) -> list[tuple[str, str]]:
+    """Where more neighbours are asked for than there are in `count` examples, or in all folds but the largest, as `System.check` tells it."""
+    option, most = ("candidates", max(options.candidates)) if options.k == "auto" else ("k", options.k)
+    by_folds = options.k == "auto" and options.choose == "folds"
+    left = count - -(-count // options.folds) if by_folds else count
+    where = f"{count} examples less a fold of {options.folds}" if by_folds else f"{count} examples"
+    return [(f"model.{option}", f"{most} can't vote where there are {where}; use at most {left}")] if most > left else []

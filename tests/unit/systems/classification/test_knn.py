@@ -114,7 +114,7 @@ def test_all_training_examples_are_counted() -> None:
     assert recipe.model.chosen()["examples"].value is None
     assert KNN.settle(recipe, source(60))["model.examples"].value == 60
     assert KNN.settle(nets.recipe(KNN, SIZE, k=3, examples=40), source(60)) == {}
-    with pytest.raises(DataError, match=r"model.k: 80 of 60 training examples can't vote; use at most 60"):
+    with pytest.raises(DataError, match=r"model.k: 80 can't vote where there are 60 examples; use at most 60"):
         KNN.settle(nets.recipe(KNN, SIZE, k=80), source(60))
 
 
@@ -126,8 +126,13 @@ def test_all_training_examples_are_counted() -> None:
         ({"folds": 4}, "model.folds", "4 has no effect without choose=folds; take it out"),
         ({"dropout": 0.5}, "model.dropout", "0.5 has no effect, for nothing is learnt; take it out"),
         ({"weights": "runs/a"}, "model.weights", "runs/a has no effect, for nothing is learnt; take it out"),
-        ({"k": 50, "examples": 40}, "model.k", "50 of 40 examples can't vote; use at most model.examples"),
-        ({"candidates": (1, 50), "examples": 40}, "model.candidates", "50 of 40 examples can't vote; use at most model.examples"),
+        ({"k": 50, "examples": 40}, "model.k", "50 can't vote where there are 40 examples; use at most 40"),
+        ({"candidates": (1, 50), "examples": 40}, "model.candidates", "50 can't vote where there are 40 examples; use at most 40"),
+        (
+            {"candidates": (1, 27), "choose": "folds", "folds": 3, "examples": 40},
+            "model.candidates",
+            "27 can't vote where there are 40 examples less a fold of 3; use at most 26",
+        ),
     ],
 )
 def test_options_that_can_t_be_are_refused(model: dict[str, Any], where: str, message: str) -> None:
