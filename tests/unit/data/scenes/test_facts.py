@@ -130,25 +130,8 @@ def test_many_objects_and_a_long_babble_are_judged_quickly() -> None:
 
 
 BABBLE = [
-    "a",
-    "the",
-    "red",
-    "blue",
-    "small",
-    "large",
-    "circle",
-    "square",
-    "star",
-    "object",
-    "left",
-    "above",
-    "under",
-    "of",
-    "and",
-    "which",
-    "it",
-    "is",
-    "there",
+    *("a", "the", "red", "blue", "small", "large", "circle", "square", "star", "object", "left", "above", "under"),
+    *("of", "and", "which", "it", "is", "there"),
 ]
 
 
