@@ -23,7 +23,7 @@ class LayerCost:
         kind: Its class.
         shape: Output shape without the batch; that of the first output if there are several.
         parameters: Number of its weights.
-        multiply_adds: Those of `cost.multiply_adds`.
+        multiply_adds: Those of `cost.multiply_adds`; 0 of a layer that loops, such as a recurrent one, for they can't be counted.
         outputs: Number of output values.
     """
 
@@ -58,7 +58,7 @@ def _flat(net: keras.Model) -> Iterator[keras.Layer]:
 def _cost(layer: keras.Layer) -> LayerCost:
     calls = layer._inbound_nodes
     shapes = [_first(node.output_tensors) for node in calls]
-    multiply_adds = sum(cost.of_call(layer, *node.arguments.args, **node.arguments.kwargs) for node in calls if node.input_tensors)
+    multiply_adds = sum(_multiply_adds(layer, node) for node in calls if node.input_tensors)
     outputs = sum(_size(shape) for shape in shapes)
     return LayerCost(layer.name, type(layer).__name__, tuple(shapes[0][1:]) if shapes else (), layer.count_params(), multiply_adds, outputs)
 
@@ -70,3 +70,10 @@ def _first(tensors: list[Any]) -> tuple[int | None, ...]:
 def _size(shape: tuple[int | None, ...]) -> int:
     """Values of one example."""
     return math.prod(size or 1 for size in shape[1:])
+
+
+def _multiply_adds(layer: keras.Layer, node: Any) -> int:
+    try:
+        return cost.of_call(layer, *node.arguments.args, **node.arguments.kwargs)
+    except ValueError:
+        return 0

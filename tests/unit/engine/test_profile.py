@@ -41,3 +41,11 @@ def test_a_shared_layer_costs_twice_and_nested_models_are_opened():
     outer = keras.Model(outer_image, keras.layers.ReLU()(keras.Sequential([keras.layers.Conv2D(2, 1, name="deep")])(outer_image)))
     assert {cost.name: cost.multiply_adds for cost in profile.layers(inner)}["shared"] == 2 * 4 * 4 * 3 * 3
     assert {cost.name: cost.multiply_adds for cost in profile.layers(outer)}["deep"] == 4 * 4 * 3 * 2
+
+
+def test_of_a_layer_that_loops_the_parameters_are_known() -> None:
+    words = keras.Input((5, 3))
+    net = keras.Model(words, keras.layers.Dense(2, name="dense")(keras.layers.LSTM(4, name="loops")(words)))
+    costs = {cost.name: cost for cost in profile.layers(net)}
+    assert (costs["loops"].parameters, costs["loops"].multiply_adds) == (4 * 4 * (3 + 4 + 1), 0)
+    assert costs["dense"].multiply_adds == 4 * 2
