@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from kvision.data.scenes import lexicon
-from kvision.data.scenes.parse import parse, words
+from kvision.data.scenes.parse import parse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -48,7 +48,7 @@ def judge(caption: str, content: Content, known: Lexicon) -> tuple[Fact, ...]:
     Returns:
         Its facts; none if it states nothing.
     """
-    statement = parse(words(caption), known)
+    statement = parse(lexicon.words(caption), known)
     choice = _readings(statement, content)[0]
     facts = [fact for k, mention in enumerate(statement.mentions) for fact in _said(mention, choice[k], content)]
     for relation, subject, other in statement.links:

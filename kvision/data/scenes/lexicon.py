@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -66,6 +67,11 @@ class Lexicon:
             if form in self._forms:
                 return Noun(*self._forms[form], len(form))
         return None
+
+
+def words(text: str) -> list[str]:
+    """The words of a text, in lower case without punctuation."""
+    return re.findall(r"\w+(?:['-]\w+)*", text.lower())
 
 
 def plural(noun: str) -> str:

@@ -16,6 +16,7 @@ import numpy as np
 from PIL import Image
 
 from kvision.core.errors import DataError
+from kvision.data.scenes import lexicon
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -202,9 +203,9 @@ def _stamp(file: Path, label: int) -> Item:
 def _noun(file: Path) -> str:
     """What the text beside a stamp calls it, `A red kangaroo.` -> `red kangaroo`; a long description is replaced by the file's name."""
     text = file.with_suffix(".txt").read_text(encoding="utf-8", errors="replace").strip()
-    words = text.partition("\n")[0].strip().rstrip(".!?").split()
-    if words and words[0].lower() in {"a", "an", "the"}:
+    words = lexicon.words(text.partition("\n")[0])
+    if words and words[0] in {"a", "an", "the"}:
         words = words[1:]
     if not words or len(words) > 4:
-        words = file.stem.replace("-", " ").replace("_", " ").split()
-    return " ".join(words).lower()
+        words = lexicon.words(file.stem.replace("-", " ").replace("_", " "))
+    return " ".join(words)

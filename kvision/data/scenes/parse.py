@@ -7,7 +7,6 @@ is of the subject of the one before (`a star is left of a square and above a rin
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
@@ -80,16 +79,11 @@ class _Event(NamedTuple):
     mention: int = -1
 
 
-def words(caption: str) -> list[str]:
-    """The words of a sentence, in lower case without punctuation."""
-    return re.findall(r"\w+(?:['-]\w+)*", caption.lower())
-
-
 def parse(sentence: Sequence[str], known: Lexicon) -> Statement:
     """Reads a sentence.
 
     Args:
-        sentence: Its words, as `words` gives them.
+        sentence: Its words, as `lexicon.words` gives them.
         known: The nouns.
 
     Returns:

@@ -9,8 +9,8 @@ import pytest
 from kvision.data.scenes import facts
 from kvision.data.scenes.captions import captions
 from kvision.data.scenes.compose import INKS
-from kvision.data.scenes.lexicon import RELATION_OF
-from kvision.data.scenes.parse import parse, words
+from kvision.data.scenes.lexicon import RELATION_OF, words
+from kvision.data.scenes.parse import parse
 from tests.unit.data.scenes.drawn import KNOWN, SHAPES, content, scenes
 
 # A small red circle at the top left, a large blue square at its right, a large red star below both.

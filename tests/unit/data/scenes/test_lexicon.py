@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from kvision.data.scenes.lexicon import Lexicon, Noun, article, count_of, number, plural
+from kvision.data.scenes.lexicon import Lexicon, Noun, article, count_of, number, plural, words
 
 
 @pytest.mark.parametrize(
@@ -27,3 +27,7 @@ def test_articles_and_numbers() -> None:
     assert [article(words) for words in ("orange star", "object", "one", "red object")] == ["an orange star", "an object", "a one", "a red object"]
     assert [number(count) for count in (1, 12, 14)] == ["one", "twelve", "14"]
     assert [count_of(word) for word in ("one", "twelve", "14", "star")] == [1, 12, 14, None]
+
+
+def test_words_of_a_text() -> None:
+    assert words("A merry-go-round, a child's (“toy”) <unk>!") == ["a", "merry-go-round", "a", "child's", "toy", "unk"]

@@ -79,7 +79,7 @@ def test_stamps_are_read_with_their_descriptions(tmp_path, monkeypatch):
         {
             "animals/a/otter": "An otter.",
             "animals/b/kangaroo": "A red kangaroo.",
-            "food/pie": "Pie!",
+            "food/pie": "Pie (“pastry”)!",
             "food/cake-slice": "A piece of a cake that is long.",
         },
     )
@@ -87,7 +87,8 @@ def test_stamps_are_read_with_their_descriptions(tmp_path, monkeypatch):
     monkeypatch.setattr(objects, "STAMPS", tmp_path)
     assert objects.class_names("stamps") == ("background", "animals", "food")
     items = [item for split in ("train", "val") for kind in objects.library("stamps", split).items for item in kind]
-    assert {item.noun for item in items} == {"otter", "red kangaroo", "pie", "cake slice"}
+    assert {item.noun for item in items} == {"otter", "red kangaroo", "pie pastry", "cake slice"}
+    assert set(objects.nouns("stamps")) == {item.noun for item in items}
     for item in items:
         assert item.field.size == item.picture.size == (objects.FIELD_PX, objects.FIELD_PX)
         cover = np.asarray(item.field) >= 128

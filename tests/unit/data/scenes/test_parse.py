@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from kvision.data.scenes.lexicon import Lexicon
-from kvision.data.scenes.parse import parse, words
+from kvision.data.scenes.lexicon import Lexicon, words
+from kvision.data.scenes.parse import parse
 from tests.unit.data.scenes.drawn import KNOWN
 
 
