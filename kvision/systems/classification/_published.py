@@ -27,12 +27,13 @@ _CAFFE = (123.68 / 255, 116.779 / 255, 103.939 / 255)
 COLOURS: dict[str, tuple[Colour, Colour]] = {
     "torch": (_MEAN, _STD),
     "tf": ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),
+    "middle": ((128 / 255, 128 / 255, 128 / 255), (128 / 255, 128 / 255, 128 / 255)),
     "caffe": (_CAFFE, (1 / 255, 1 / 255, 1 / 255)),
 }
-"""Mean and deviation of red, green and blue as `preprocess_input(mode=...)` of keras.applications has them; pictures are 0-1."""
+"""Mean and deviation of red, green and blue as `preprocess_input(mode=...)` of keras.applications has them, `middle` as EfficientNetV2 has; pictures are 0-1."""
 
 
-def applications(name: str, net: keras.Model, colours: Literal["torch", "tf", "caffe"], **options: Any) -> Pretrained:
+def applications(name: str, net: keras.Model, colours: Literal["torch", "tf", "middle", "caffe"], **options: Any) -> Pretrained:
     """Weights for ImageNet that keras.applications downloads, or has downloaded before.
 
     Args:
