@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from kvision import catalog
+from kvision.core import paths
 from kvision.core.resolved import put
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     import keras
 
+    from kvision.core.resolved import Resolved
     from kvision.engine.session import Session
     from kvision.engine.system import System
 
@@ -35,11 +37,11 @@ def exemption(system: type[System], name: str) -> list[pytest.MarkDecorator]:
 
 
 def every_system(test: Callable[..., None]) -> Callable[..., None]:
-    """Runs a test of one property, `test_<property>(name)`, on every system of the catalogue."""
+    """Runs a test of one property, `test_<property>(name)`, on every system of the catalogue; all properties of one before those of the next."""
     own = test.__name__.removeprefix("test_")
     PROPERTIES.add(own)
     cases = [pytest.param(name, marks=exemption(catalog.system(name), own)) for name in catalog.systems()]
-    return pytest.mark.parametrize("name", cases)(test)
+    return pytest.mark.parametrize("name", cases, scope="module")(test)
 
 
 def resolved(name: str, *overrides: str) -> Any:
@@ -50,11 +52,13 @@ def resolved(name: str, *overrides: str) -> Any:
 
 
 def build(name: str) -> System:
-    """A system with its networks and no data."""
-    found = resolved(name)
-    recipe = found.recipe
+    """A system with its networks and no data, at its smoke settings."""
+    return _built(resolved(name))
+
+
+def _built(found: Resolved) -> System:
+    recipe, kind = found.recipe, catalog.system(found.recipe.system)
     source = catalog.source(recipe.data.source)(recipe.data, seed=recipe.train.seed, base=Path(found.base))
-    kind = catalog.system(name)
     decided = kind.settle(recipe, source)
     system = kind(put(recipe, {path: choice.value for path, choice in decided.items()}), source.info)
     system.networks = system.build()
@@ -94,13 +98,27 @@ def outputs(net: keras.Model, examples: int = 2) -> list[np.ndarray]:
     return [np.asarray(value) for value in tf.nest.flatten(net(entries if len(entries) > 1 else entries[0], training=False))]
 
 
-def measure(name: str) -> dict[str, Any]:
-    """What a golden file holds: `parameters`, and evenly spaced `outputs` of the filled network."""
-    net = build(name).net
+def measure(net: keras.Model) -> dict[str, Any]:
+    """What a golden file holds: `parameters`, and evenly spaced `outputs` of the network, whose weights are filled for it."""
     fill(net)
     values = np.concatenate([output.ravel() for output in outputs(net)])
     places = np.linspace(0, values.size - 1, SHOWN).round().astype(int)
     return {"parameters": net.count_params(), "outputs": [round(float(value), 6) for value in values[places]]}
+
+
+def recipes_of(name: str) -> list[str]:
+    """The shipped recipes of a system."""
+    return [recipe for recipe in paths.shipped() if catalog.load(recipe).recipe.system == name]
+
+
+def cost(recipe: str) -> dict[str, Any]:
+    """What a shipped recipe's section `cost` holds: of the networks that predict, at the recipe's real settings."""
+    from kvision.engine.cost import multiply_adds
+
+    system = _built(catalog.load(recipe))
+    nets = [system.networks[role] for role in system.signatures().values()]
+    mflops = sum(map(multiply_adds, nets)) / 1e6
+    return {"parameters": sum(net.count_params() for net in nets), "mflops": float(f"{mflops:.3g}")}
 
 
 def golden_file(name: str) -> Path:
