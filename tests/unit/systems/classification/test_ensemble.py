@@ -8,6 +8,7 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -17,8 +18,10 @@ from kvision.core import resolved as resolved_recipe
 from kvision.core.errors import RecipeError, UsageError
 from kvision.engine import runfolder, session, state
 from kvision.engine.checkpoint import Checkpoints
+from kvision.systems.classification import _members
 from kvision.systems.classification.ensemble import Ensemble
 from kvision.systems.classification.mlp import MLP
+from tests.conformance import subject
 from tests.unit.systems.classification import examples, nets
 
 if TYPE_CHECKING:
@@ -197,3 +200,22 @@ def test_the_members_stand_in_for_the_parts_of_the_recipe(runs: tuple[Path, dict
     assert [type(member.system).__name__ for member in joined.system._members] == ["LeNet", "MLP"]
     assert joined.resolved.origins["model.parts"].asked.startswith("recipe ")
     assert isinstance(joined.system._members[1].system, MLP)
+
+
+@pytest.mark.slow  # builds every classifier three times
+@pytest.mark.parametrize("name", [name for name in catalog.systems() if name.startswith("classification/") and not name.endswith("/ensemble")])
+def test_every_classifier_can_be_a_member(name: str) -> None:
+    system = subject.build(name)
+    part = _members.Part(system=name, model=system.recipe.model.model_dump(mode="json"))
+    image = keras.Input(system.net.input.shape[1:], name="image")
+    recipe = system.recipe.model_copy(update={"system": "classification/ensemble"})
+    members = [_members.build(part, number, recipe, system.info, image) for number in range(2)]
+    joined = keras.Model(image, keras.layers.Average()([member.net.output for member in members]))
+    for number, member in enumerate(members):
+        subject.fill(member.system.net, number)
+        member.take()
+    pictures = subject.scattered((2, *image.shape[1:])).astype(np.float32)
+    each = [member.system.net(pictures) for member in members]
+    assert not np.allclose(*each)
+    np.testing.assert_allclose(joined(pictures), np.mean(each, axis=0), rtol=1e-5, atol=1e-6)
+    assert len(state.weights({"net": joined})) == 2 * len(members[0].names)
