@@ -148,10 +148,13 @@ def recipe_of(name: str) -> str | None:
 
 
 def cost_of(recipe: str | None) -> dict[str, Any] | None:
-    """What a shipped recipe states of its network's cost, `parameters` and `mflops`; none: there is no such recipe, or it states nothing.
+    """What a shipped recipe states of its network's cost.
 
     Args:
         recipe: Its name.
+
+    Returns:
+        `parameters` and `mflops`; none: there is no such recipe, or it states nothing.
     """
     from kvision.core import document
     from kvision.core.schema import Cost

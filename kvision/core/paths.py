@@ -97,6 +97,12 @@ def meant_recipe(name: str | Path, others: Iterable[str] = ()) -> str:
     return f'; did you mean "{typed[near]}"?' if near else ""
 
 
+def located(name: str, base: Path) -> Path:
+    """What a recipe or a command line names: from the recipe's folder `base`, or else from the working folder; `~` is the user's home."""
+    own, here = base / Path(name).expanduser(), Path(name).absolute()
+    return (here if here.exists() and not own.exists() else own).resolve()
+
+
 def unused(folder: Path) -> Path:
     """The folder, or the first one with a number behind its name that does not exist yet: `runs/unet`, `runs/unet-2` ..."""
     number, free = 1, folder

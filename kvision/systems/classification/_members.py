@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import Field, ValidationError
@@ -16,6 +15,7 @@ from kvision.systems.classification._part import Classifier
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     import keras
     import numpy as np
@@ -163,9 +163,8 @@ def found(members: Sequence[str], base: Path) -> list[Path]:
     """
     result: list[Path] = []
     for name in members:
-        places = [base / Path(name).expanduser(), Path(name).absolute()]
-        path = next((each.resolve() for each in places if each.is_dir()), None)
-        if path is None:
+        path = paths.located(name, base)
+        if not path.is_dir():
             raise UsageError(f"model.members: {name} is no folder, neither in {paths.display(base)} nor here; give a run or a checkpoint in it")
         index = path / "index.json"
         kept = json.loads(index.read_text("utf-8"))["kept"] if path.name == _CHECKPOINTS and index.is_file() else None

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import abc
 import math
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from kvision.core import checks
+from kvision.core import checks, paths
 from kvision.core.errors import UsageError
 from kvision.core.schema import Chosen, Recipe
 from kvision.engine.system import Batch, Examples, Heat, Monitor, Prediction, System
@@ -22,6 +21,7 @@ from kvision.systems.classification._loss import ClassificationLoss
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     import keras
     import numpy as np
@@ -131,7 +131,7 @@ class Classifier(System):
         """The weights that `model.weights` names; those of the logits are optional.
 
         Args:
-            base: Folder that relative paths start from.
+            base: Folder that relative paths start from; what is not there is looked for in the working folder.
 
         Returns:
             The weights, or none for random ones.
@@ -146,7 +146,7 @@ class Classifier(System):
             return None
         if options.weights == IMAGENET:
             return self.imagenet()
-        path = (base / Path(options.weights).expanduser()).resolve()
+        path = paths.located(options.weights, base)
         given = pretrained.read(path, (f"net/{_transfer.HEAD}/",))
         if any(name.startswith("net/") for name in given.values):
             return given

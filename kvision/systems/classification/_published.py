@@ -30,7 +30,8 @@ COLOURS: dict[str, tuple[Colour, Colour]] = {
     "middle": ((128 / 255, 128 / 255, 128 / 255), (128 / 255, 128 / 255, 128 / 255)),
     "caffe": (_CAFFE, (1 / 255, 1 / 255, 1 / 255)),
 }
-"""Mean and deviation of red, green and blue as `preprocess_input(mode=...)` of keras.applications has them, `middle` as EfficientNetV2 has; pictures are 0-1."""
+"""Mean and deviation of red, green and blue as `preprocess_input(mode=...)` of keras.applications has them, and, `middle`, EfficientNetV2; pictures
+are 0-1."""
 
 
 def applications(name: str, net: keras.Model, colours: Literal["torch", "tf", "middle", "caffe"], **options: Any) -> Pretrained:

@@ -75,6 +75,19 @@ def test_this_checkout_ships_its_recipes() -> None:
     assert paths.checkout() == Path(__file__).resolve().parents[3]
 
 
+def test_a_path_starts_from_the_recipe_s_folder_or_else_from_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    base, here = tmp_path / "recipes", tmp_path / "here"
+    for folder in (base / "both", base / "there", here / "both", here / "run"):
+        folder.mkdir(parents=True)
+    monkeypatch.chdir(here)
+    assert [paths.located(name, base) for name in ("both", "there", "run", "none")] == [
+        base / "both",
+        base / "there",
+        here / "run",
+        base / "none",
+    ]
+
+
 def test_an_unused_name_gets_the_first_free_number(tmp_path: Path) -> None:
     assert paths.unused(tmp_path / "unet") == tmp_path / "unet"
     for name in ("unet", "unet-2"):
