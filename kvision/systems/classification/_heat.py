@@ -12,7 +12,7 @@ from PIL import Image
 from kvision.engine.system import Prediction
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from kvision.data.preprocess import Preprocess
     from kvision.systems.classification._convolutional import Sliding
@@ -38,15 +38,24 @@ class HeatMap:
         preprocess: How it was given pictures.
         class_names: K names.
         several: Whether a picture may have several classes.
+        as_logits: Logits from what the classifier's network says.
     """
 
-    def __init__(self, sliding: Sliding, preprocess: Preprocess, class_names: Sequence[str], *, several: bool) -> None:
+    def __init__(
+        self,
+        sliding: Sliding,
+        preprocess: Preprocess,
+        class_names: Sequence[str],
+        *,
+        several: bool,
+        as_logits: Callable[[tf.Tensor], tf.Tensor] = tf.identity,
+    ) -> None:
         self._sliding = sliding
         self._preprocess = preprocess
         self._names = class_names
         self._several = several
         normalised = tf.TensorSpec([1, None, None, 3], tf.float32)
-        self._graph = tf.function(lambda image: tf.cast(sliding.net(image, training=False), tf.float32), input_signature=[normalised])
+        self._graph = tf.function(lambda image: tf.cast(as_logits(sliding.net(image, training=False)), tf.float32), input_signature=[normalised])
 
     def __call__(self, image: np.ndarray, output: Mapping[str, np.ndarray]) -> Prediction:
         """The heat map of the class that is most probable for the whole picture.

@@ -198,8 +198,12 @@ class Classifier(System):
         return self.losses(self.logits(batch["image"], training), batch) + self.penalty()
 
     def logits(self, image: tf.Tensor, training: bool = False) -> tf.Tensor:
-        """Logits `[B, K]` of normalised images: what the network says, or what comes of it where a leaf's says something else."""
-        return self.net(image, training=training)
+        """Logits `[B, K]` of normalised images."""
+        return self.as_logits(self.net(image, training=training))
+
+    def as_logits(self, outputs: tf.Tensor) -> tf.Tensor:
+        """Logits `[..., K]` from what the network says, which is these unless a leaf's says something else."""
+        return outputs
 
     def losses(self, logits: tf.Tensor, batch: Batch) -> tf.Tensor:
         """The recipe's loss of each example `[B]` for logits `[B, K]`; of a mixed example, the mix of what its two labels cost."""
@@ -315,7 +319,8 @@ class Classifier(System):
         """Where in a picture its best class is: the network slid over it."""
         from kvision.systems.classification import _convolutional, _heat
 
-        return _heat.HeatMap(_convolutional.sliding(self.net), preprocess, self.info.class_names, several=self.several)
+        sliding = _convolutional.sliding(self.net)
+        return _heat.HeatMap(sliding, preprocess, self.info.class_names, several=self.several, as_logits=self.as_logits)
 
     def picture(self, image: np.ndarray, output: Mapping[str, np.ndarray], truth: Mapping[str, np.ndarray] | None) -> Image.Image:
         """The image beside its most probable classes, and the truth if known."""

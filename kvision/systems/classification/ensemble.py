@@ -160,11 +160,10 @@ class Ensemble(Classifier):
         one = super().expected_initial_loss()
         return None if one is None else one * len(self.options.parts or ())
 
-    def logits(self, image: tf.Tensor, training: bool = False) -> tf.Tensor:
+    def as_logits(self, outputs: tf.Tensor) -> tf.Tensor:
         """Those that give the mean probabilities, where these are averaged."""
         import tensorflow as tf
 
-        outputs = super().logits(image, training)
         if self.options.average == "logits":
             return outputs
         kept = tf.clip_by_value(outputs, _TINY, 1.0 - _TINY)

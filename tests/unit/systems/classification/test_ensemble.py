@@ -16,6 +16,7 @@ import tensorflow as tf
 from kvision import catalog
 from kvision.core import resolved as resolved_recipe
 from kvision.core.errors import RecipeError, UsageError
+from kvision.data.preprocess import Preprocess
 from kvision.engine import runfolder, session, state
 from kvision.engine.checkpoint import Checkpoints
 from kvision.systems.classification import _members
@@ -136,6 +137,16 @@ def test_where_pictures_have_several_classes_yes_and_no_are_averaged() -> None:
     found = system.predict_step(batch["image"])
     np.testing.assert_allclose(found["probabilities"], expected, rtol=1e-5)
     np.testing.assert_array_equal(found["classes"], expected > 0.5)
+
+
+@pytest.mark.parametrize("average", ["probabilities", "logits"])
+def test_the_heat_of_the_whole_picture_is_its_probability(average: str) -> None:
+    parts = tuple({"system": "classification/lenet", "model": {"filters": filters}} for filters in ([3, 5], [4, 6]))
+    system, preprocess = nets.made(Ensemble, 28, 3, parts=parts, average=average), Preprocess(28, "crop", (0.5,) * 3, (0.5,) * 3)
+    picture = np.random.default_rng(0).integers(0, 256, (28, 28, 3)).astype(np.uint8)
+    whole = system.predict_step(preprocess.normalise(tf.constant(picture))[None])["probabilities"][0]
+    heat = system.heat(preprocess)(picture, {"probabilities": whole.numpy()}).arrays["logits"]
+    np.testing.assert_allclose(tf.nn.softmax(heat)[0, 0], whole, rtol=1e-4)
 
 
 def fails(folder: Path, model: str, message: str, *overrides: str) -> None:
