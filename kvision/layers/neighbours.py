@@ -144,9 +144,9 @@ def nearest(near: tf.Tensor, count: int) -> tf.Tensor:
     """
     if not _are_few(near):
         return tf.math.top_k(near, count).indices
-    # For a device, where `top_k` has no quantized form. What was found is put below all others, by a few steps of int8.
+    # For a device, where `top_k` has no quantized form. What was found is put below all others, by a few steps of int8, and a little where all are equal.
     least = tf.reduce_min(near, axis=1, keepdims=True)
-    below = least - (tf.reduce_max(near, axis=1, keepdims=True) - least) * (1 / 32)
+    below = least - (tf.reduce_max(near, axis=1, keepdims=True) - least) * (1 / 32) - (tf.abs(least) + 1.0) * 1e-6
     found = []
     for _ in range(count):
         found.append(tf.argmax(near, axis=1, output_type=tf.int32))

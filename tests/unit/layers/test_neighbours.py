@@ -60,6 +60,16 @@ def test_of_equally_near_examples_the_first_ones_vote(count: int) -> None:
     np.testing.assert_allclose(shares, [[1 / 12, 4 / 12, 7 / 12]] * count, rtol=1e-6)
 
 
+@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("count", [1, 11])
+def test_where_all_are_equally_near_the_first_ones_vote(metric: Metric, count: int) -> None:
+    layer = NearestNeighbours(5, 3, 3, metric)
+    layer.build((None, 2))
+    layer.remember(1000.0 * np.array([[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0], [0.0, -1.0], [1.0, 0.0]]), np.array([2, 1, 2, 0, 0]), 3)
+    shares = tf.nn.softmax(layer(tf.zeros([count, 2]))).numpy()
+    np.testing.assert_allclose(shares, [[1 / 12, 4 / 12, 7 / 12]] * count, rtol=1e-6)
+
+
 def test_the_first_of_two_classes_wins_a_draw() -> None:
     layer = NearestNeighbours(4, 4, 4)
     layer.build((None, 1))
