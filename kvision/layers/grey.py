@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import keras
 import tensorflow as tf
 
@@ -11,7 +13,14 @@ BRIGHTNESS = (0.299, 0.587, 0.114)
 
 @keras.saving.register_keras_serializable("kvision")
 class Grey(keras.layers.Layer):
-    """The brightness of RGB pictures; of pictures whose channels are equal, one of them."""
+    """The brightness of RGB pictures; of pictures whose channels are equal, one of them.
+
+    Args:
+        **kwargs: As for every Keras layer; `dtype` is float32 whatever the policy.
+    """
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**{**kwargs, "dtype": "float32"})
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
         """`[..., 3]` to `[..., 1]`."""

@@ -23,3 +23,8 @@ def test_equal_channels_stay_as_they_are() -> None:
     x = np.random.default_rng(0).normal(size=(2, 4, 4, 1)).astype(np.float32)
     assert net.output_shape == (None, 4, 4, 1)
     np.testing.assert_allclose(net(np.repeat(x, 3, -1)), x, rtol=1e-6)
+
+
+def test_it_is_float32_whatever_the_policy() -> None:
+    x = np.full((1, 2, 2, 3), 0.3, np.float32)
+    np.testing.assert_allclose(Grey(dtype="mixed_bfloat16")(x), x[..., :1], rtol=1e-6)
