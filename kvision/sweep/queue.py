@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from kvision.core.errors import RunError
+from kvision.engine.journal import SUMMARY
 from kvision.engine.runfolder import RESOLVED, read_json, recipe_hash
 from kvision.sweep.training import Training
 
@@ -21,7 +22,6 @@ POLL_S = 0.5
 """Seconds between two looks at the trainings."""
 REPORT = "report.html"
 """The last file that a training writes, so that it says that all the others are there."""
-SUMMARY = "summary.json"
 
 
 @dataclass(frozen=True)

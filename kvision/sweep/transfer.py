@@ -13,7 +13,7 @@ from kvision import catalog
 from kvision.core.errors import UsageError
 from kvision.data import splits
 from kvision.data.labelled_source import LabelledSource
-from kvision.engine import journal
+from kvision.engine import journal, runfolder
 from kvision.sweep.plan import TRAIN
 from kvision.sweep.queue import Task, is_done
 from kvision.systems.classification._transfer import TransferOptions
@@ -122,7 +122,7 @@ class Plan:
         if kind != "none" and self.weights is not None:
             model["model.weights"] = self.weights
         drawn = {"data.per_class": point.samples, "train.seed": point.seed}
-        return _last([*_texts(model), *self._own(None), *self._own(point.method), *_texts(drawn)])
+        return _last([*self._own(None), *_texts(model), *self._own(point.method), *_texts(drawn)])  # what makes the method what it is comes after all
 
     def _own(self, method: str | None) -> list[str]:
         """The texts that somebody gave for one method, or for all."""
@@ -246,7 +246,7 @@ def conclude(plan: Plan, tasks: Sequence[Task]) -> Curves:
             names = [point.name for point in done if (point.method, point.samples) == (method, samples)]
             if names:
                 rows = [journal.read_rows(plan.folder / name / journal.METRICS)[-1] for name in names]
-                count = json.loads((plan.folder / names[0] / "data.json").read_text("utf-8"))["num_train"]
+                count = runfolder.read_json(plan.folder / names[0] / runfolder.DATA)["num_train"]
                 values.append(Value(samples, count / source.info.num_classes, tuple(1.0 - float(row[metric]) for row in rows)))
         curves[method] = values
     return Curves(plan.recipe, metric, curves, [task.name for point, task in zip(plan.points, tasks, strict=True) if point not in done])

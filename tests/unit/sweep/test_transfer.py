@@ -69,6 +69,13 @@ def test_options_of_another_method_go_back_to_their_defaults(tmp_path):
     assert [task.values["model"][option] for option in ("layer_decay", "transfer", "weights")] == [1.0, "linear_probe", "imagenet"]
 
 
+def test_a_method_is_what_its_name_says_whatever_is_given_for_all(tmp_path):
+    made = plan(tmp_path, "model.weights=runs/other", "model.layer_decay=0.5", "model.transfer=fine_tune", weights=None, samples=(2,), seeds=1)
+    scratch, fine_tune = (task.values["model"] for task in transfer.check(made))
+    assert [scratch[option] for option in ("transfer", "weights", "layer_decay")] == ["none", None, 1.0]
+    assert [fine_tune[option] for option in ("transfer", "weights", "layer_decay")] == ["fine_tune", "runs/other", 0.5]
+
+
 def test_the_error_is_that_of_the_last_epoch_of_each_seed(tmp_path, monkeypatch):
     monkeypatch.setattr("kvision.data.sources.fashion_mnist.FashionMnist.find", lambda self: pytest.fail("the recipe's own data is not asked"))
     made = plan(tmp_path)
