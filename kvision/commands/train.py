@@ -62,7 +62,8 @@ def run(
         if resume and not begun:
             print(f"{where} holds no run yet: starting it from the beginning", file=sys.stderr)
         if begun:
-            resolved = resolved.settled(catalog.from_run(where).decided())
+            decided = catalog.from_run(where).decided()  # of another system's options `_describe` tells
+            resolved = resolved.settled({path: choice for path, choice in decided.items() if path in resolved.origins})
         session = open_session(
             resolved,
             catalog.system(resolved.recipe.system),

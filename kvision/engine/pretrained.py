@@ -103,7 +103,7 @@ def read(path: Path, optional: Collection[str] = ()) -> Pretrained:
         values, home = _tensors(file), file.parent
         if _CHECKPOINT in values:
             values = {name.removeprefix("net/"): value for name, value in values.items() if name.startswith("net/")}
-            home = file.parents[2]
+            home = file.parent.parent.parent  # of a file that was copied elsewhere perhaps no run's
         found = {name: value if value.dtype.kind in "iub" else value.astype("float32") for name, value in values.items()}
         return Pretrained(found, str(path), tuple(optional), _colour(home))
     try:

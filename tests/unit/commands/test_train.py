@@ -8,12 +8,14 @@ import os
 import re
 import signal
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from kvision.commands import listing, train
 from kvision.core.errors import DataError, DivergedError, RunError
 from kvision.core.resolved import Origin
+from kvision.core.schema import Chosen
 from kvision.engine import events
 from kvision.engine.actions import panel
 from tests.unit import run_folders
@@ -119,6 +121,13 @@ def test_a_finished_run_is_left_alone_and_its_result_printed(finished: Path, rec
 def test_changes_since_the_run_began_are_refused(finished: Path, recipe: Path) -> None:
     with pytest.raises(RunError, match=r"optim.lr: 0.001 when the run began, 0.01 now\n  train.epochs: 2 when the run began, 1 now"):
         train.run(recipe, ["optim.lr=0.01"], run_dir=finished, devices="cpu", resume=True, smoke=True)
+
+
+def test_a_run_of_another_system_is_refused_too(finished: Path, recipe: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    other = SimpleNamespace(decided=lambda: {"model.examples": Chosen("all training examples", 40)})
+    monkeypatch.setattr("kvision.catalog.from_run", lambda run_dir: other)
+    with pytest.raises(RunError, match=r"optim.lr: 0.001 when the run began, 0.01 now"):
+        train.run(recipe, ["optim.lr=0.01"], run_dir=finished, devices="cpu", resume=True)
 
 
 def test_it_needs_resume_to_touch_a_run(finished: Path, recipe: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import keras
 import ml_dtypes
@@ -14,9 +14,6 @@ from safetensors import numpy as safetensors
 from kvision.core.errors import RunError, UsageError
 from kvision.data.sources.digits import Options
 from kvision.engine import pretrained
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 HEAD = ("net/logits/",)
 
@@ -91,6 +88,13 @@ def test_a_checkpoint_s_tensors_are_the_weights_alone_and_the_run_tells_the_colo
     given = pretrained.read(folder / "state.safetensors")
     assert {name: value.tolist() for name, value in given.values.items()} == {"net/conv/bias": [1.0, 1.0]}
     assert given.colour == ((0.1, 0.2, 0.3), (0.4, 0.5, 0.6))
+
+
+def test_a_checkpoint_s_tensors_that_were_copied_elsewhere_tell_no_colours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    safetensors.save_file({"net/net/conv/bias": np.ones(2, np.float32), "train/step": np.array(7)}, tmp_path / "state.safetensors")
+    monkeypatch.chdir(tmp_path)
+    given = pretrained.read(Path("state.safetensors"))  # fewer folders above it than a checkpoint has
+    assert (list(given.values), given.colour) == (["net/conv/bias"], None)
 
 
 def test_a_damaged_file_of_tensors_is_told(tmp_path: Path) -> None:
