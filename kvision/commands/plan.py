@@ -156,13 +156,15 @@ def _show(facts: dict[str, Any]) -> None:
     speed = (
         f"{facts['step_s'] * 1000:.0f} ms a step, {facts['images_per_s']:.1f} images/s, {facts['multiply_adds_per_s'] / 1e9:.1f} G multiply-adds/s"
     )
+    whole = facts["steps"] == facts["epochs"] * facts["steps_per_epoch"]
+    per_epoch = f": {words.counted(facts['epochs'], 'epoch')} of {number(facts['steps_per_epoch'])}" if whole else ""
     rows = [
         ("system", f"{facts['system']} on {', '.join(facts['devices'])}, {facts['precision']}"),
         ("shapes", f"{_shape(facts['input'])} to {_shape(facts['output'])}"),
         ("parameters", f"{number(facts['parameters'])}, of which {number(facts['trainable'])} are trained"),
         ("multiply-adds", f"{number(facts['multiply_adds'])} an image"),
         ("data", f"{number(facts['num_train'])} training and {number(facts['num_val'])} validation examples, batch {facts['batch']}"),
-        ("steps", f"{number(facts['steps'])}: {facts['epochs']} epochs of {number(facts['steps_per_epoch'])}"),
+        ("steps", f"{number(facts['steps'])}{per_epoch}"),
         ("speed", speed),
         ("time", f"about {words.duration(facts['eta_s'])}, of which {words.duration(facts['first_step_s'])} for the first step"),
         ("memory", f"{words.size(facts['memory'])} more than before, data included; activations about {words.size(facts['activations'])}"),

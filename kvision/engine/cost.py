@@ -26,7 +26,7 @@ def multiply_adds(net: keras.Model) -> int:
         Their number.
 
     Raises:
-        ValueError: If the graph has a loop, or products of sizes that are not known before it runs.
+        ValueError: If the graph has a loop or a branch, or products of sizes that are not known before it runs.
     """
     return of_call(net, net.input)
 
@@ -67,8 +67,9 @@ def _of_operation(graph: tf.Graph, operation: tf.Operation) -> int:
     if operation.type in ("PartitionedCall", "StatefulPartitionedCall"):
         called = graph._get_function(operation.get_attr("f").name)
         return _of_graph(called.graph)
-    if operation.type in ("While", "StatelessWhile"):
-        raise ValueError(f"{operation.name}: how often a loop runs is not known before it does, so its multiply-adds can't be counted")
+    if operation.type in _UNDECIDED:
+        what = _UNDECIDED[operation.type]
+        raise ValueError(f"{operation.name}: {what} is not known before it does, so its multiply-adds can't be counted")
     counted = _COUNTED.get(operation.type)
     if counted is None:
         return 0
@@ -115,6 +116,10 @@ def _einsum(operation: tf.Operation) -> int:
     return math.prod(sizes.values())
 
 
+_UNDECIDED = {
+    **dict.fromkeys(("While", "StatelessWhile"), "how often a loop runs"),
+    **dict.fromkeys(("If", "StatelessIf", "Case", "StatelessCase"), "which branch runs"),
+}
 _COUNTED: dict[str, Callable[[tf.Operation], int]] = {
     "Conv2D": _convolution,
     "Conv3D": _convolution,

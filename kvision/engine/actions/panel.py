@@ -155,8 +155,8 @@ class LivePanel(events.Action):
             return Text("")
         if progress is None:
             return Box(Text("building the graph …", style="dim"), title=started.system, title_align="left", border_style="blue")
-        per_epoch = started.steps_per_epoch
-        in_epoch = progress.step - (progress.epoch - 1) * per_epoch
+        before = (progress.epoch - 1) * started.steps_per_epoch
+        in_epoch, per_epoch = progress.step - before, min(started.steps_per_epoch, progress.total - before)
         bars = Table.grid(padding=(0, 1), expand=True)
         bars.add_column(no_wrap=True)
         bars.add_column(ratio=1)
@@ -204,7 +204,9 @@ def _lines(event: events.Started | events.EpochEnded | events.Finished, monitor:
     """The lines that stay, of an event that both kinds of output show alike."""
     if isinstance(event, events.Started):
         what = f"{event.system}: {words.number(event.parameters)} parameters, {event.precision}, {', '.join(event.devices)}"
-        how = f"{words.counted(event.epochs, 'epoch')} of {words.counted(event.steps_per_epoch, 'step')}, batch {event.batch}, into {event.run_dir}"
+        epochs = f"{words.counted(event.epochs, 'epoch')} of {words.counted(event.steps_per_epoch, 'step')}"
+        length = epochs if event.total == event.epochs * event.steps_per_epoch else words.counted(event.total, "step")
+        how = f"{length}, batch {event.batch}, into {event.run_dir}"
         return [what, f"{how}; going on from step {event.step}" if event.step else how]
     if isinstance(event, events.EpochEnded):
         value = f"  {monitor} {words.number(event.row[monitor])}{' (best)' if event.best else ''}" if monitor in event.row else ""

@@ -66,3 +66,5 @@ def test_what_is_not_known_before_it_runs_is_said() -> None:
         cost.multiply_adds(keras.Model(image, keras.layers.Conv2D(2, 3)(image)))
     with pytest.raises(ValueError, match="how often a loop runs is not known"):
         cost.of_call(lambda x: tf.while_loop(lambda y: tf.reduce_sum(y) < 9.0, lambda y: (tf.matmul(y, y),), [x])[0], keras.KerasTensor((1, 1)))
+    with pytest.raises(ValueError, match="which branch runs is not known"):
+        cost.of_call(lambda x: tf.cond(tf.reduce_sum(x) < 9.0, lambda: tf.matmul(x, x), lambda: x), keras.KerasTensor((1, 1)))

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import io
 import json
 import math
@@ -111,6 +112,21 @@ def test_the_live_panel_fits_the_terminal_and_shows_it_all(width):
         assert wanted in shown, wanted
     assert max(map(len, shown.splitlines())) <= width
     assert "best: val/miou 0.8125 at epoch 2" in stream.getvalue()
+
+
+def test_a_run_that_ends_within_an_epoch_has_fewer_steps_than_its_epochs():
+    short = dataclasses.replace(STARTED, total=25)
+    stream = io.StringIO()
+    for started in (STARTED, short):
+        panel.Lines(stream).on_event(started)
+    assert [line.partition(",")[0] for line in stream.getvalue().splitlines()[1::2]] == ["2 epochs of 20 steps", "25 steps"]
+    action = panel.LivePanel(Console(file=io.StringIO(), force_terminal=True, width=80))
+    for event in (short, dataclasses.replace(progress(23), total=25)):
+        action.on_event(event)
+    plain = Console(file=io.StringIO(), width=80, color_system=None)
+    plain.print(action._draw())
+    action.close()
+    assert "3/5" in plain.file.getvalue()
 
 
 def test_no_color_leaves_no_colours(monkeypatch):
