@@ -225,8 +225,8 @@ def sections(system_name: Any, source_name: Any) -> Sections:
 
 @lru_cache(maxsize=64)
 def _sections(system_name: str | None, source_name: str | None, faults: tuple[tuple[str, str], ...]) -> Sections:
+    from kvision.core.narrow import narrow
     from kvision.core.resolved import Sections
-    from kvision.core.schema import narrow
 
     owner = system(system_name) if system_name is not None else None
     options = source(source_name).Options if source_name is not None else None

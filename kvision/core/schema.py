@@ -1,7 +1,7 @@
 """The typed recipe: what each section may hold, its defaults and its units. No TensorFlow here.
 
 A system adds its own `model:` and `loss:` sections (`System.Options`, `System.Loss`), a source its own `data:` section
-(`Source.Options`, a subclass of `DataOptions`); `kvision.catalog` puts the three together.
+(`Source.Options`, a subclass of `DataOptions`); `kvision.core.narrow` puts the three together.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, create_model, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from kvision.core import checks
 
@@ -305,35 +305,3 @@ class Recipe(Section):
 
 COMMON: dict[str, type[Section]] = {"optim": OptimOptions, "train": TrainOptions, "expect": Expect, "cost": Cost}
 """Sections that every recipe has, whatever its system and its source."""
-
-
-class OpenSection(Section):
-    """Stands in for the section of a system that is not known: takes any key, so that the other sections can still be validated."""
-
-    model_config = ConfigDict(extra="allow")
-
-
-class OpenData(DataOptions):
-    """Stands in for the `data:` section of a source that is not known."""
-
-    model_config = ConfigDict(extra="allow")
-
-
-def narrow(model: type[Section] | None, loss: type[Section] | None, data: type[DataOptions] | None) -> type[Recipe]:
-    """The recipe's type for one system and one source.
-
-    Args:
-        model: The system's `Options`; None when the system is not known.
-        loss: The system's `Loss`; None when the system is not known.
-        data: The source's `Options`; None when the source is not known.
-
-    Returns:
-        A subclass of `Recipe`.
-    """
-    fields = Recipe.model_fields
-    narrowed: dict[str, Any] = {
-        "model": (model or OpenSection, Field(description=fields["model"].description)),
-        "loss": (loss or OpenSection, Field(description=fields["loss"].description)),
-        "data": (data or OpenData, Field(description="Where the examples come from and how they are shaped.")),
-    }
-    return create_model("Recipe", __base__=Recipe, **narrowed)

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
+from kvision.core.narrow import narrow
 from kvision.core.resolve import resolve
 from kvision.core.resolved import Resolved, Sections
-from kvision.core.schema import Chosen, Count, DataOptions, Positive, Recipe, Section, narrow
+from kvision.core.schema import Chosen, Count, DataOptions, Positive, Recipe, Section
 
 if TYPE_CHECKING:
     from pathlib import Path

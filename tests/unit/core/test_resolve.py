@@ -111,7 +111,10 @@ def test_lists_and_tables_are_replaced_whole(tmp_path: Path) -> None:
         ),
         ("expect: {at_least: 0.5}", "recipe.yaml:3:1: expect.metric: missing; expected text (A column of metrics.csv"),
         ("expect: {}", "recipe.yaml:3:1: expect.metric: missing"),
-        ("trian: {epochs: 3}", "recipe.yaml:3:1: trian: unknown key; accepted are system, model, loss, data, optim, train, smoke, expect, extends"),
+        (
+            "trian: {epochs: 3}",
+            "recipe.yaml:3:1: trian: unknown key; accepted are system, model, loss, data, optim, train, smoke, expect, cost, extends",
+        ),
         ("model: {depth: 8}\n", "recipe.yaml:3:16: model.depth: 8 does not divide size_px=128; use fewer"),
         ("smoke: {train.stps: 3}", "recipe.yaml:3:9: smoke.train.stps: unknown key; accepted are epochs, steps"),
         ("smoke: {train.steps: x}", "recipe.yaml:3:22: smoke.train.steps: got 'x', expected a whole number from 1 to 1e9 or null"),
