@@ -117,10 +117,13 @@ def neighbours(options: TransferOptions, num_classes: int) -> NearestNeighbours:
 
 def freeze(net: keras.Model, options: TransferOptions) -> None:
     """Marks what shall not learn: the body, all where the head is fitted, or in fine-tuning the batch norms, which then keep their statistics."""
+    import keras
+
     from kvision.layers.normalization import BatchNormalization
 
-    for layer in net.layers:
-        kept = {"freeze": layer.name != HEAD, "fine_tune": isinstance(layer, BatchNormalization), "none": False}
+    norms = BatchNormalization, keras.layers.BatchNormalization  # Keras' own are within the layers of bodies that others wrote
+    for layer in net._flatten_layers(include_self=False):
+        kept = {"freeze": layer.name != HEAD, "fine_tune": isinstance(layer, norms), "none": False}
         if kept.get(options.transfer, True):
             layer.trainable = False
 

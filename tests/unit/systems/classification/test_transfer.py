@@ -6,6 +6,7 @@ import re
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -38,6 +39,14 @@ def test_fine_tuning_keeps_statistics_and_slows_the_body() -> None:
     assert (group.lr_scale, group.frozen_until) == (0.5, 0.25)
     found = {variable.path for variable in system.trainables()["net"] if re.search(group.match, variable.path)}
     assert found == {variable.path for variable in system.trainables()["net"] if "logits" not in variable.path}
+
+
+def test_fine_tuning_keeps_statistics_of_norms_within_layers_too() -> None:
+    image = keras.Input((8, 8, 3))
+    block = keras.Sequential([keras.layers.Conv2D(4, 3), keras.layers.BatchNormalization()], name="block")
+    net = keras.Model(image, keras.layers.Dense(3, name="logits")(keras.layers.Flatten()(block(image))))
+    _transfer.freeze(net, _transfer.TransferOptions(weights="x", transfer="fine_tune"))
+    assert [variable.path.split("/")[-1] for variable in net.trainable_variables] == ["kernel", "bias"] * 2
 
 
 def test_rates_fall_from_the_logits_to_the_first_layers() -> None:
