@@ -13,6 +13,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from kvision.core.schema import Chosen
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -144,7 +146,7 @@ def nearest(near: tf.Tensor, count: int) -> tf.Tensor:
     """
     if not _are_few(near):
         return tf.math.top_k(near, count).indices
-    # For a device, where `top_k` has no quantized form. What was found is put below all others, by a few steps of int8, and a little where all are equal.
+    # For a device, where `top_k` has no quantized form. What was found is put below all others, by some steps of int8; where all are equal, a little.
     least = tf.reduce_min(near, axis=1, keepdims=True)
     below = least - (tf.reduce_max(near, axis=1, keepdims=True) - least) * (1 / 32) - (tf.abs(least) + 1.0) * 1e-6
     found = []
@@ -222,6 +224,7 @@ def cross_validated(examples: np.ndarray, labels: np.ndarray, fold: np.ndarray, 
     return {k: float(np.mean([each[k] for each in found])) for k in candidates}
 
 
-def best(found: dict[int, float]) -> int:
-    """The k of the highest accuracy, the smallest of several."""
-    return min(found, key=lambda k: (-found[k], k))
+def best(found: dict[int, float], of: str) -> Chosen:
+    """The k of the highest accuracy, the smallest of several, and why: the accuracies of all; `of` names what they are."""
+    tried = ", ".join(f"{k}: {accuracy:.4f}" for k, accuracy in found.items())
+    return Chosen(f"best {of} ({tried})", min(found, key=lambda k: (-found[k], k)))

@@ -75,8 +75,7 @@ def _number_of_neighbours(features: np.ndarray, labels: np.ndarray) -> Chosen:
     fold = splits.folds(labels, num_folds)
     most = len(labels) - int(np.bincount(fold).max())
     found = neighbours.cross_validated(features, labels, fold, [k for k in CANDIDATES if k <= most], METRIC)
-    tried = ", ".join(f"{k}: {accuracy:.4f}" for k, accuracy in found.items())
-    return Chosen(f"best mean accuracy on {num_folds} folds of the training examples ({tried})", neighbours.best(found))
+    return neighbours.best(found, f"mean accuracy on {num_folds} folds of the training examples")
 
 
 def _features(system: Classifier, examples: Examples) -> tuple[np.ndarray, np.ndarray]:

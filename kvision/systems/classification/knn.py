@@ -13,10 +13,10 @@ from pydantic import Field
 
 from kvision.core.errors import DataError, UsageError
 from kvision.core.schema import Chosen, Count, Recipe
-from kvision.systems.classification import _handmade
+from kvision.systems.classification import _handmade, _loss
 from kvision.systems.classification._handmade import FeatureOptions
 from kvision.systems.classification._part import Classifier, ClassifierOptions
-from kvision.systems.classification._transfer import HEAD
+from kvision.systems.classification._transfer import CANDIDATES, HEAD, TransferOptions
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,14 +29,14 @@ if TYPE_CHECKING:
     from kvision.engine.pretrained import Pretrained
     from kvision.engine.system import Examples
 
-_UNUSED = ("weights", "transfer", "dropout")
+_UNUSED = (*TransferOptions.model_fields, "dropout")
 
 
 class KNNOptions(FeatureOptions, ClassifierOptions):
     """How many neighbours, how they are found and among how many."""
 
     k: Literal["auto"] | Count = Field("auto", description="How many of the nearest examples vote; `auto`: the best of `candidates`.")
-    candidates: tuple[Count, ...] = Field((1, 3, 5, 7, 9, 13, 17, 25), min_length=1, description="`k: auto`: the values that are tried.")
+    candidates: tuple[Count, ...] = Field(CANDIDATES, min_length=1, description="`k: auto`: the values that are tried.")
     choose: Literal["validation", "folds"] = Field(
         "validation", description="`k: auto`: by the accuracy on the validation examples, or by cross-validation on the training examples."
     )
@@ -44,8 +44,7 @@ class KNNOptions(FeatureOptions, ClassifierOptions):
     metric: Literal["l1", "l2", "cosine"] = Field("l2", description="Distance: sum of absolute differences, Euclidean, or the angle.")
     examples: Literal["auto"] | Count = Field(
         "auto",
-        description="Training examples that are kept, equally many of each class as far as there are; size and time of the model grow with them; "
-        "`auto`: all.",
+        description="Training examples that are kept, of each class its share; size and time of the model grow with them; `auto`: all.",
     )
 
     def chosen(self) -> dict[str, Chosen]:
@@ -70,10 +69,10 @@ class KNN(Classifier):
 
     @classmethod
     def check(cls, recipe: Recipe) -> list[tuple[str, str]]:
-        """Options of `k: auto` without it, and those of networks that learn."""
+        """Options of `k: auto` without it, those of networks that learn, and loss settings that the chosen loss does not look at."""
         options: KNNOptions = recipe.model  # type: ignore[assignment]
         defaults = KNNOptions.model_fields
-        found = _handmade.faults(recipe)
+        found = _handmade.faults(recipe) + _loss.faults(recipe)
         trying = ("candidates", "choose", "folds") if options.k != "auto" else ("folds",) if options.choose != "folds" else ()
         idle = [(name, "k=auto" if options.k != "auto" else "choose=folds") for name in trying]
         found += [
@@ -148,13 +147,12 @@ class KNN(Classifier):
         o: KNNOptions = self.recipe.model  # type: ignore[assignment]
         if o.choose == "folds":
             found = neighbours.cross_validated(features, labels, splits.folds(labels, o.folds), o.candidates, o.metric)
-            where = f"mean accuracy on {o.folds} folds of the training examples"
+            of = f"mean accuracy on {o.folds} folds of the training examples"
         else:
             queries, truth = self._features(examples, "val")
             found = neighbours.validated(features, labels, queries, truth, o.candidates, o.metric)
-            where = f"accuracy on {words.counted(len(queries), 'validation example')}"
-        tried = ", ".join(f"{k}: {accuracy:.4f}" for k, accuracy in found.items())
-        return Chosen(f"best {where} ({tried})", neighbours.best(found))
+            of = f"accuracy on {words.counted(len(queries), 'validation example')}"
+        return neighbours.best(found, of)
 
     def _features(self, examples: Examples, split: SplitName) -> tuple[np.ndarray, np.ndarray]:
         """What is compared, float32 `[N, D]`, and the labels int64 `[N]` of a split."""

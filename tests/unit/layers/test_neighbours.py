@@ -155,4 +155,5 @@ def test_accuracies_of_cross_validation_are_scikit_learn_s() -> None:
 
 
 def test_the_smallest_of_the_best_is_taken() -> None:
-    assert neighbours.best({9: 0.8, 5: 0.9, 3: 0.9, 1: 0.7}) == 3
+    choice = neighbours.best({9: 0.8, 5: 0.9, 3: 0.9, 1: 0.7}, "accuracy")
+    assert (choice.value, choice.why) == (3, "best accuracy (9: 0.8000, 5: 0.9000, 3: 0.9000, 1: 0.7000)")

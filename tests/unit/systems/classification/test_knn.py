@@ -126,6 +126,7 @@ def test_all_training_examples_are_counted() -> None:
         ({"folds": 4}, "model.folds", "4 has no effect without choose=folds; take it out"),
         ({"dropout": 0.5}, "model.dropout", "0.5 has no effect, for nothing is learnt; take it out"),
         ({"weights": "runs/a"}, "model.weights", "runs/a has no effect, for nothing is learnt; take it out"),
+        ({"knn_k": 7}, "model.knn_k", "7 has no effect, for nothing is learnt; take it out"),
         ({"k": 50, "examples": 40}, "model.k", "50 can't vote where there are 40 examples; use at most 40"),
         ({"candidates": (1, 50), "examples": 40}, "model.candidates", "50 can't vote where there are 40 examples; use at most 40"),
         (
