@@ -68,7 +68,7 @@ class Features:
 
 def _read(file: Path) -> dict[bytes, np.ndarray]:
     """What is kept; nothing of a file that is not there or damaged."""
-    with contextlib.suppress(OSError, ValueError, KeyError, zipfile.BadZipFile), np.load(file, allow_pickle=False) as arrays:
+    with contextlib.suppress(OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile), np.load(file, allow_pickle=False) as arrays:
         return dict(zip(map(bytes, arrays["keys"]), arrays["features"], strict=True))
     return {}
 
