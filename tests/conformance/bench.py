@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
 
@@ -33,11 +33,13 @@ class Bench:
         self.name = name
         self.session = subject.open_session(name, *FAST)
         self._loop = Loop(self.session)
-        self._start = state.read(self.session.variables())
+        # The guard is in no checkpoint, but after a loss that was not finite it stops every later step.
+        self._variables = self.session.variables() | self.session.for_training.guard.variables
+        self._start = state.read(self._variables)
 
     def begin(self) -> None:
         """Puts everything back to its start."""
-        state.write(self.session.variables(), self._start, "the bench")
+        state.write(self._variables, self._start, "the bench")
 
     @property
     def first_batch(self) -> Batch:
@@ -73,3 +75,17 @@ def take(session: Session, updates: Mapping[str, Update], steps: int) -> float:
         loss = float(strategy.reduce(tf.distribute.ReduceOp.SUM, outputs["loss"], axis=None))
         session.for_training.step.assign_add(1)
     return loss
+
+
+def trace(session: Session) -> None:
+    """Traces the forward part of a step, for `take` would not show what can't be in a graph, such as replicas that meet in a loop or a branch."""
+    batch, meetings = next(iter(session.pipeline.train(0))), dict.fromkeys(session.system.trainables(), _Meeting())
+    tf.function(lambda: session.strategy.run(session.system.train_step, (batch, meetings))).get_concrete_function()
+
+
+class _Meeting:
+    """Stands in for an `Update`: the replicas meet in it as in one, and nothing else is done."""
+
+    def minimize(self, loss: Any, batch: Batch) -> tf.Tensor:
+        value = tf.reduce_mean(tf.cast(loss(batch), tf.float32))
+        return tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, value)

@@ -20,7 +20,7 @@ from kvision.engine import checkpoint, state
 from kvision.engine.guard import NEVER
 from kvision.engine.loop import Loop
 from tests.conformance import subject
-from tests.conformance.bench import AT_ONCE, DESCENT, FAST, Bench, take
+from tests.conformance.bench import AT_ONCE, DESCENT, FAST, Bench, take, trace
 from tests.conformance.subject import every_system
 
 if TYPE_CHECKING:
@@ -42,14 +42,6 @@ class Recorder:
             value = tf.reduce_mean(tf.cast(loss(batch), tf.float32))
         self.gradients = tape.gradient(value, [variable.value for variable in self.variables])
         return value
-
-
-class Meeting:
-    """Stands in for an `Update`: the replicas meet in it as in one, and nothing else is done."""
-
-    def minimize(self, loss: Any, batch: Batch) -> tf.Tensor:
-        value = tf.reduce_mean(tf.cast(loss(batch), tf.float32))
-        return tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, value)
 
 
 def weights(session: Session) -> dict[str, np.ndarray]:
@@ -135,9 +127,7 @@ def test_two_replicas(name: str, bench: Bench) -> None:
     for path, value in one.items():
         moved = np.abs(value - before[path]).max()
         assert np.abs(value - two[path]).max() <= 1e-3 * moved + 1e-6, path
-    # In a graph replicas can't meet within a loop or a branch; outside of one they can, so that the steps above would not show it.
-    batch, meetings = next(iter(pair.pipeline.train(0))), dict.fromkeys(pair.system.trainables(), Meeting())
-    tf.function(lambda: pair.strategy.run(pair.system.train_step, (batch, meetings))).get_concrete_function()
+    trace(pair)
 
 
 @every_system
@@ -149,6 +139,14 @@ def test_mixed_precision(name: str, precision: str) -> None:
     assert training.guard.first_bad.numpy() == NEVER
     assert all(np.isfinite(value).all() for value in weights(session).values())
     assert {value.dtype.name for value in weights(session).values() if value.dtype.kind != "i"} == {"float32"}
+    trace(session)
+
+
+def test_a_bench_is_put_back_to_its_start_when_a_property_failed() -> None:
+    bench = Bench("classification/mlp")
+    bench.session.for_training.guard.first_bad.assign(0)  # as after a loss that was not finite: no update is made from then on
+    bench.begin()
+    assert bench.loop().train(2).bad_step is None
 
 
 @pytest.mark.parametrize("recipe", sorted(paths.shipped()))
