@@ -88,7 +88,7 @@ def index(file: Path, keys: Keys) -> Index:
         raise DataError(f"{file}: can't be read: {error.strerror or error}") from error
     about = repr((_VERSION, str(file.resolve()), state.st_size, state.st_mtime_ns, keys))
     kept = paths.cache_folder("records") / f"{hashlib.sha256(about.encode()).hexdigest()[:32]}.npz"
-    with contextlib.suppress(OSError, ValueError, KeyError, zipfile.BadZipFile), np.load(kept, allow_pickle=False) as arrays:
+    with contextlib.suppress(OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile), np.load(kept, allow_pickle=False) as arrays:
         return Index(**{field.name: arrays[field.name] for field in fields(Index)})
     made = _read(file, keys)
     with contextlib.suppress(OSError):  # a cache that can't be written costs time, nothing else

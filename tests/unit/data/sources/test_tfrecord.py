@@ -126,9 +126,10 @@ def test_the_index_is_made_once_and_again_when_the_file_changes(tmp_path, monkey
     assert len(source(tmp_path / "d").split("train")) + len(source(tmp_path / "d").split("val")) == 7
     assert len(made) == 1
     kept = list((tmp_path / "cache/kvision/records").iterdir())
-    for broken in kept:
-        broken.write_bytes(b"PK")
-    assert len(source(tmp_path / "d").split("train").names) == 6
+    for torn in (b"PK", b""):
+        for broken in kept:
+            broken.write_bytes(torn)
+        assert len(source(tmp_path / "d").split("train").names) == 6
     monkeypatch.setenv("XDG_CACHE_HOME", str(file))  # a file, so that nothing can be kept
     assert len(source(tmp_path / "d").split("train").names) == 6
 
