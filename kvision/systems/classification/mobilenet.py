@@ -143,14 +143,14 @@ class MobileNet(Classifier):
 
     def imagenet(self) -> Pretrained:
         """Those of keras.applications."""
-        from kvision.systems.classification import _published
+        from kvision.systems.classification import _keras_weights, _published
 
         options: MobileNetOptions = self.recipe.model  # type: ignore[assignment]
         _published.demand(self.recipe, IMAGENET, {"model.padding": "same"})
         name = {"v1": "MobileNet", "v2": "MobileNetV2", "v3_small": "MobileNetV3Small", "v3_large": "MobileNetV3Large"}[options.version]
         # The third asks for the size, so as not to warn that it takes its own.
         extra = {"minimalistic": options.minimalistic, "input_shape": (224, 224, 3)} if options.version in _STAGES_V3 else {}
-        return _published.applications(name, self.net, "tf", alpha=options.alpha, **extra)
+        return _keras_weights.applications(name, self.net, "tf", alpha=options.alpha, **extra)
 
     def namings(self) -> tuple[Naming, ...]:
         """Those of timm for `v2` and `v3`."""

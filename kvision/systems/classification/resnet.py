@@ -133,16 +133,16 @@ class ResNet(Classifier):
 
     def imagenet(self) -> Pretrained:
         """Those of keras.applications for depth 50, 101 and 152, whose strides and biases are its own."""
-        from kvision.systems.classification import _published
+        from kvision.systems.classification import _keras_weights, _published
 
         options: ResNetOptions = self.recipe.model  # type: ignore[assignment]
         if options.depth not in (50, 101, 152) or options.groups > 1:
             return super().imagenet()
         if options.preactivation:
             _published.demand(self.recipe, IMAGENET, {"model.bias": True, "model.stride_at": "last"})
-            return _published.applications(f"ResNet{options.depth}V2", self.net, "tf")
+            return _keras_weights.applications(f"ResNet{options.depth}V2", self.net, "tf")
         _published.demand(self.recipe, IMAGENET, {"model.bias": True, "model.stride_in": "1x1"})
-        return _published.applications(f"ResNet{options.depth}", self.net, "caffe")
+        return _keras_weights.applications(f"ResNet{options.depth}", self.net, "caffe")
 
     def namings(self) -> tuple[Naming, ...]:
         """Those of torchvision and timm."""

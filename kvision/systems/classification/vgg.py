@@ -64,12 +64,12 @@ class VGG(Classifier):
 
     def imagenet(self) -> Pretrained:
         """Those of keras.applications for depth 16 and 19; its hidden layers are for 224 px, and without any the size is free."""
-        from kvision.systems.classification import _published
+        from kvision.systems.classification import _keras_weights
 
         options: VGGOptions = self.recipe.model  # type: ignore[assignment]
         if options.depth not in (16, 19):
             return super().imagenet()
-        return _published.applications(f"VGG{options.depth}", self.net, "caffe", include_top=bool(options.hidden))
+        return _keras_weights.applications(f"VGG{options.depth}", self.net, "caffe", include_top=bool(options.hidden))
 
 
 def _pooling(options: VGGOptions, name: str) -> keras.layers.Layer:

@@ -10,7 +10,7 @@ import numpy as np
 from kvision.core.schema import DataOptions, Recipe
 from kvision.data.source import DataInfo
 from kvision.engine import pretrained
-from kvision.systems.classification import _published
+from kvision.systems.classification import _keras_weights
 
 if TYPE_CHECKING:
     from kvision.systems.classification._part import Classifier
@@ -49,4 +49,4 @@ def copied(reference: keras.Model, net: keras.Model) -> None:
             layer.set_weights(drawn if layer.scale else drawn[1:])
         elif layer.weights and not isinstance(layer, keras.layers.Normalization):
             layer.set_weights([generator.normal(scale=np.sqrt(1.0 / max(1, np.prod(each.shape[:-1]))), size=each.shape) for each in layer.weights])
-    assert not pretrained.put({"net": net}, pretrained.Pretrained(_published.carried(reference, net), reference.name))
+    assert not pretrained.put({"net": net}, pretrained.Pretrained(_keras_weights.carried(reference, net), reference.name))

@@ -11,7 +11,7 @@ import pytest
 from kvision.core.errors import UsageError
 from kvision.engine import pretrained
 from kvision.layers import normalization
-from kvision.systems.classification import _published, backbone
+from kvision.systems.classification import _keras_weights, backbone
 from kvision.systems.classification.backbone import Backbone
 from tests.unit.systems.classification import nets
 
@@ -36,7 +36,7 @@ def test_a_body_of_keras_applications_says_what_it_said_there() -> None:
     net = nets.made(Backbone, 32, **SMALL).net
     theirs = keras.applications.MobileNet(alpha=0.25, include_top=False, weights=None, input_shape=(32, 32, 3))
     scattered(theirs)
-    left = pretrained.put({"net": net}, pretrained.Pretrained(_published.carried(theirs, net), "theirs", ("net/logits/",)))
+    left = pretrained.put({"net": net}, pretrained.Pretrained(_keras_weights.carried(theirs, net), "theirs", ("net/logits/",)))
     assert left == ["net/logits/kernel", "net/logits/bias"]
     np.testing.assert_allclose(features(net), np.asarray(theirs(nets.images(32))).mean((1, 2)), rtol=1e-4, atol=1e-6)
 

@@ -14,7 +14,7 @@ from kvision.core.errors import UsageError
 from kvision.engine import pretrained
 from kvision.layers.neighbours import NearestNeighbours
 from kvision.layers.normalization import BatchNormalization
-from kvision.systems.classification import _published
+from kvision.systems.classification import _keras_weights
 from kvision.systems.classification.mobilenet import MobileNet
 from tests.unit.systems.classification import nets
 
@@ -44,7 +44,7 @@ def test_each_system_asks_for_its_own(path: str, model: dict[str, Any], expected
         assert callable(getattr(keras.applications, name))
         return name, colours, options
 
-    monkeypatch.setattr(_published, "applications", applications)
+    monkeypatch.setattr(_keras_weights, "applications", applications)
     assert unbuilt(path, **model).imagenet() == expected
 
 
@@ -102,10 +102,10 @@ def pair() -> tuple[keras.Model, keras.Model]:
 def test_pictures_go_in_as_the_function_s_own_preprocessing_has_them(mode: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     theirs, ours = pair()
     generator = np.random.default_rng(0)
-    for layer in _published._layers(theirs):
+    for layer in _keras_weights._layers(theirs):
         layer.set_weights([generator.uniform(0.1, 1.0, each.shape) for each in layer.weights])
     monkeypatch.setattr(keras.applications, "Ours", lambda weights: {"imagenet": theirs}[weights], raising=False)
-    given = _published.applications("Ours", ours, mode)
+    given = _keras_weights.applications("Ours", ours, mode)
     assert pretrained.put({"net": ours}, given) == []
     pixels = generator.integers(0, 256, (2, 8, 8, 3)).astype(np.float32)
     right = theirs(imagenet_utils.preprocess_input(pixels.copy(), data_format="channels_last", mode=mode))
@@ -119,19 +119,19 @@ def test_pictures_go_in_as_the_function_s_own_preprocessing_has_them(mode: Any, 
 def test_the_logits_alone_may_be_missing_or_other() -> None:
     theirs, ours = pair()
     headless = keras.Model(theirs.input, theirs.layers[-3].output)
-    assert set(_published.carried(theirs, ours)) - set(_published.carried(headless, ours)) == {"net/logits/kernel", "net/logits/bias"}
+    assert set(_keras_weights.carried(theirs, ours)) - set(_keras_weights.carried(headless, ours)) == {"net/logits/kernel", "net/logits/bias"}
 
 
 def test_networks_of_other_layers_are_refused() -> None:
     theirs, ours = pair()
     shorter = keras.Model(ours.input, ours.get_layer("norm").output)
     with pytest.raises(UsageError, match="theirs has 4 layers with weights, this network 2; take out the options of model that change its layers"):
-        _published.carried(theirs, shorter)
+        _keras_weights.carried(theirs, shorter)
     image = keras.Input((8, 8, 3))
     x = keras.layers.Conv2D(4, 3, name="conv")(image)  # with a bias
     other = keras.Model(image, keras.layers.Dense(5)(keras.layers.Dense(4)(keras.layers.Dense(4)(x))))
     with pytest.raises(UsageError, match="of theirs has 1 weights, conv here 2"):
-        _published.carried(theirs, other)
+        _keras_weights.carried(theirs, other)
 
 
 def test_without_a_network_the_host_and_the_alternative_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -154,7 +154,7 @@ def test_a_head_that_is_no_linear_layer_has_no_counterpart() -> None:
         return keras.Model(features, head(keras.layers.Dense(3, name="body")(features)))
 
     reference = net(keras.layers.Dense(2, name="predictions"))
-    found = _published.carried(reference, net(NearestNeighbours(5, 2, 1, name="logits")))
+    found = _keras_weights.carried(reference, net(NearestNeighbours(5, 2, 1, name="logits")))
     assert found.keys() == {"net/body/kernel", "net/body/bias"}
     np.testing.assert_array_equal(found["net/body/kernel"], reference.get_layer("body").kernel)
-    assert "net/logits/kernel" in _published.carried(reference, net(keras.layers.Dense(2, name="logits")))
+    assert "net/logits/kernel" in _keras_weights.carried(reference, net(keras.layers.Dense(2, name="logits")))
