@@ -48,7 +48,7 @@ def run(
         json_lines: One JSON object instead of the text.
 
     Raises:
-        UsageError: If the rates are in the wrong order, or options of a recipe are given for a run.
+        UsageError: If the rates are in the wrong order, options of a recipe are given for a run, or nothing is learnt.
         RecipeError: With every problem of the recipe.
         DataError: If the data can't be used.
         RunError: If the run has no weights, or the picture can't be written.
@@ -61,8 +61,11 @@ def run(
         raise UsageError(f"{given}: {source} is a run, whose recipe stands; leave it out, or give the recipe {Path(source) / 'recipe.yaml'}")
     session = _of_run(Path(source), devices, precision) if is_run else _of_recipe(source, overrides, smoke, devices, precision)
     from kvision.engine import lr_range
+    from kvision.engine.session import learns
     from kvision.report import lr_curve
 
+    if not learns(session.system):
+        raise UsageError(f"{source}: nothing is learnt step by step here, so that there is no rate to find; train it as it is")
     with Count("training with a growing rate", steps) as count:
         found = lr_range.run(session, low=low, high=high, steps=steps, told=count.at)
     curve = lr_curve.Curve(found.rates, found.losses, found.smoothed, found.steepest, found.tenth, found.suggestion, session.recipe.optim.lr)

@@ -60,6 +60,12 @@ def test_options_that_do_not_fit(run: Path, tmp_path: Path) -> None:
         curve.save(tmp_path / "in_the_way" / "x.png")
 
 
+def test_where_nothing_is_learnt_there_is_no_rate(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"classification/knn: nothing is learnt step by step here, so that there is no rate to find"):
+        lr_find.run("classification/knn", ["data.source=digits", "data.size_px=16"], smoke=True, steps=20, out=tmp_path / "curve.png")
+    assert not list(tmp_path.iterdir())
+
+
 def test_the_curve_as_text() -> None:
     losses = 1.0 - 0.5 / (1 + np.exp(-5 * (np.log10(RATES) + 3)))
     text = Curve(RATES, losses, losses, 1e-3, 4e-3, 1e-3, 5e-3).text().splitlines()
