@@ -30,7 +30,7 @@ _LIST = (
     "{all} in the picture",
     "we see {all}",
 )
-_TOTAL = ("{total} including {some}", "a picture with {total} including {some}", "there {total_are} {total} including {some}")
+_TOTAL = ("{total} including {some}", "a picture with {total} including {some}", "there are {total} including {some}")
 _ONE = (
     "one object which is {all}",
     "the picture shows one object which is {all}",
@@ -137,7 +137,7 @@ class _Author:
         num = len(self.content.things)
         chosen = self._rng.permutation(num)[: int(self._rng.integers(1, min(num, _MOST_NAMED)))].tolist()
         names = self._names([(k,) for k in chosen])
-        return pattern.format(total=f"{number(num)} {plural('object')}", total_are="are", some=" and ".join(names))
+        return pattern.format(total=f"{number(num)} {plural('object')}", some=" and ".join(names))
 
     def _related(self, pattern: str) -> str:
         a, b, where = self.pairs[int(self._rng.integers(len(self.pairs)))]

@@ -15,7 +15,6 @@ CLEAR_FACTOR = 1.15
 """How many times an object is larger or smaller than usual where references say so."""
 
 _AXES = {"left": (1, -1), "right": (1, 1), "above": (0, -1), "below": (0, 1)}
-RELATIONS = tuple(_AXES)
 SIZES = ("small", "large")
 
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from kvision.data.scenes.parse import Mention, Statement
 
 _KEPT = 64
-"""Ways of taking the phrases that are followed at once: all that there are of up to three objects, of more the truest."""
+"""Ways of taking the phrases that are followed at once: all that there are of three phrases about three objects, of more the truest."""
 
 _Choice = dict[int, tuple[int, ...]]
 """The things, by number, that each mention is taken to be about."""
@@ -95,7 +95,7 @@ def metrics(sums: Mapping[str, np.ndarray]) -> dict[str, float]:
     }
 
 
-def named_box(sentence: Sequence[str], content: Content, known: Lexicon) -> list[int | None]:
+def named_things(sentence: Sequence[str], content: Content, known: Lexicon) -> list[int | None]:
     """Which object each colour, size and noun of a caption names, for those who ask whether the network looks there.
 
     Args:

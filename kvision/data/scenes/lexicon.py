@@ -23,7 +23,7 @@ RELATION_WORDS_OF_IT = {
     "below": ("below it", "under it"),
 }
 """The same where what it is compared with was named before."""
-RELATION_OF = {phrase.split()[-1]: name for name, phrases in RELATION_WORDS.items() for phrase in phrases if " " not in phrase} | {
+RELATION_OF = {phrase: name for name, phrases in RELATION_WORDS.items() for phrase in phrases if " " not in phrase} | {
     "left": "left",
     "right": "right",
     "beneath": "below",

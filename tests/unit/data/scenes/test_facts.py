@@ -77,7 +77,7 @@ def test_figures_of_several_captions() -> None:
 
 def test_which_object_a_word_names() -> None:
     def named(caption, scene=SCENE):
-        return facts.named_box(caption.split(), scene, KNOWN)
+        return facts.named_things(caption.split(), scene, KNOWN)
 
     assert named("a small red circle above a red star") == [None, 0, 0, 0, None, None, 2, 2]
     assert named("a blue circle") == [None, None, None]  # the blue square or the red circle: as much of it is so
@@ -163,7 +163,7 @@ def test_babble_is_judged_as_if_all_ways_had_been_tried() -> None:
             continue
         assert judged(caption, scene)[0] == most_facts(caption, scene), caption
         held += judged(caption, scene)[0]
-        assert len(facts.named_box(caption.split(), scene, KNOWN)) == len(caption.split())
+        assert len(facts.named_things(caption.split(), scene, KNOWN)) == len(caption.split())
     assert held > 100
 
 
