@@ -84,7 +84,7 @@ def read(bundle: Path) -> Vocabulary:
     if found != SCHEMA:
         raise BundleError(f"{path}: has schema {found!r}, this runtime reads {SCHEMA}; install the kvision-edge that came with the exporter")
     kind, tokens = values.get("kind"), values.get("tokens")
-    if kind not in BETWEEN:
+    if not isinstance(kind, str) or kind not in BETWEEN:
         raise BundleError(f"{path}: has the kind {kind!r}, this runtime knows {', '.join(BETWEEN)}; install the newer kvision-edge")
     known = set(_BYTES) if kind == "byte_pair" else None
     whole = isinstance(tokens, list) and len(tokens) > UNKNOWN and all(isinstance(token, str) for token in tokens)

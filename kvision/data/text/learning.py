@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def learn(texts: Sequence[str], kind: str, *, min_count: int = 1, size: int | None = None, lower: bool = True) -> Vocabulary:
-    """A vocabulary of what comes often enough in the texts, by count, and by alphabet where counts are the same.
+    """A vocabulary of what comes often enough in the texts, by count, and by alphabet where counts are the same; byte pairs as they were learned.
 
     Args:
         texts: Training texts only: what the validation texts say is not to be known.

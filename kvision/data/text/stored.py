@@ -41,7 +41,7 @@ def read(folder: Path) -> Vocabulary:
     if schema != SCHEMA:
         raise DataError(f"{display(path)}: has schema {schema!r}, this kvision reads {SCHEMA}; use the kvision that trained the run, or train again")
     kind, tokens = values.get("kind"), values.get("tokens")
-    if kind not in KINDS:
+    if not isinstance(kind, str) or kind not in KINDS:
         raise DataError(f"{display(path)}: has the kind {kind!r}, this kvision knows {', '.join(KINDS)}; install the newer kvision")
     whole = isinstance(tokens, list) and all(isinstance(token, str) for token in tokens) and len(set(tokens)) == len(tokens)
     try:

@@ -11,6 +11,7 @@ from kvision.core.errors import DataError
 from kvision.data.text import byte_pairs, stored
 from kvision.data.text.byte_pairs import BYTES, BytePairs
 from kvision.data.text.vocabulary import UNKNOWN
+from kvision_edge import vocabulary as on_device
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,6 +21,7 @@ def test_each_byte_has_a_character_of_its_own() -> None:
     """GPT-2's table: a space is Ġ, a new line Ċ."""
     assert sorted(BYTES.values()) == list(range(256))
     assert (BYTES["a"], BYTES["Ġ"], BYTES["Ċ"], BYTES["Ã"], BYTES["Ń"]) == (97, 32, 10, 0xC3, 0xAD)
+    assert on_device._BYTES == BYTES
 
 
 def test_by_hand() -> None:

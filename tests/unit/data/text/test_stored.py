@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         ({"schema": 2}, r"vocabulary\.json: has schema 2, this kvision reads 1; use the kvision that trained the run"),
         ([], r"has schema None"),
         ({"schema": 1, "kind": "syllable"}, r"has the kind 'syllable', this kvision knows word, character, byte_pair"),
+        ({"schema": 1, "kind": ["word"]}, r"has the kind \['word'\], this kvision knows word"),
         ({"schema": 1, "kind": "word", "lower": True, "tokens": ["a"]}, r"expected lower and tokens that begin with <pad>, <start>, <end>, <unk>"),
         ({"schema": 1, "kind": "word", "lower": True, "tokens": [*vocabulary.SPECIAL, "a", "a"]}, r"each once; copy it again"),
         ({"schema": 1, "kind": "word", "tokens": [*vocabulary.SPECIAL]}, r"does not hold together"),
