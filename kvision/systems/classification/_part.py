@@ -166,11 +166,11 @@ class Classifier(System):
 
     def fit(self, examples: Examples) -> None:
         """Fits the head to the features of the training examples, where `transfer` says so."""
-        from kvision.systems.classification import _fit
+        from kvision.systems.classification import _fitted_head
 
         options: ClassifierOptions = self.recipe.model  # type: ignore[assignment]
         if options.transfer in _transfer.FITTED:
-            self._chosen = _fit.head(self, options, examples)
+            self._chosen = _fitted_head.fit(self, options, examples)
 
     def chosen(self) -> dict[str, Chosen]:
         """`model.probe_c` or `model.knn_k`, where it was chosen in this process."""

@@ -13,7 +13,7 @@ from kvision.data import splits
 from kvision.engine.replica import native
 from kvision.layers import neighbours
 from kvision.systems.classification import _probe
-from kvision.systems.classification._features import Features
+from kvision.systems.classification._feature_cache import Features
 from kvision.systems.classification._transfer import CANDIDATES, HEAD, METRIC, TransferOptions
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from kvision.systems.classification._part import Classifier
 
 
-def head(system: Classifier, options: TransferOptions, examples: Examples) -> dict[str, Chosen]:
+def fit(system: Classifier, options: TransferOptions, examples: Examples) -> dict[str, Chosen]:
     """Fits the layer of the logits.
 
     Args:

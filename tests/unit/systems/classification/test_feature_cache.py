@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import pytest
 
-from kvision.systems.classification._features import Features
+from kvision.systems.classification._feature_cache import Features
 
 IMAGES = np.random.default_rng(1).normal(size=(10, 6, 6, 3)).astype(np.float32)
 

@@ -15,7 +15,7 @@ from sklearn.preprocessing import StandardScaler
 
 from kvision import catalog
 from kvision.core.errors import DataError
-from kvision.systems.classification import _fit, _probe
+from kvision.systems.classification import _fitted_head, _probe
 from kvision.systems.classification.googlenet import GoogLeNet
 from tests.unit.systems.classification import examples, nets
 
@@ -106,7 +106,7 @@ def test_how_many_vote_is_chosen_on_folds_and_of_single_examples_one_does() -> N
     chosen = system.chosen()["model.knn_k"]
     assert chosen.why.startswith("best mean accuracy on 5 folds of the training examples (1: ")
     assert int(system.net.get_layer("logits").k.numpy()) == chosen.value
-    assert _fit._number_of_neighbours(np.eye(3), np.arange(3)).value == 1
+    assert _fitted_head._number_of_neighbours(np.eye(3), np.arange(3)).value == 1
 
 
 def test_votes_need_the_examples_that_were_counted() -> None:
