@@ -161,12 +161,14 @@ def found(members: Sequence[str], base: Path) -> list[Path]:
     Raises:
         UsageError: If there is no such folder, or there are fewer than two.
     """
+    from kvision.engine import checkpoint
+
     result: list[Path] = []
     for name in members:
         path = paths.located(name, base)
         if not path.is_dir():
             raise UsageError(f"model.members: {name} is no folder, neither in {paths.display(base)} nor here; give a run or a checkpoint in it")
-        index = path / "index.json"
+        index = path / checkpoint.INDEX
         kept = json.loads(index.read_text("utf-8"))["kept"] if path.name == _CHECKPOINTS and index.is_file() else None
         if kept == []:
             raise UsageError(f"model.members: {name} keeps no snapshots; train with optim.schedule=cosine_restarts or train.keep_every_epochs")
