@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 
@@ -37,6 +38,7 @@ def session(task: Task, precision: str) -> Session:
     recipe = resolved.recipe
     opened = open_session(resolved, catalog.system(recipe.system), catalog.source(recipe.data.source), devices="cpu", precision_name=precision)
     assert opened.pipeline.info.num_classes == task.classes
+    task.check(sum(math.prod(variable.shape) for variable in opened.system.net.trainable_variables))
     image, target = batch(task)
     fields = {"image": image, "mask" if task.dense else "label": target, "weight": np.ones(task.batch, np.float32), "index": np.arange(task.batch)}
     opened.pipeline.train = lambda start, context=None: tf.data.Dataset.from_tensors(fields).repeat()  # type: ignore[method-assign]

@@ -15,6 +15,7 @@ class Task:
         batch: Images of a step.
         size_px: Side of an image.
         classes: Number of classes.
+        parameters: Trained ones, by which all workers check that they have the same network.
         dense: Whether each pixel has a class, and not each image.
     """
 
@@ -23,7 +24,15 @@ class Task:
     batch: int
     size_px: int
     classes: int
+    parameters: int
     dense: bool
+
+    def check(self, parameters: int) -> None:
+        """Raises `ValueError` if a network with so many trained parameters is another one, as when the recipe has changed."""
+        if parameters != self.parameters:
+            raise ValueError(
+                f"{self.recipe}: {parameters:,} trained parameters, the task has {self.parameters:,}; set the difference in its overrides"
+            )
 
 
 TASKS = {
@@ -33,7 +42,16 @@ TASKS = {
         batch=16,
         size_px=128,
         classes=11,
+        parameters=1_927_339,
         dense=True,
     ),
-    "resnet18": Task("resnet", ("model.depth=18", "data.source=digits"), batch=128, size_px=32, classes=10, dense=False),
+    "resnet18": Task(
+        "resnet",
+        ("model.depth=18", "model.width=1", "data.source=digits"),
+        batch=128,
+        size_px=32,
+        classes=10,
+        parameters=11_173_962,
+        dense=False,
+    ),
 }

@@ -95,6 +95,7 @@ def trainer(name: str, task: Task, *, bf16: bool, compiled: bool) -> Callable[[i
     """A function that trains so many steps."""
     torch.manual_seed(0)
     net = NETS[name](task.classes).to(memory_format=torch.channels_last)
+    task.check(sum(parameter.numel() for parameter in net.parameters()))
     optimizer = OPTIMIZERS[name](net.parameters())
     image = torch.randn(task.batch, 3, task.size_px, task.size_px).to(memory_format=torch.channels_last)
     target = torch.randint(0, task.classes, (task.batch, task.size_px, task.size_px) if task.dense else (task.batch,))
