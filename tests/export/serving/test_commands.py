@@ -55,7 +55,7 @@ def test_folders_are_numbered_and_nothing_is_overwritten(
     monkeypatch.chdir(tmp_path)
     for number in (1, 2):
         client.run(script.url, [str(pictures / "a.png")], model="unet")
-        assert capsys.readouterr().out == f"1 pictures answered: answers/{number}\n"
+        assert capsys.readouterr().out == f"1 picture answered: answers/{number}\n"
     with pytest.raises(RunError, match="--out answers/1: holds files, which are not overwritten"):
         client.run(script.url, [str(pictures / "a.png")], model="unet", out="answers/1")
 
