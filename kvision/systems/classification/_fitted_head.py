@@ -9,7 +9,6 @@ import numpy as np
 
 from kvision.core.errors import DataError
 from kvision.core.schema import Chosen
-from kvision.data import splits
 from kvision.engine.replica import native
 from kvision.layers import neighbours
 from kvision.systems.classification import _probe
@@ -68,14 +67,12 @@ def _remembered(system: Classifier, options: TransferOptions, features: np.ndarr
 
 def _number_of_neighbours(features: np.ndarray, labels: np.ndarray) -> Chosen:
     """Those that vote best on folds of the training examples."""
-    counts = np.bincount(labels)
-    num_folds = min(_probe.FOLDS, int(counts[counts > 0].min()))
-    if num_folds < 2:
-        return Chosen("a class has one example only, too few to choose on", 1)
-    fold = splits.folds(labels, num_folds)
+    fold = _probe.folds(labels)
+    if fold is None:
+        return Chosen(_probe.TOO_FEW, 1)
     most = len(labels) - int(np.bincount(fold).max())
     found = neighbours.cross_validated(features, labels, fold, [k for k in CANDIDATES if k <= most], METRIC)
-    return neighbours.best(found, f"mean accuracy on {num_folds} folds of the training examples")
+    return neighbours.best(found, f"mean accuracy on {fold.max() + 1} folds of the training examples")
 
 
 def _features(system: Classifier, examples: Examples) -> tuple[np.ndarray, np.ndarray]:

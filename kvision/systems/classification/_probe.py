@@ -31,6 +31,7 @@ STRENGTHS = tuple(10.0**power for power in range(-5, 3))
 PLAIN = 1.0
 """C where a class has too few examples to try any."""
 FOLDS = 5
+TOO_FEW = "a class has too few examples to choose on"
 _PATIENCE = 2
 _MOST_ITERATIONS = 300
 
@@ -87,11 +88,10 @@ def choose(features: np.ndarray, labels: np.ndarray, kind: Kind, num_classes: in
         C, and the accuracies that speak for it; from the strongest penalty on, until two were worse than the best.
     """
     _check(labels, num_classes)
-    rarest = int(np.bincount(labels).min() if labels.ndim == 1 else np.minimum(labels.sum(0), len(labels) - labels.sum(0)).min())
-    num_folds = min(FOLDS, rarest)
-    if num_folds < 2:
-        return Chosen("a class has one example only, too few to choose on", PLAIN)
-    fold = splits.folds(labels, num_folds)
+    fold = folds(labels)
+    if fold is None:
+        return Chosen(TOO_FEW, PLAIN)
+    num_folds = int(fold.max()) + 1
     found: dict[float, list[float]] = {}
     with Count("choosing probe_c", len(STRENGTHS) * num_folds) as count:
         for c in STRENGTHS:
@@ -105,8 +105,19 @@ def choose(features: np.ndarray, labels: np.ndarray, kind: Kind, num_classes: in
                 break
     best = list(found)[int(np.argmax(means))]
     tried = ", ".join(f"{words.number(c)}: {mean:.4f}" for c, mean in zip(found, means, strict=True))
-    folds = " ".join(f"{each:.4f}" for each in found[best])
-    return Chosen(f"best mean accuracy on {num_folds} folds of the training examples ({tried}); its folds: {folds}", best)
+    its = " ".join(f"{each:.4f}" for each in found[best])
+    return Chosen(f"best mean accuracy on {num_folds} folds of the training examples ({tried}); its folds: {its}", best)
+
+
+def folds(labels: np.ndarray) -> np.ndarray | None:
+    """The fold that each training example is in, `[N]`: up to `FOLDS`, so many that all others tell each class apart; none where no two do."""
+    counts = np.bincount(labels) if labels.ndim == 1 else np.minimum(labels.sum(0), len(labels) - labels.sum(0))
+    for count in range(min(FOLDS, int(counts[counts > 0].min())), 1, -1):
+        fold = splits.folds(labels, count)
+        # Of several classes an example is drawn by one, so that all with, or without, another one may have come into the same fold.
+        if labels.ndim == 1 or all(np.ptp(labels[fold != number], axis=0).all() for number in range(count)):
+            return fold
+    return None
 
 
 def _scores(features: np.ndarray, labels: np.ndarray, kind: Kind, c: float) -> tuple[np.ndarray, np.ndarray]:

@@ -65,9 +65,18 @@ def test_few_examples_have_few_folds_or_none():
     rows = np.concatenate([np.flatnonzero(number == LABELS)[:2] for number in range(10)])
     assert "on 2 folds" in _probe.choose(FEATURES[rows], LABELS[rows], "logistic", 10).why
     alone = _probe.choose(FEATURES[rows[::2]], LABELS[rows[::2]], "logistic", 10)
-    assert (alone.value, alone.why) == (_probe.PLAIN, "a class has one example only, too few to choose on")
+    assert (alone.value, alone.why) == (_probe.PLAIN, "a class has too few examples to choose on")
     layer = _probe.fit(FEATURES[rows[::2]], LABELS[rows[::2]], "svm", alone.value, 10)
     assert (layer(FEATURES[rows[::2]]).argmax(1) == LABELS[rows[::2]]).all()
+
+
+def test_folds_leave_both_answers_of_each_class():
+    targets = np.stack([np.arange(60) % 2, np.ones(60, np.int64)], axis=1)
+    targets[[1, 5], 1] = 0  # of two folds, both would be in one
+    features = np.random.default_rng(0).normal(size=(60, 3)) + targets[:, :1]
+    assert _probe.choose(features, targets, "logistic", 2).value == _probe.PLAIN
+    targets[[7, 9, 11, 13], 1] = 0
+    assert "on 5 folds" in _probe.choose(features, targets, "logistic", 2).why
 
 
 def test_classes_without_examples_are_named():
