@@ -1,7 +1,8 @@
 """Ensemble: several classifiers, trained apart, together or as snapshots of one run, that answer as one network.
 
 Paper: Hansen & Salamon 1990, IEEE PAMI 12(10); snapshots: Huang et al. 2017, arXiv 1704.00109.
-Deviations: members that are trained together see the same batches in the same order; only their first weights and their dropout differ.
+Deviations: members that are trained together see the same batches in the same order; only their first weights and their dropout differ. A GoogLeNet
+among them learns without its auxiliary heads.
 Shapes: image `[B, S, S, 3]` normalised, probabilities (or, for `average: logits`, logits) `[B, K]`.
 """
 
@@ -138,7 +139,7 @@ class Ensemble(Classifier):
             member.take()
 
     def example_losses(self, batch: Batch, training: bool = True) -> tf.Tensor:
-        """The loss of each example `[B]`, summed over the members, so that each learns as it would alone."""
+        """The loss of each example `[B]`, summed over the members, so that each learns as it would alone, but for auxiliary heads."""
         import tensorflow as tf
 
         if self.options.members:
