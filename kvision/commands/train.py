@@ -71,7 +71,7 @@ def run(
             devices=devices,
             precision_name=precision,
             deterministic=deterministic,
-            begin=not Checkpoints(where / trainer.CHECKPOINTS).all(),
+            begin=not Checkpoints(where / runfolder.CHECKPOINTS).all(),
             preprocess=recorded_preprocess(where) if begun else None,
         )
         notes = _describe(session, where, begun)

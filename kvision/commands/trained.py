@@ -10,6 +10,7 @@ from kvision import catalog
 from kvision.commands import runs
 from kvision.core.errors import DataError, RunError, UsageError
 from kvision.core.names import did_you_mean
+from kvision.engine import runfolder
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -59,7 +60,7 @@ class Trained:
     @property
     def home(self) -> Path:
         """Where results go: into the run, or for an exported file whose run is gone, to the current folder."""
-        return self.run if (self.run / "checkpoints").is_dir() or self.exported is None else Path()
+        return self.run if (self.run / runfolder.CHECKPOINTS).is_dir() or self.exported is None else Path()
 
 
 def find(given: Path, weights: str = "best") -> Trained:
@@ -81,7 +82,7 @@ def find(given: Path, weights: str = "best") -> Trained:
     if weights not in get_args(Weights):
         raise UsageError(f"--weights {weights}: accepted are {', '.join(get_args(Weights))}{did_you_mean(weights, get_args(Weights))}")
     kind = cast("Weights", weights)
-    path = given.parent if given.name == "checkpoints" else given
+    path = given.parent if given.name == runfolder.CHECKPOINTS else given
     if path.is_file() and path.suffix in _FILES:
         run = path.parent.parent if path.parent.name == "weights" else path.parent
         if not (run / "resolved.json").is_file():
@@ -90,7 +91,7 @@ def find(given: Path, weights: str = "best") -> Trained:
                 "give the run folder, or leave the file in it"
             )
         return Trained(run, path, kind)
-    if path.parent.name == "checkpoints" and path.is_dir():
+    if path.parent.name == runfolder.CHECKPOINTS and path.is_dir():
         runs.require(path.parent.parent)
         return Trained(path.parent.parent, path, kind)
     exported = None if (path / "resolved.json").is_file() else _exported(path)
@@ -137,7 +138,7 @@ def open_session(
         DataError: If the data does not have the classes that the run was trained on.
         ExportError: If an exported file can't be run, or is another system's.
     """
-    from kvision.engine import runfolder, session
+    from kvision.engine import session
 
     exported = trained.exported
     if exported is not None and precision is not None:
@@ -167,7 +168,6 @@ def open_session(
 def recorded(run: Path) -> Callable[[type[Source]], type[Source]]:
     """For `open_session(narrow=...)`: a source that knows the run's classes and has no examples, so that predicting needs no training data."""
     from kvision.data.source import DataInfo, Source
-    from kvision.engine import runfolder
 
     data = runfolder.read_json(run / runfolder.DATA)
     facts = DataInfo(tuple(data["class_names"]), tuple((r, g, b) for r, g, b in data["palette"]), frozenset(data["fields"]))

@@ -30,6 +30,7 @@ RESOLVED = "resolved.json"
 ENVIRONMENT = "environment.json"
 DATA = "data.json"
 MODEL = "model.keras"
+CHECKPOINTS = "checkpoints"
 FREE = ("expect", "cost", "smoke", "data.cache", "train.steps_per_call", "train.checkpoint_every_steps", "train.keep_every_epochs")
 """Keys that change nothing that is computed; a run may be resumed with other values."""
 LENGTH = ("train.epochs", "train.steps", "train.early_stop_epochs")

@@ -279,7 +279,7 @@ def _find(run_dir: Path, weights: str) -> tuple[checkpoint.Checkpoint, dict[str,
     """The checkpoint that holds the weights asked for, and its arrays."""
     if checkpoint.FOLDER.fullmatch(run_dir.name):
         return checkpoint.load(run_dir)
-    checkpoints = checkpoint.Checkpoints(run_dir / "checkpoints")
+    checkpoints = checkpoint.Checkpoints(run_dir / runfolder.CHECKPOINTS)
     best = checkpoints.index()["best"]
     if weights == "best" and best is not None:
         try:

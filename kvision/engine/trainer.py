@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 
 CHECKPOINT_EVERY_S = 60.0
 TELL_EVERY_S = 0.5
-CHECKPOINTS = "checkpoints"
 DIVERGED = "diverged.json"
 
 
@@ -70,7 +69,7 @@ class Trainer:
         self._standing = standing or Standing()
         self._loop = Loop(session)
         self._pace = Pace(recipe.data.batch, recipe.train.steps_per_call)
-        self._saver = Saver(Checkpoints(run_dir / CHECKPOINTS, recipe.keep_every_epochs))
+        self._saver = Saver(Checkpoints(run_dir / runfolder.CHECKPOINTS, recipe.keep_every_epochs))
         self._column = f"val/{session.system.monitor.metric}"
         self._step = int(self._training.step.numpy())
         self._steps_per_epoch = session.pipeline.steps_per_epoch
@@ -283,7 +282,7 @@ def resume(session: Session, run_dir: Path) -> tuple[Standing, list[str]]:
         RunError: If every checkpoint is damaged, or they were made with another precision or another model.
     """
     warnings: list[str] = []
-    checkpoints = Checkpoints(run_dir / CHECKPOINTS)
+    checkpoints = Checkpoints(run_dir / runfolder.CHECKPOINTS)
     checkpoints.clean()
     found = checkpoints.latest_good(warnings.append)
     if found is None:

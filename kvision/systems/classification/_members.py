@@ -11,6 +11,7 @@ from pydantic import Field, ValidationError
 from kvision.core import faults, paths, words
 from kvision.core.errors import RunError, UsageError
 from kvision.core.schema import Recipe, Section
+from kvision.engine import runfolder
 from kvision.systems.classification._part import Classifier
 
 if TYPE_CHECKING:
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
 
     from kvision.data.preprocess import Preprocess
     from kvision.data.source import DataInfo, Source
-
-_CHECKPOINTS = "checkpoints"
 
 
 class Part(Section):
@@ -169,7 +168,7 @@ def found(members: Sequence[str], base: Path) -> list[Path]:
         if not path.is_dir():
             raise UsageError(f"model.members: {name} is no folder, neither in {paths.display(base)} nor here; give a run or a checkpoint in it")
         index = path / checkpoint.INDEX
-        kept = json.loads(index.read_text("utf-8"))["kept"] if path.name == _CHECKPOINTS and index.is_file() else None
+        kept = json.loads(index.read_text("utf-8"))["kept"] if path.name == runfolder.CHECKPOINTS and index.is_file() else None
         if kept == []:
             raise UsageError(f"model.members: {name} keeps no snapshots; train with optim.schedule=cosine_restarts or train.keep_every_epochs")
         result += [path] if kept is None else [path / each for each in kept]
@@ -194,7 +193,7 @@ def parts(members: Sequence[Path], recipe: Recipe, source: Source) -> list[dict[
         RunError: If one is no run.
     """
     from kvision import catalog
-    from kvision.engine import runfolder, session
+    from kvision.engine import session
 
     result = []
     for path in members:
@@ -256,4 +255,4 @@ def _rounded(values: Sequence[float]) -> str:
 
 
 def _run_of(path: Path) -> Path:
-    return path.parent.parent if path.parent.name == _CHECKPOINTS else path
+    return path.parent.parent if path.parent.name == runfolder.CHECKPOINTS else path
