@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import tensorflow as tf
 
     from kvision.core.schema import Chosen, DataOptions
+    from kvision.data.text.texts import Texts
 
 SplitName = Literal["train", "val", "test"]
 
@@ -30,11 +31,13 @@ class DataInfo:
         class_names: Names of the K classes; in segmentation the first is the background.
         palette: K colours `(r, g, b)`, 0-255.
         fields: The example fields that the source can give, such as `image`, `mask`, `boxes`.
+        texts: Of data sets whose examples have texts.
     """
 
     class_names: tuple[str, ...]
     palette: tuple[tuple[int, int, int], ...]
     fields: frozenset[str]
+    texts: Texts | None = None
 
     @property
     def num_classes(self) -> int:
@@ -48,8 +51,9 @@ class Split(Protocol):
     `read` is called inside `tf.data.Dataset.map`, so it is traced once and must be built of TensorFlow ops. The fields, all optional but
     `image`: `image` uint8 `[H, W, 3]` RGB; `mask` uint8 `[H, W]`, 255 ignored; `instances` uint8 `[H, W]`, 0 none, 1..N; `boxes` float32
     `[N, 4]` as ymin, xmin, ymax, xmax in pixels, rows of padding all -1; `labels` int32 `[N]`, padding -1; `order` int32 `[N]`, 0 the
-    farthest, padding -1; `captions` string `[5]`; `label` int32 scalar, the picture's one class; `targets` float32 `[K]`, 1 for each of the picture's
-    classes, else 0.
+    farthest, padding -1; `captions` string `[R]`, fewer are filled up with empty ones; `tokens` int32 `[R, L + 2]`, the same as numbers, padding 0;
+    `content` string scalar, what the picture shows where that is known exactly, as `scenes.content.Content.to_json` says it; `label` int32 scalar,
+    the picture's one class; `targets` float32 `[K]`, 1 for each of the picture's classes, else 0.
 
     A split whose pictures have classes knows them without reading pictures, by an attribute `labels`: int32 `[N]`, or uint8 `[N, K]` for `targets`.
 

@@ -1,4 +1,4 @@
-"""Evaluation of a split, exactly: sums over replicas and batches in constant memory, and a few numbers about each example."""
+"""Evaluation of a split, exactly: sums over replicas and batches in constant memory, and what is known of each example."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from kvision.engine.strategy import distribute
 from kvision.metrics.selection import SHOWN
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from PIL import Image
 
     from kvision.engine.session import Session
-    from kvision.engine.system import Batch
+    from kvision.engine.system import Batch, System
 
 
 @dataclass(frozen=True)
@@ -31,9 +31,9 @@ class Evaluation:
     """What was found.
 
     Attributes:
-        metrics: As `System.metrics` gives them.
+        metrics: As `System.metrics` and `System.judge` give them.
         tables: As `System.tables` gives them.
-        scores: What `System.eval_step` said of each example by name, `[N]` in the order of their numbers, `worst` first.
+        scores: What `System.judge` said of each example by name, `[N]` in the order of their numbers, `worst` first.
     """
 
     metrics: Mapping[str, float]
@@ -65,7 +65,7 @@ class Evaluator:
             sums: The statistics of `System.eval_step`, to which each batch adds, in int64 or float64; empty at first.
 
         Yields:
-            After each global batch, what is known of its examples `[b]` (those of weight 0 are left out): `index` and the scores by name.
+            After each global batch, what is known of its examples `[b, ...]` (those of weight 0 are left out): `index` and the rest by name.
         """
         if self._batches is None:
             self._batches = distribute(self._session.strategy, self._session.pipeline.val)
@@ -76,7 +76,7 @@ class Evaluator:
             yield {name: values.numpy()[kept] for name, values in examples.items()}
 
     def _batch(self, batch: Any) -> tuple[dict[str, tf.Tensor], dict[str, tf.Tensor]]:
-        """Summed statistics of one global batch, and `index`, `weight` and the scores of its examples `[B]`."""
+        """Summed statistics of one global batch, and `index`, `weight` and what is known of its examples `[B, ...]`."""
         strategy, system = self._session.strategy, self._session.system
 
         def replica(part: Batch) -> tuple[dict[str, tf.Tensor], dict[str, tf.Tensor]]:
@@ -117,10 +117,27 @@ def evaluate(session: Session, *, progress: Callable[[int, int], None] = lambda 
     for done, examples in enumerate(Evaluator(session).run(sums), start=1):
         parts.append(examples)
         progress(done, pipeline.val_steps)
+    metrics, scores = judged(session.system, sums, parts)
+    return Evaluation(metrics, session.system.tables(sums), scores)
+
+
+def judged(
+    system: System, sums: Mapping[str, np.ndarray], parts: Sequence[Mapping[str, np.ndarray]]
+) -> tuple[dict[str, float], dict[str, np.ndarray]]:
+    """What a whole split says of a system.
+
+    Args:
+        system: The system.
+        sums: The statistics of `System.eval_step`, added up.
+        parts: What it said of the examples of each batch, as `Evaluator.run` yields it.
+
+    Returns:
+        The metrics; and numbers about each example by name `[N]`, in the order of their numbers.
+    """
     found = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     order = np.argsort(found.pop("index"))
-    scores = {name: values[order] for name, values in found.items()}
-    return Evaluation(session.system.metrics(sums), session.system.tables(sums), scores)
+    metrics, scores = system.judge({name: values[order] for name, values in found.items()})
+    return {**system.metrics(sums), **metrics}, scores
 
 
 def write(

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import tensorflow as tf
 
 from kvision.core.errors import DataError, RunError
-from kvision.engine.evaluation import Evaluator
+from kvision.engine.evaluation import Evaluator, judged
 from kvision.engine.strategy import distribute
 
 if TYPE_CHECKING:
@@ -94,8 +94,8 @@ class Loop:
         self._training.loss_sum.assign(0.0)
         self._training.loss_count.assign(0)
 
-    def evaluate(self, stop: Callable[[], bool] = lambda: False) -> dict[str, np.ndarray] | None:
-        """Statistics of the whole validation split with the weights as they are.
+    def evaluate(self, stop: Callable[[], bool] = lambda: False) -> dict[str, float] | None:
+        """Metrics of the whole validation split with the weights as they are.
 
         Training is not disturbed: nothing random is drawn and its data iterator is another one.
 
@@ -103,13 +103,15 @@ class Loop:
             stop: Asked after each batch whether to give up.
 
         Returns:
-            The statistics of `System.eval_step`, summed in int64 or float64; none if it gave up.
+            The metrics by name, as `System.metrics` and `System.judge` give them; none if it gave up.
         """
         sums: dict[str, np.ndarray] = {}
-        for _ in self._evaluator.run(sums):
+        parts = []
+        for examples in self._evaluator.run(sums):
+            parts.append(examples)
             if stop():
                 return None
-        return sums
+        return judged(self._session.system, sums, parts)[0]
 
     def _rate(self, step: int) -> float:
         """Learning rate of the step before `step`, as the shortest number that is the same float32."""

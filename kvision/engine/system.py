@@ -202,9 +202,20 @@ class System(abc.ABC):
             batch: As for `train_step`.
 
         Returns:
-            Statistics that may be summed over replicas and batches, to which examples of weight 0 add nothing; and numbers about each example by
-            name `[b]`, such as `worst`: how well it is solved, float32, greater is better.
+            Statistics that may be summed over replicas and batches, to which examples of weight 0 add nothing; and what is known of each example
+            by name: numbers `[b]`, such as `worst`: how well it is solved, float32, greater is better; and answers `[b, ...]` for `judge`.
         """
+
+    def judge(self, answers: Mapping[str, np.ndarray]) -> tuple[dict[str, float], dict[str, np.ndarray]]:
+        """What can only be told of all answers together and outside a graph, such as figures of sentences that go by how rare their words are.
+
+        Args:
+            answers: What `eval_step` said of each of N examples by name, `[N, ...]` in the order of their numbers.
+
+        Returns:
+            Metrics beside those of `metrics`; and numbers about each example by name `[N]`, `worst` first.
+        """
+        return {}, dict(answers)
 
     @abc.abstractmethod
     def metrics(self, sums: Mapping[str, np.ndarray]) -> dict[str, float]:

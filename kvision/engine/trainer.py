@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    import numpy as np
-
     from kvision.engine.session import Session
 
 CHECKPOINT_EVERY_S = 60.0
@@ -143,12 +141,12 @@ class Trainer:
             self._call(self._next_stop(end))
             if self._step < end and not self._stopping() and self._checkpoint_due():
                 self._save("interval")
-        sums = None if self._stopping() else self._evaluate()
-        if sums is None:
+        metrics = None if self._stopping() else self._evaluate()
+        if metrics is None:
             self._tell(events.Warned(f"{self._stop.name}: saving a checkpoint; once more ends at once"))
             self._save("signal")
             return False
-        self._end_epoch(sums, time.monotonic() - began)
+        self._end_epoch(metrics, time.monotonic() - began)
         return not self._stopping()
 
     def _stopping(self) -> bool:
@@ -192,20 +190,19 @@ class Trainer:
             eta_s=None if step_s is None else steps_left * step_s + epochs_left * self._evaluation_s,
         )
 
-    def _evaluate(self) -> dict[str, np.ndarray] | None:
-        """The validation sums, with the averaged weights if there are any; none if a signal came meanwhile."""
+    def _evaluate(self) -> dict[str, float] | None:
+        """The validation metrics, with the averaged weights if there are any; none if a signal came meanwhile."""
         began, ema = time.monotonic(), self._training.ema
         self._tell(events.EvaluationStarted(self._step, self._standing.epoch + 1, self._session.pipeline.val_steps))
         with ema.swapped() if ema is not None else contextlib.nullcontext():
-            sums = self._loop.evaluate(self._stopping)
+            metrics = self._loop.evaluate(self._stopping)
         self._evaluation_s = time.monotonic() - began
-        return sums
+        return metrics
 
-    def _end_epoch(self, sums: Mapping[str, np.ndarray], seconds: float) -> None:
+    def _end_epoch(self, metrics: Mapping[str, float], seconds: float) -> None:
         standing, monitor = self._standing, self._session.system.monitor
-        metrics = self._session.system.metrics(sums)
         loss, lr = self._loop.epoch_so_far()
-        validation = {f"val/{name}": float(value) for name, value in metrics.items()}
+        validation = {f"val/{name}": value for name, value in metrics.items()}
         row: events.Row = {"epoch": standing.epoch + 1, "step": self._step, "lr": lr, "train/loss": loss, **validation}
         if self._training.plateau is not None:
             self._training.plateau.observe(validation[self._column], monitor.mode)

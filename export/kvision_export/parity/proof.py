@@ -160,20 +160,22 @@ def compare(subject: Subject, calls: Mapping[str, Call], reference: Reference) -
     started = time.perf_counter()
     both = _Pass(subject, calls)
     sums: dict[str, np.ndarray] = {}
+    parts: list[dict[str, np.ndarray]] = []
     agreed, decided, examples = 0, 0, 0
     differing: list[tuple[float, int]] = []
     for batch in subject.session.pipeline.val():
         kept = int(np.count_nonzero(batch["weight"].numpy()))
         if kept == 0:
             continue
-        totals, same, numbers = both.step({name: value[:kept] for name, value in batch.items()})
+        totals, told, same, numbers = both.step({name: value[:kept] for name, value in batch.items()})
+        parts.append({name: value.numpy() for name, value in told.items()})
         shares = zip((same / numbers).numpy().tolist(), batch["index"].numpy().tolist(), strict=False)
         differing = heapq.nsmallest(SHOWN, [*differing, *((share, number) for share, number in shares if share < 1)])
         evaluation.add(sums, totals)
         agreed, decided, examples = agreed + int(tf.reduce_sum(same)), decided + int(numbers) * kept, examples + kept
     if not examples:
         raise DataError("there are no validation examples to prove a file on; give data that has some")
-    monitor, metrics = subject.system.monitor, subject.system.metrics(sums)
+    monitor, (metrics, _) = subject.system.monitor, evaluation.judged(subject.system, sums, parts)
     expected, value = reference.metrics[monitor.metric], metrics[monitor.metric]
     return Proof(
         metrics=metrics,
@@ -205,15 +207,16 @@ class _Pass:
         self._exact, self._file = system.with_networks(exact), system.with_networks(found)
         self.step = tf.function(self._step)
 
-    def _step(self, batch: Batch) -> tuple[dict[str, tf.Tensor], tf.Tensor, tf.Tensor]:
-        """Statistics of the file, how many whole numbers of each example's decision are the same `[B]`, and of how many."""
-        sums, _ = self._file.eval_step(batch)
+    def _step(self, batch: Batch) -> tuple[dict[str, tf.Tensor], dict[str, tf.Tensor], tf.Tensor, tf.Tensor]:
+        """Statistics of the file, what it says of each example, how many whole numbers of their decisions are the same `[B]`, and of how many."""
+        sums, told = self._file.eval_step(batch)
+        told = {"index": batch["index"], **told}
         decision, count = self._file.decision, tf.size(batch["weight"])
         if not decision:
-            return sums, tf.zeros([count], tf.int64), tf.constant(0, tf.int64)
+            return sums, told, tf.zeros([count], tf.int64), tf.constant(0, tf.int64)
         mine, theirs = (system.predict_step(batch[self._field])[decision] for system in (self._file, self._exact))
         same = tf.reshape(tf.cast(tf.equal(mine, theirs), tf.int64), [count, -1])
-        return sums, tf.reduce_sum(same, axis=1), tf.shape(same, tf.int64)[1]
+        return sums, told, tf.reduce_sum(same, axis=1), tf.shape(same, tf.int64)[1]
 
 
 class _Once:

@@ -6,8 +6,10 @@ only if it is not so at all. In between lies what a person would let pass but ne
 
 from __future__ import annotations
 
+import json
 import math
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any, Self
 
 CLEAR_SHARE, TRUE_SHARE = 0.15, 0.03
 """How far apart the middles of two objects are, as a share of the side, where references say so and where it is true to say so."""
@@ -53,6 +55,16 @@ class Content:
     things: tuple[Thing, ...]
     side_px: int
     usual_px: float
+
+    def to_json(self) -> str:
+        """For `from_json`, which gives an equal one."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """What `to_json` gave."""
+        values: dict[str, Any] = json.loads(text)
+        return cls(tuple(Thing(**{**each, "box": tuple(each["box"])}) for each in values.pop("things")), **values)
 
     def is_so(self, relation: str, one: int, other: int, share: float = TRUE_SHARE) -> bool:
         """Whether the middle of thing number `one` lies on that side of the middle of `other`, by at least this share of the picture's side."""

@@ -13,9 +13,10 @@ import numpy as np
 from pydantic import Field, ValidationInfo, field_validator
 
 from kvision.core.errors import DataError
-from kvision.core.schema import Chosen, DataOptions, Probability
+from kvision.core.schema import Chosen, Probability
 from kvision.data.palette import palette
 from kvision.data.source import DataInfo, Source, SplitName
+from kvision.data.text.texts import TextOptions, Texts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,13 +24,14 @@ if TYPE_CHECKING:
 
     import tensorflow as tf
 
+    from kvision.core.schema import DataOptions
     from kvision.data.scenes.compose import Scene
     from kvision.data.scenes.lexicon import Lexicon
 
-_FIELDS = frozenset({"image", "mask", "instances", "boxes", "labels", "order", "captions"})
+_FIELDS = frozenset({"image", "mask", "instances", "boxes", "labels", "order", "captions", "tokens", "content"})
 
 
-class Options(DataOptions):
+class Options(TextOptions):
     """What the scenes show, and how hard they are."""
 
     source: Literal["scenes"] = "scenes"
@@ -83,6 +85,7 @@ class SceneSplit:
         name: Which split.
         scenes: Its scenes.
         options: The recipe's `data` section.
+        texts: Makes numbers of the captions.
 
     Attributes:
         names: A name for each.
@@ -91,7 +94,7 @@ class SceneSplit:
 
     in_memory = True
 
-    def __init__(self, name: SplitName, scenes: Sequence[Scene], options: _Options) -> None:
+    def __init__(self, name: SplitName, scenes: Sequence[Scene], options: _Options, texts: Texts) -> None:
         from kvision.data.scenes.content import Content, usual_px
 
         self.names: Sequence[str] = [f"scenes/{name}/{number}" for number in range(len(scenes))]
@@ -99,6 +102,7 @@ class SceneSplit:
         self.contents = tuple(Content(scene.things, options.size_px, usual) for scene in scenes)
         self._captions_seed = (options.seed, int(name == "val"))
         self._max_objects = options.max_objects
+        self._texts = texts
         self._arrays: dict[str, Any] = {
             "image": np.stack([scene.image for scene in scenes]),
             "mask": np.stack([scene.mask for scene in scenes]),
@@ -125,12 +129,21 @@ class SceneSplit:
                 self._arrays[name] = tf.convert_to_tensor(self._arrays[name])
         return self._arrays[name]
 
-    def _make(self, name: str) -> np.ndarray:
-        """The fields that few systems ask for: made when first asked."""
+    @functools.cached_property
+    def captions(self) -> list[list[str]]:
+        """Five sentences of each scene."""
         from kvision.data.scenes.captions import captions
 
+        return [captions(content, seed=(*self._captions_seed, k)) for k, content in enumerate(self.contents)]
+
+    def _make(self, name: str) -> np.ndarray:
+        """The fields that few systems ask for: made when first asked."""
         if name == "captions":
-            return np.array([captions(content, seed=(*self._captions_seed, k)) for k, content in enumerate(self.contents)], dtype=object)
+            return np.array(self.captions, dtype=object)
+        if name == "content":
+            return np.array([content.to_json() for content in self.contents], dtype=object)
+        if name == "tokens":
+            return self._texts.rows(self.captions, len(self.captions[0]))
         count, most = len(self), self._max_objects
         if name == "boxes":
             boxes = np.full((count, most, 4), -1.0, np.float32)
@@ -159,7 +172,13 @@ class Scenes(Source):
         from kvision.data.scenes import objects
 
         names = objects.class_names(self.options.objects)
-        return DataInfo(names, palette(len(names)), _FIELDS)
+        return DataInfo(names, palette(len(names)), _FIELDS, self._texts)
+
+    @functools.cached_property
+    def _texts(self) -> Texts:
+        from kvision.data.scenes import objects
+
+        return Texts(lambda: self.split("train").captions, self.options, objects.nouns(self.options.objects))
 
     @functools.cached_property
     def lexicon(self) -> Lexicon:
@@ -192,7 +211,7 @@ class Scenes(Source):
             raise DataError(msg)
         library = objects.library(options.objects, name)
         scenes = [compose.draw(self.generator(name, number), options, library) for number in range(count)]
-        return SceneSplit(name, scenes, options)
+        return SceneSplit(name, scenes, options, self._texts)
 
     def generator(self, name: SplitName, number: int) -> np.random.Generator:
         """The random numbers of one scene."""

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from kvision.data.scenes.content import usual_px
+from kvision.data.scenes.content import Content, usual_px
 from tests.unit.data.scenes.drawn import content
 
 # Middles on a 64 px side: 0.15 of it are 9.6 px, 0.03 are 1.92 px.
@@ -49,3 +49,7 @@ def test_things_that_a_name_fits() -> None:
 
 def test_the_usual_length_is_between_the_smallest_and_the_largest() -> None:
     assert usual_px(64, (0.25, 0.49)) == pytest.approx(0.35 * 64)
+
+
+def test_content_comes_back_from_its_text() -> None:
+    assert Content.from_json(PAIR.to_json()) == PAIR

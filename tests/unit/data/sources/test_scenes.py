@@ -10,10 +10,11 @@ import tensorflow as tf
 
 from kvision.core.errors import DataError
 from kvision.data.scenes import facts, objects
+from kvision.data.scenes.content import Content
 from kvision.data.sources.scenes import Options, Scenes
 
 SMALL = {"size_px": 32, "train_size": 6, "val_size": 4}
-ALL = frozenset({"image", "mask", "instances", "boxes", "labels", "order", "captions"})
+ALL = frozenset({"image", "mask", "instances", "boxes", "labels", "order", "captions", "tokens", "content"})
 
 
 def make(seed=0, **options):
@@ -26,7 +27,8 @@ def read_all(split, fields=ALL):
 
 
 def test_every_field_in_the_graph():
-    split = make().split("train")
+    source = make()
+    split = source.split("train")
     spec, examples = read_all(split)
     assert list(split.names) == [f"scenes/train/{number}" for number in range(6)]
     assert {name: (tuple(one.shape), one.dtype) for name, one in spec.items()} == {
@@ -37,7 +39,10 @@ def test_every_field_in_the_graph():
         "labels": ((7,), tf.int32),
         "order": ((7,), tf.int32),
         "captions": ((5,), tf.string),
+        "tokens": ((5, source.info.texts.length + 2), tf.int32),
+        "content": ((), tf.string),
     }
+    vocabulary = source.info.texts.vocabulary
     for example in examples:
         count = np.count_nonzero(example["labels"] >= 0)
         assert 1 <= count <= 7
@@ -51,6 +56,9 @@ def test_every_field_in_the_graph():
             assert window.any(axis=0).all() or window.any(axis=0)[[0, -1]].all()
             assert (example["mask"][example["instances"] == number + 1] == example["labels"][number]).all()
         assert len({caption.decode() for caption in example["captions"]}) == 5
+        for caption, row in zip(example["captions"], example["tokens"], strict=True):
+            assert caption.decode().startswith(vocabulary.decode(row))
+        assert len(Content.from_json(example["content"].decode()).things) == count
 
 
 def test_only_the_fields_asked_for_and_nothing_becomes_a_constant():
