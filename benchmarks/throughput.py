@@ -15,10 +15,11 @@ import argparse
 import json
 import os
 import platform
+import statistics
 import sys
 from pathlib import Path
 
-from race import Worker, race, table
+from race import Result, Worker, race, table
 from throughput_tasks import TASKS
 
 HERE = Path(__file__).parent
@@ -30,7 +31,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--task", choices=list(TASKS), default="unet")
     parser.add_argument("--torch-python", help="Python of an environment with PyTorch; none: without PyTorch")
-    parser.add_argument("--preload", action="append", default=[], help="allocator that PyTorch is also tried with, by LD_PRELOAD; may be repeated")
+    parser.add_argument("--preload", action="append", default=[], help="allocator that both are also tried with, by LD_PRELOAD; may be repeated")
     parser.add_argument("--no-compile", action="store_true", help="leave torch.compile out")
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--steps", type=int, default=4, help="steps of a block")
@@ -39,11 +40,12 @@ def main() -> None:
     options = parser.parse_args()
     if options.threads:
         os.environ["BENCHMARK_THREADS"] = str(options.threads)
-    workers = [Worker([sys.executable, str(HERE / "throughput_kvision.py"), options.task])]
+    commands = [[sys.executable, str(HERE / "throughput_kvision.py"), options.task]]
     if options.torch_python:
-        command = [options.torch_python, str(HERE / "throughput_torch.py"), options.task, *(["--no-compile"] if options.no_compile else [])]
-        workers.append(Worker(command))
-        workers += [Worker(command, {"LD_PRELOAD": library}, f" + {Path(library).name.split('.')[0][3:]}") for library in options.preload]
+        commands.append([options.torch_python, str(HERE / "throughput_torch.py"), options.task, *(["--no-compile"] if options.no_compile else [])])
+    workers = [Worker(command) for command in commands]
+    for library in options.preload:
+        workers += [Worker(command, {"LD_PRELOAD": library}, f" + {Path(library).name.split('.')[0][3:]}") for command in commands]
     results = race(workers, options.rounds, options.steps)
     for worker in workers:
         worker.close()
@@ -54,10 +56,9 @@ def main() -> None:
         ours = results[f"kvision {precision}"]
         for fit in dict.fromkeys((BASELINE, f"keras fit {precision}")):
             summary[f"kvision {precision} / {fit}"] = ours.faster_than(results[fit])
-        rivals = {name: result for name, result in results.items() if name.startswith("torch") and precision in name}
-        if rivals:
-            best = min(rivals, key=lambda name: sorted(rivals[name].wall_s)[len(rivals[name].wall_s) // 2])
-            summary[f"kvision {precision} / best of PyTorch ({best})"] = ours.faster_than(rivals[best])
+        if best := _fastest(results, f"torch {precision}"):
+            for mine in dict.fromkeys((f"kvision {precision}", _fastest(results, f"kvision {precision}"))):
+                summary[f"{mine} / best of PyTorch ({best})"] = results[mine].faster_than(results[best])
     for name, ratio in summary.items():
         print(f"{name}: {ratio:.2f}")
     if options.out:
@@ -65,6 +66,11 @@ def main() -> None:
         facts = {**sizes, "machine": platform.processor() or platform.machine()}
         seconds = {name: vars(result) for name, result in results.items()}
         options.out.write_text(json.dumps({**facts, "ratios": summary, "seconds_a_step": seconds}, indent=1) + "\n")
+
+
+def _fastest(results: dict[str, Result], beginning: str) -> str:
+    """Name of the variant of the least median time among those whose names begin so; empty: there is none."""
+    return min((name for name in results if name.startswith(beginning)), key=lambda name: statistics.median(results[name].wall_s), default="")
 
 
 if __name__ == "__main__":
