@@ -228,7 +228,8 @@ def _info(given: argparse.Namespace) -> None:
     if given.json:
         print(manifest.to_json(), end="")
         return
-    print(f"{manifest.name}: {manifest.task}, {len(manifest.labels)} classes: {', '.join(manifest.labels)}")
+    classes = f", {len(manifest.labels)} classes: {', '.join(manifest.labels)}" if manifest.labels else ""
+    print(f"{manifest.name}: {manifest.task}{classes}")
     if manifest.preprocess is not None:
         print(f"takes pictures of any size, scaled to {manifest.preprocess.size_px} px ({manifest.preprocess.fit})")
     print(f"trained: {_values(manifest.metrics)}")

@@ -111,6 +111,7 @@ class Model:
         try:
             self.runner = _runner(self.bundle, self.file, threads, xnnpack, interpreter)
             self._decoder = postprocess.choose(self.manifest, self.runner.signatures)
+            self._decoder.load(self.bundle)
             self._preprocess = None if self.manifest.preprocess is None else Preprocess(self.manifest.preprocess)
             self._picture, self._levels = self._picture_input()
         except (TypeError, ValueError, AttributeError, LookupError, ArithmeticError) as error:  # the manifest's values may be of any type

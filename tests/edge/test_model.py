@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,6 +11,9 @@ import tensorflow as tf
 
 import kvision_edge
 from kvision.data import decode, preprocess, tiling
+from kvision.ops import decoding
+from kvision_edge.errors import BundleError
+from kvision_edge.postprocess import attention
 from kvision_edge.postprocess.captioning import Caption
 from kvision_edge.postprocess.segmentation import Segmentation
 from tests.edge import tiny
@@ -61,20 +65,31 @@ def test_a_captioner_says_what_a_search_with_tensorflow_says(captioning: Path) -
     assert isinstance(answer, Caption)
     network, settings = tiny.captioner(), model.manifest.decode
     theirs = preprocess.Preprocess(tiny.SIZE_PX, "resize", tiny.MEAN, tiny.STD)
-    start = network["encode"](theirs.normalise(theirs.resize(tf.constant(PICTURE))[0])[None])["state"]
-    beams = [((), 0.0, False, start)]
-    for _ in range(settings["max_length"]):
-        found = [beam for beam in beams if beam[2]]
-        for words, total, _, state in [beam for beam in beams if not beam[2]]:
-            given = network["step"](tf.constant([words[-1] if words else settings["start"]]), state)
-            values = tf.nn.log_softmax(given["logits"])[0].numpy()
-            for token, value in enumerate(values):
-                done = token == settings["end"]
-                found.append((words if done else (*words, token), total + float(value), done, given["state"]))
-        beams = sorted(found, key=lambda beam: -beam[1])[: settings["beam"]]
-    assert answer.tokens == beams[0][0]
-    assert answer.log_probability == pytest.approx(beams[0][1], abs=1e-4)
-    assert answer.text() == " ".join(tiny.VOCABULARY[token] for token in answer.tokens)
+
+    def step(token: tf.Tensor, states: dict[str, tf.Tensor]) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
+        rows = [network["step"](token[n : n + 1], states["state"][n : n + 1], states["features"][n : n + 1]) for n in range(len(token))]
+        found = {name: tf.concat([row[name] for row in rows], axis=0) for name in rows[0]}
+        return found.pop("logits"), found
+
+    first = network["encode"](theirs.normalise(theirs.resize(tf.constant(PICTURE))[0])[None])
+    tokens, log_probability, extras = decoding.search(step, first, decoding.Rules(**settings))
+    assert answer.tokens == tuple(tuple(int(token) for token in row if token) for row in tokens[0].numpy())
+    np.testing.assert_allclose(answer.log_probabilities, log_probability[0], atol=1e-4)
+    assert answer.text().splitlines() == [" ".join(tiny.VOCABULARY[token] for token in row if token > 2) for row in answer.tokens]
+    looked = extras["alpha"][0, 0, : len(answer.pieces)]
+    np.testing.assert_allclose(answer.attention, looked, atol=1e-5)
+    told = answer.to_json()
+    assert (told["caption"], len(told["others"])) == (answer.sentences[0], 1)
+    assert [each["piece"] for each in told["attention"]] == told["caption"].split()
+    np.testing.assert_allclose([each["shares"] for each in told["attention"]], looked, atol=1e-4)
+    assert answer.pictures(PICTURE)["attention"].width == attention.TILE_PX * min(len(answer.pieces), attention.COLUMNS)
+
+
+def test_a_vocabulary_is_the_one_that_was_exported(captioning: Path, tmp_path: Path) -> None:
+    other = shutil.copytree(captioning, tmp_path / "other")
+    (other / "vocabulary.json").write_text((captioning / "vocabulary.json").read_text().replace("dog", "cat"))
+    with pytest.raises(BundleError, match=r"vocabulary\.json: is not the file that was exported"):
+        kvision_edge.load(other)
 
 
 @pytest.mark.filterwarnings("ignore:.*tf.lite.Interpreter is deprecated:UserWarning")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kvision_edge import manifest
+from kvision_edge import manifest, vocabulary
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,7 +22,7 @@ MEAN, STD = (0.45, 0.42, 0.38), (0.27, 0.26, 0.29)
 KINDS = {"tflite-int8-full": "int8", "tflite-uint8-full": "uint8", "tflite-int16x8-full": "int16", "tflite-fp32": "float32"}
 ACTIONS = ("left", "right")
 ENVIRONMENT = "CartPole-v1"
-VOCABULARY = ("<pad>", "<start>", "<end>", "a", "red", "dog", "on", "grass")
+VOCABULARY = ("<pad>", "<start>", "<end>", "<unk>", "a", "red", "dog", "on", "grass")
 
 
 def segmenter() -> Any:
@@ -42,7 +42,7 @@ def segmenter() -> Any:
 
 
 def captioner() -> dict[str, Any]:
-    """Two functions: features of the picture, and a recurrent step over `token` and `state`."""
+    """Two functions: features of the picture, and a recurrent step over `token` and `state` that looks at sixteen places."""
     import tensorflow as tf
 
     random = np.random.default_rng(5)
@@ -50,15 +50,17 @@ def captioner() -> dict[str, Any]:
     seen, kept, words, out = (random.normal(0, 0.9, shape).astype(np.float32) for shape in ((3, 8), (8, 8), (count, 8), (8, count)))
 
     def encode(image: tf.Tensor) -> dict[str, tf.Tensor]:
-        return {"state": tf.tanh(tf.matmul(tf.reduce_mean(image, [1, 2]), seen))}
+        return {"state": tf.tanh(tf.matmul(tf.reduce_mean(image, [1, 2]), seen)), "features": tf.nn.avg_pool2d(image, 8, 8, "VALID")}
 
-    def step(token: tf.Tensor, state: tf.Tensor) -> dict[str, tf.Tensor]:
+    def step(token: tf.Tensor, state: tf.Tensor, features: tf.Tensor) -> dict[str, tf.Tensor]:
         after = tf.tanh(tf.matmul(state, kept) + tf.gather(words, token))
-        return {"logits": tf.matmul(after, out), "state": tf.identity(after)}
+        looked = tf.nn.softmax(tf.matmul(tf.reshape(features, [1, 16, 3]), seen) @ after[..., None], axis=1)[..., 0]
+        return {"logits": tf.matmul(after, out), "state": tf.identity(after), "alpha": looked}
 
     picture = tf.TensorSpec([1, SIZE_PX, SIZE_PX, 3], tf.float32, name="image")
     token, state = tf.TensorSpec([1], tf.int32, name="token"), tf.TensorSpec([1, 8], tf.float32, name="state")
-    return {"encode": tf.function(encode).get_concrete_function(picture), "step": tf.function(step).get_concrete_function(token, state)}
+    features = tf.TensorSpec([1, 4, 4, 3], tf.float32, name="features")
+    return {"encode": tf.function(encode).get_concrete_function(picture), "step": tf.function(step).get_concrete_function(token, state, features)}
 
 
 def classifier() -> Any:
@@ -110,13 +112,23 @@ def converted(functions: Mapping[str, Any], kind: str, folder: Path, scale: floa
         return bytes(converter.convert())
 
 
-def write(folder: Path, files: Mapping[str, bytes], task: str, labels: tuple[str, ...], decode: Mapping[str, Any], steps: int = 2) -> Path:
-    """A whole bundle: files, sample and manifest; `steps` of its outputs is what another interpreter may differ by."""
+def write(
+    folder: Path,
+    files: Mapping[str, bytes],
+    task: str,
+    labels: tuple[str, ...],
+    decode: Mapping[str, Any],
+    steps: int = 2,
+    words: tuple[str, ...] = (),
+) -> Path:
+    """A whole bundle: files, sample, manifest, vocabulary of `words`; `steps` of its outputs is what another interpreter may differ by."""
     from kvision_edge import quantization
     from kvision_edge.interpreter import Runner
 
     folder.mkdir(parents=True)
     (folder / manifest.LABELS).write_text("\n".join(labels) + "\n")
+    if words:
+        (folder / vocabulary.NAME).write_text(json.dumps({"schema": vocabulary.SCHEMA, "kind": "word", "tokens": words}))
     entries = []
     for name, content in files.items():
         (folder / f"{name}.tflite").write_bytes(content)
@@ -187,7 +199,7 @@ def rl(folder: Path, work: Path) -> Path:
 def captioning(folder: Path, work: Path) -> Path:
     """A bundle with two functions."""
     files = {"tflite-fp32": converted(captioner(), "float32", work / "captioner")}
-    return write(folder, files, "captioning", VOCABULARY, {"start": 1, "end": 2, "max_length": 6, "beam": 3})
+    return write(folder, files, "captioning", (), {"start": 1, "end": 2, "max_length": 6, "beam": 3, "nbest": 2}, words=VOCABULARY)
 
 
 def squares(paths: list[Path]) -> dict[str, np.ndarray]:

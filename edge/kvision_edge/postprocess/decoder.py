@@ -13,6 +13,7 @@ from kvision_edge.errors import BundleError, UsageError
 if TYPE_CHECKING:
     from PIL import Image
 
+    from kvision_edge.bundle import Bundle
     from kvision_edge.manifest import Manifest, Signature
     from kvision_edge.preprocess import Preprocess
 
@@ -73,6 +74,10 @@ class Decoder(abc.ABC):
     def __init__(self, manifest: Manifest, signatures: Mapping[str, Signature]) -> None:
         self.manifest = manifest
         self.signature = next(iter(signatures))
+
+    def load(self, bundle: Bundle) -> None:
+        """Reads what else of the bundle its answers are made with; nothing for most tasks."""
+        del bundle
 
     def infer(self, call: Call, inputs: Mapping[str, np.ndarray]) -> Arrays:
         """Runs the network on one example, `[1, ...]` by name; decoders that need several calls do them here."""

@@ -49,7 +49,8 @@ def test_a_file_cut_behind_each_op_computes_what_the_whole_one_computes_so_far(m
             np.testing.assert_array_equal(found.setdefault(each["index"], value), value)
     runner = interpreter.Runner(content, "x", xnnpack=False)
     name, signature = next(iter(runner.signatures.items()))
-    ((expected),) = runner.raw(name, {"image": image}).values()
-    assert len(signature.outputs) == len(started.get_output_details()) == 1
-    np.testing.assert_array_equal(value, expected)
+    outputs = runner.raw(name, {"image": image})
+    assert set(outputs) == set(signature.outputs)
+    for expected in outputs.values():
+        assert any(np.array_equal(value, expected) for value in found.values())
     assert len(found) >= count

@@ -9,7 +9,7 @@ import pytest
 
 from kvision_edge import manifest
 from kvision_edge.errors import BundleError, UsageError
-from kvision_edge.postprocess import captioning, choose, detection, rl
+from kvision_edge.postprocess import choose, decoding, detection, rl, threefry
 from kvision_edge.postprocess.decoder import Frame
 from kvision_edge.preprocess import Preprocess
 from tests.edge import tiny
@@ -31,55 +31,61 @@ def test_boxes_are_suppressed_class_by_class_and_laid_over_the_picture() -> None
 
 
 TABLE = np.random.default_rng(2).normal(0, 1.5, (5, 5, 4)).astype(np.float32)
-"""Logits of the next of 4 tokens by the last two."""
-START, END = 3, 0
+"""Logits of the next of 4 tokens, padding among them, by the last two."""
+START, END = 4, 1
+FIRST = {"last": np.array(0)}
 
 
-def step(token: int, state: dict) -> tuple[np.ndarray, dict]:
-    return TABLE[int(state["last"]), token], {"last": np.array(token)}
+def step(token: int, states: dict) -> tuple[np.ndarray, dict]:
+    return TABLE[int(states["last"]), token], {"last": np.array(token)}
 
 
 def sentences(most: int) -> dict[tuple[int, ...], float]:
-    """Log-probability of every sentence that ends, or is cut at `most` tokens."""
+    """Log-probability of every sentence of up to `most` words with its end."""
     found = {}
-    for length in range(most + 1):
-        for words in itertools.product([1, 2, 3], repeat=length):
-            tokens = words if length == most else (*words, END)
-            last, state, total = START, {"last": np.array(4)}, 0.0
-            for token in tokens:
-                logits, state = step(last, state)
-                total += float(np.log(np.exp(logits[token]) / np.exp(logits).sum()))
-                last = token
-            found[words] = total
+    for words in (each for length in range(most + 1) for each in itertools.product([2, 3], repeat=length)):
+        last, states, total = START, FIRST, 0.0
+        for token in (*words, END):
+            logits, states = step(last, states)
+            total += float(np.log(np.exp(logits[token]) / np.exp(logits).sum()))
+            last = token
+        found[(*words, END)] = total
     return found
 
 
 @pytest.mark.parametrize("alpha", [0.0, 0.7])
-def test_a_beam_as_wide_as_all_sentences_finds_the_best_one(alpha: float) -> None:
+def test_a_beam_as_wide_as_all_sentences_finds_them_in_their_order(alpha: float) -> None:
     every = sentences(4)
-    best = max(every, key=lambda words: every[words] / (len(words) + (len(words) < 4)) ** alpha)
-    found = captioning.beam_search(step, {"last": np.array(4)}, start=START, end=END, most=4, beam=500, alpha=alpha)
-    assert found.tokens == best
-    assert found.log_probability == pytest.approx(every[best], rel=1e-6)
+    found = decoding.search(step, FIRST, decoding.Rules(START, END, 4, beam=500, nbest=500, length_alpha=alpha))
+    assert [each.tokens for each in found] == sorted(every, key=lambda tokens: -every[tokens] / len(tokens) ** alpha)
+    assert [each.log_probability for each in found] == pytest.approx([every[each.tokens] for each in found], rel=1e-6)
 
 
 def test_a_beam_of_one_is_greedy_search_and_a_wider_one_is_no_worse() -> None:
-    last, state, words = START, {"last": np.array(4)}, []
-    for _ in range(4):
-        logits, state = step(last, state)
+    last, states, words = START, FIRST, []
+    while len(words) < 4:
+        logits, states = step(last, states)
+        logits[0] = -np.inf
         if (last := int(logits.argmax())) == END:
             break
         words.append(last)
-    found = [captioning.beam_search(step, {"last": np.array(4)}, start=START, end=END, most=4, beam=beam) for beam in (1, 2, 3)]
-    assert found[0].tokens == tuple(words)
+    found = [decoding.search(step, FIRST, decoding.Rules(START, END, 4, beam=beam))[0] for beam in (1, 2, 3)]
+    assert found[0].tokens == (*words, END)
     assert found[0].log_probability <= found[2].log_probability + 1e-9
 
 
 def test_a_sentence_has_no_more_words_than_it_may() -> None:
-    def endless(token: int, state: dict) -> tuple[np.ndarray, dict]:
-        return np.array([-50.0, 5.0, 0.0, 0.0], np.float32), state
+    def endless(token: int, states: dict) -> tuple[np.ndarray, dict]:
+        return np.array([0.0, -50.0, 5.0, 0.0], np.float32), {}
 
-    assert captioning.beam_search(endless, {}, start=START, end=END, most=7, beam=2).tokens == (1,) * 7
+    assert decoding.search(endless, {}, decoding.Rules(START, END, 7, beam=2))[0].tokens == (2,) * 7 + (END,)
+
+
+def test_a_draw_is_by_known_words() -> None:
+    assert threefry.threefry((0x13198A2E, 0x03707344), (0x243F6A88, 0x85A308D3)) == (0xC4923A9C, 0x483DF7A0)  # kat_vectors of Random123
+    drawn = [each.tokens[0] for each in decoding.search(step, FIRST, decoding.Rules(START, END, 1, nbest=2000, temperature=2.0))]
+    shares = np.exp(TABLE[0, START, 1:] / 2) / np.exp(TABLE[0, START, 1:] / 2).sum()
+    np.testing.assert_allclose(np.bincount(drawn, minlength=4)[1:] / 2000, shares, atol=4 * np.sqrt(0.25 / 2000))
 
 
 def test_the_best_action_and_the_share_of_each_action_that_is_drawn() -> None:
@@ -114,6 +120,10 @@ def test_a_continuous_policy_gives_its_mean_or_draws_around_it() -> None:
         ("telepathy", {}, "telepathy.*segmentation"),
         ("segmentation", {"activation": "tanh"}, "activation is 'tanh'.*softmax, sigmoid, none"),
         ("captioning", {"start": 1, "end": 2}, "decode.step is 'step'.*predict"),
+        ("captioning", {"start": 1}, "decode has no end"),
+        ("captioning", {"start": 1, "end": 2, "beam": 0}, "decode.beam is 0, expected 1 to 4096"),
+        ("captioning", {"start": 1, "end": 2, "forbidden": ("the",)}, r"decode.forbidden is \('the',\)"),
+        ("captioning", {"start": 1, "end": 2, "top_p": 0}, "top_p.*its rules are none"),
         ("detection", {"max_boxes": "many"}, "max_boxes is 'many', expected a number"),
         ("rl", {"policy": "guess"}, "guess.*categorical, gaussian"),
     ],
