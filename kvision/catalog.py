@@ -227,10 +227,15 @@ def sections(system_name: Any, source_name: Any) -> Sections:
 def _sections(system_name: str | None, source_name: str | None, faults: tuple[tuple[str, str], ...]) -> Sections:
     from kvision.core.narrow import narrow
     from kvision.core.resolved import Sections
+    from kvision.core.schema import DataOptions
+    from kvision.data.source import PICTURE
 
     owner = system(system_name) if system_name is not None else None
     options = source(source_name).Options if source_name is not None else None
     recipe = narrow(owner.Options if owner else None, owner.Loss if owner else None, options)
+    if owner and options and PICTURE in owner.fields and not issubclass(options, DataOptions):
+        fault = f"{source_name} has no pictures, which {system_name} is given; use a source of pictures, such as scenes"
+        return Sections(recipe, faults=(*faults, ("data.source", fault)))
     if owner is None or options is None:
         return Sections(recipe, faults=faults)
     return Sections(recipe, lambda typed: [*typed.faults(), *owner.check(typed)], faults)

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from kvision.data.source import PICTURE
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
@@ -17,9 +19,6 @@ if TYPE_CHECKING:
     from kvision.data.source import SplitName
     from kvision.engine.session import Session
     from kvision.engine.system import System
-
-PICTURE = "image"
-"""The example field that holds pictures."""
 
 
 @dataclass(frozen=True)
@@ -66,9 +65,8 @@ class Subject:
 
     @property
     def field(self) -> str:
-        """The example field that `System.predict_step` takes: the one that the first network's first input is called after, else the picture."""
-        name: str = self._inputs[0].name
-        return name if name in self.system.fields else PICTURE
+        """The example field that `System.predict_step` takes."""
+        return self.system.given
 
     @property
     def direct(self) -> bool:
@@ -81,7 +79,7 @@ class Subject:
 
     def given(self, examples: np.ndarray) -> np.ndarray:
         """What `System.predict_step` is given for `examples`: pictures are normalised, all else is as it is."""
-        return self.preprocess.normalise(examples).numpy() if self.field == PICTURE else examples
+        return np.asarray(self.session.pipeline.normalised({self.field: examples})[self.field])
 
     @property
     def _inputs(self) -> list[keras.KerasTensor]:

@@ -99,7 +99,7 @@ def _resolve(found: trained.Trained, data: str | None, overrides: Sequence[str])
         return own
     values = own.values()
     base = own.base
-    kept = {name: values["data"][name] for name in _KEPT}
+    kept = {name: values["data"][name] for name in _KEPT if name in values["data"]}
     if data is not None and Path(data).is_dir():
         source = catalog.system(values["system"]).folder_source
         mine = values["data"] if values["data"]["source"] == source else {"classes": None}

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from kvision import catalog
 from kvision.commands import pictures, trained
 from kvision.core import progress
 from kvision.core.disk import writing
 from kvision.core.errors import DataError, UsageError
 from kvision.data import decode
+from kvision.data.source import PICTURE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -51,7 +53,7 @@ def run(
         json_lines: One JSON object a picture on the standard output.
 
     Raises:
-        UsageError: If an input does not exist, or holds no picture, or there is no heat map to be had.
+        UsageError: If an input does not exist, or holds no picture, or there is no heat map to be had, or the system takes no pictures.
         RunError: If the run can't be used, or `out` holds files.
         DataError: At the end, if some of the pictures could not be read.
     """
@@ -60,6 +62,9 @@ def run(
         raise found.exported.missing("use kvision-edge, which needs the bundle alone")
     if heatmap and found.exported is not None:
         raise UsageError(f"--heatmap: {source} takes pictures of one size only; give the run that it was exported from")
+    given = catalog.system(catalog.from_run(found.run).recipe.system).given
+    if given != PICTURE:
+        raise UsageError(f"{source}: its system takes {given}, and only pictures can be predicted here; `kvision eval {source}` shows examples")
     files = pictures.collect(inputs)
     folder = pictures.fresh(out, found.home / "predictions")
     session = trained.open_session(found, narrow=trained.recorded(found.run), devices=devices, precision=precision)

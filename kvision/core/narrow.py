@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import ConfigDict, Field, create_model
 
-from kvision.core.schema import DataOptions, Recipe, Section
+from kvision.core.schema import DataOptions, Recipe, Section, SourceOptions
 
 
 class OpenSection(Section):
@@ -21,7 +21,7 @@ class OpenData(DataOptions):
     model_config = ConfigDict(extra="allow")
 
 
-def narrow(model: type[Section] | None, loss: type[Section] | None, data: type[DataOptions] | None) -> type[Recipe]:
+def narrow(model: type[Section] | None, loss: type[Section] | None, data: type[SourceOptions] | None) -> type[Recipe]:
     """The recipe's type for one system and one source.
 
     Args:

@@ -1,7 +1,7 @@
 """The typed recipe: what each section may hold, its defaults and its units. No TensorFlow here.
 
 A system adds its own `model:` and `loss:` sections (`System.Options`, `System.Loss`), a source its own `data:` section
-(`Source.Options`, a subclass of `DataOptions`); `kvision.core.narrow` puts the three together.
+(`Source.Options`, a subclass of `SourceOptions`); `kvision.core.narrow` puts the three together.
 """
 
 from __future__ import annotations
@@ -112,12 +112,27 @@ class AugmentOptions(Section):
         return value
 
 
-class DataOptions(Section):
-    """What every source has in common; a source subclasses it with its own keys."""
+class SourceOptions(Section):
+    """What every source has in common; one without pictures subclasses it with its own keys."""
 
     source: str = Field(description="Where the examples come from: `scenes`, `image_masks` ...; see `kvision list`.")
-    size_px: int = Field(128, ge=8, le=8192, description="Side of the square that the network is trained on, pixels.")
     batch: int = Field(16, ge=1, le=65536, description="Global batch size: examples a step, over all devices.")
+    cache: Literal["auto", "ram", "none"] = Field("auto", description="Keep decoded examples in memory; `auto`: when they fit in a quarter of it.")
+    on_error: Literal["stop", "skip"] = Field(
+        "stop", description="What to do with a file that can't be read: stop and name it, or leave it out and count it."
+    )
+
+    def chosen(self) -> dict[str, Chosen]:
+        """`cache`: by the memory that is free."""
+        if self.cache != "auto":
+            return {}
+        return {"cache": Chosen("chosen when training starts; ram if the examples fit in a quarter of the free memory, else none")}
+
+
+class DataOptions(SourceOptions):
+    """What every source of pictures has in common; a source subclasses it with its own keys."""
+
+    size_px: int = Field(128, ge=8, le=8192, description="Side of the square that the network is trained on, pixels.")
     fit: Literal["resize", "crop"] = Field(
         "resize",
         description="`resize`: scale the whole image into the square, keeping its aspect, and pad; "
@@ -126,19 +141,13 @@ class DataOptions(Section):
     balance: bool = Field(
         False, description="Show every class equally often in training, rare ones more than once an epoch; for pictures of one class each."
     )
-    cache: Literal["auto", "ram", "none"] = Field("auto", description="Keep decoded examples in memory; `auto`: when they fit in a quarter of it.")
-    on_error: Literal["stop", "skip"] = Field(
-        "stop", description="What to do with a file that can't be read: stop and name it, or leave it out and count it."
-    )
     augment: AugmentOptions = Field(default_factory=AugmentOptions, description="Random changes of training examples.")
 
     def chosen(self) -> dict[str, Chosen]:
         """`cache`: by the memory that is free, but never for pictures that keep their own size."""
-        if self.cache != "auto":
-            return {}
-        if self.fit == "crop":
+        if self.cache == "auto" and self.fit == "crop":
             return {"cache": Chosen("fit: crop keeps each picture's own size", "none")}
-        return {"cache": Chosen("chosen when training starts; ram if the examples fit in a quarter of the free memory, else none")}
+        return super().chosen()
 
 
 class GroupOptions(Section):
@@ -270,7 +279,7 @@ class Recipe(Section):
     system: str = Field(description="`family/name`, such as `segmentation/unet`; see `kvision list`.")
     model: Section = Field(description="The system's options.")
     loss: Section = Field(description="The system's loss.")
-    data: DataOptions
+    data: DataOptions = Field(description="Where the examples come from; of a source without pictures, the section is its own `SourceOptions`.")
     optim: OptimOptions = Field(default_factory=OptimOptions)
     train: TrainOptions = Field(default_factory=TrainOptions)
     smoke: dict[str, Any] = Field(default_factory=dict, description="Dotted overrides that make the recipe run in seconds; used by --smoke.")

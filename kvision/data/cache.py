@@ -13,6 +13,7 @@ from kvision.core.errors import DataError
 from kvision.core.labels import IGNORE_LABEL
 from kvision.core.progress import Count
 from kvision.core.schema import Chosen
+from kvision.data.source import PICTURE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,12 +26,12 @@ SHARE_OF_MEMORY = 0.25
 
 
 class Reader:
-    """Reads one example of a split in the graph, into the square unless `fit="crop"`, and sees to it that its classes exist."""
+    """Reads one example of a split in the graph, a picture into the square unless `fit="crop"`, and sees to it that its classes exist."""
 
-    def __init__(self, split: Split, fields: frozenset[str], preprocess: Preprocess, info: DataInfo) -> None:
+    def __init__(self, split: Split, fields: frozenset[str], preprocess: Preprocess | None, info: DataInfo) -> None:
         self.split = split
         self.num_classes = info.num_classes
-        self.crop = preprocess.fit == "crop"
+        self.crop = preprocess is not None and preprocess.fit == "crop"
         self._fields = fields
         self._preprocess = preprocess
 
@@ -43,14 +44,16 @@ class Reader:
         checks = [tf.debugging.Assert(highest < self.num_classes, [field, highest]) for field, highest in _highest(example).items()]
         with tf.control_dependencies([check for check in checks if check is not None]):
             example = {name: tf.identity(value) for name, value in example.items()}
-        return example if self.crop or index.shape.rank == 1 else self._preprocess.place(example)
+        return example if self.crop or index.shape.rank == 1 else self._placed(example)
 
     @property
     def gathers(self) -> bool:
         """Whether it reads whole batches at once: from memory, and no picture must be brought into the square."""
         if self.crop or not getattr(self.split, "in_memory", False):
             return False
-        image = tf.data.Dataset.range(1).map(lambda index: self.split.read(index, frozenset({"image"}))).element_spec["image"]
+        if self._preprocess is None:
+            return True
+        image = tf.data.Dataset.range(1).map(lambda index: self.split.read(index, frozenset({PICTURE}))).element_spec[PICTURE]
         return image.shape[:2].as_list() == [self._preprocess.size_px] * 2
 
     def blame(self, index: int) -> str | None:
@@ -68,7 +71,7 @@ class Reader:
         name = self.split.names[index]
         try:
             example = self.split.read(tf.constant(index, tf.int64), self._fields)
-            self._preprocess.place(example)
+            self._placed(example)
         except tf.errors.OpError as error:
             return f"{name}: {reason(error)}"
         for field, highest in _highest(example).items():
@@ -79,6 +82,10 @@ class Reader:
                     "`kvision data check` lists all such files"
                 )
         return None
+
+    def _placed(self, example: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """The example with its picture, if it has one, in the square."""
+        return example if self._preprocess is None else self._preprocess.place(example)
 
 
 def reason(error: tf.errors.OpError) -> str:

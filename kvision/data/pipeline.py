@@ -22,13 +22,14 @@ from kvision.core.progress import Count
 from kvision.data import mixing
 from kvision.data.augment import augment, is_identity
 from kvision.data.cache import Reader, Store, chosen_cache, open_store
-from kvision.data.order import Balanced, Shuffled
+from kvision.data.order import Balanced, Lanes, Shuffled
 from kvision.data.preprocess import Preprocess
 from kvision.data.share import Share
+from kvision.data.source import PICTURE
 from kvision.data.statistics import channel_statistics
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from kvision.core.schema import Chosen, DataOptions
     from kvision.data.order import Order
@@ -56,7 +57,7 @@ class Pipeline:
         Args:
             source: The data set.
             options: The recipe's `data` section.
-            fields: The example fields that batches shall hold; `image` always is one.
+            fields: The example fields that batches shall hold; `image` is one wherever the source has pictures.
             seed: Seed of order and augmentation, `train.seed`.
             preprocess: The preprocessing of an earlier run; none: with statistics of the training split.
 
@@ -65,7 +66,7 @@ class Pipeline:
         """
         self.info: DataInfo = source.info
         self.options = options
-        self.fields = fields | {"image"}
+        self.fields = fields | ({PICTURE} & self.info.fields)
         self.seed = seed
         self._source = source
         self._splits: dict[SplitName, Split] = {}
@@ -79,12 +80,20 @@ class Pipeline:
                 "use another source or another system"
             )
         unmixed = sorted(self.fields - mixing.FIELDS)
-        if unmixed and not mixing.is_off(options.augment):
+        if unmixed and self._mixes:
             raise DataError(f"data.augment: mixup and cutmix mix whole pictures, which {', '.join(unmixed)} can't follow; set both to 0")
+
+    @property
+    def pictures(self) -> bool:
+        """Whether the examples have pictures; of others nothing is placed, normalised or augmented."""
+        return PICTURE in self.fields
 
     @cached_property
     def preprocess(self) -> Preprocess:
-        """How pictures are brought into the square and normalised, with mean and deviation of the training split."""
+        """How pictures are brought into the square and normalised, with mean and deviation of the training split; DataError if there are none."""
+        if not self.pictures:
+            given = ", ".join(sorted(self.fields))
+            raise DataError(f"data.source: {self.options.source} has no pictures, and they are needed here; it gives {given}")
         mean, std = channel_statistics(self._split("train"), self.options.on_error)
         return Preprocess(self.options.size_px, self.options.fit, mean, std)
 
@@ -128,8 +137,8 @@ class Pipeline:
             context: Which input pipeline this is of how many, and for how many replicas; none: the only one, for one replica.
 
         Returns:
-            Per-replica batches of `fields`, `index` int64 `[b]` and `weight` float32 `[b]` (ones); `image` is float32 `[b, S, S, 3]`, normalised.
-            Element r of each step holds positions `[r * b, (r + 1) * b)` of the global batch.
+            Per-replica batches of `fields`, `index` int64 `[b]` and `weight` float32 `[b]` (ones); of pictures, `image` is float32
+            `[b, S, S, 3]`, normalised. Element r of each step holds positions `[r * b, (r + 1) * b)` of the global batch.
 
         Raises:
             DataError: If the batch can't be split evenly over the replicas.
@@ -138,21 +147,20 @@ class Pipeline:
         steps = self.steps_per_epoch
         positions = tf.data.Dataset.range(start_step * share.mine, np.iinfo(np.int64).max)
 
-        store, mixed = self._store("train"), not mixing.is_off(self.options.augment)
-        plain = is_identity(self.options.augment) and self.options.fit == "resize" and not mixed
+        store = self._store("train")
 
         def fetch(count: tf.Tensor) -> dict[str, tf.Tensor]:
             step, place = share.locate(count)
             epoch, within = step // steps, step % steps * self.options.batch + place
             index = self._order(within, self._epoch_seed(epoch))
             example = store.fetch(index)
-            if not plain:
+            if self._varies:
                 example = self._augmented(example, epoch, index)
-            if mixed:
+            if self._mixes:
                 example = self._mixed(example, epoch, within)
             return {**example, "index": index, "weight": tf.ones_like(index, tf.float32)}
 
-        if plain and store.vectorised:
+        if store.vectorised and not self._varies:
             batches = positions.batch(share.each, drop_remainder=True).map(fetch, tf.data.AUTOTUNE)
         else:
             batches = positions.map(fetch, tf.data.AUTOTUNE).batch(share.each, drop_remainder=True)
@@ -221,14 +229,14 @@ class Pipeline:
         return [self._store("train").names[index] for index in self.indices(step)]
 
     def raw(self, split: SplitName, index: int) -> dict[str, np.ndarray]:
-        """One example as it lies in the square, before augmentation and normalisation, for people to look at.
+        """One example before augmentation and normalisation, its picture as it lies in the square, for people to look at.
 
         Args:
             split: `train` or `val`.
             index: Number of the example, as in a batch's `index`.
 
         Returns:
-            `image` uint8 `[S, S, 3]` and the other fields.
+            The fields; of pictures, `image` is uint8 `[S, S, 3]`.
         """
         example = self._placed(self._store(split).fetch(tf.constant(index, tf.int64)))
         return {name: value.numpy() for name, value in example.items()}
@@ -245,12 +253,12 @@ class Pipeline:
         """
         number = tf.constant(index, tf.int64)
         example = self._augmented(self._store("train").fetch(number), tf.constant(epoch, tf.int64), number)
-        example["image"] = tf.saturate_cast(tf.round(tf.cast(example["image"], tf.float32)), tf.uint8)
+        example[PICTURE] = tf.saturate_cast(tf.round(tf.cast(example[PICTURE], tf.float32)), tf.uint8)
         return {name: value.numpy() for name, value in example.items()}
 
     def original_size(self, split: SplitName, index: int) -> tuple[int, int]:
         """Height and width of one picture before it is brought into the square, pixels."""
-        height, width, _ = self._store(split).original(index, frozenset({"image"}))["image"].shape
+        height, width, _ = self._store(split).original(index, frozenset({PICTURE}))[PICTURE].shape
         return int(height), int(width)
 
     def name(self, split: SplitName, index: int) -> str:
@@ -259,10 +267,9 @@ class Pipeline:
 
     def blame(self, first_step: int, last_step: int) -> str | None:
         """Why a batch of these steps could not be read, naming the file; none if all of them can. For use after the graph failed."""
-        mixed = not mixing.is_off(self.options.augment)
         for step in range(first_step, last_step + 1):
             epoch, places = self._places(step)
-            partners = self._order(places, self._mix_seed(epoch)).numpy() if mixed else ()
+            partners = self._order(places, self._mix_seed(epoch)).numpy() if self._mixes else ()
             for index in (*self.indices(step), *partners):
                 reason = self._store("train").blame(int(index))
                 if reason is not None:
@@ -285,7 +292,7 @@ class Pipeline:
             "fields": sorted(self.info.fields),
             "class_names": list(self.info.class_names),
             "palette": [list(colour) for colour in self.info.palette],
-            "preprocess": json.loads(self.preprocess.to_json()),
+            "preprocess": json.loads(self.preprocess.to_json()) if self.pictures else None,
             "skipped": {split: self._store(split).skipped for split in ("train", "val")},
             "fingerprint": self.fingerprint(),
             **self._source.report(),
@@ -304,18 +311,39 @@ class Pipeline:
     def _store(self, name: SplitName) -> Store:
         """The examples of a split, made ready once."""
         if name not in self._stores:
-            reader = Reader(self._split(name), self.fields, self.preprocess, self.info)
+            reader = Reader(self._split(name), self.fields, self.preprocess if self.pictures else None, self.info)
             self._stores[name] = open_store(reader, self.options.cache, self.options.on_error)
         return self._stores[name]
 
     def _placed(self, example: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         """An example in the square: stores have done so already unless pictures keep their own size."""
-        return self.preprocess.place(example) if self.options.fit == "crop" else example
+        return self.preprocess.place(example) if self._crops else example
+
+    def normalised(self, example: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """Examples as networks are given them: pictures normalised, all else as it is."""
+        if PICTURE not in example:
+            return dict(example)
+        return {**example, PICTURE: self.preprocess.normalise(example[PICTURE])}
+
+    @property
+    def _crops(self) -> bool:
+        """Whether pictures keep their own size until they are cut."""
+        return self.pictures and self.options.fit == "crop"
+
+    @property
+    def _varies(self) -> bool:
+        """Whether each epoch shows pictures otherwise: augmented, mixed, or cut elsewhere."""
+        return self.pictures and not (is_identity(self.options.augment) and self.options.fit == "resize" and not self._mixes)
+
+    @property
+    def _mixes(self) -> bool:
+        """Whether pictures are mixed with others."""
+        return self.pictures and not mixing.is_off(self.options.augment)
 
     def _augmented(self, example: dict[str, tf.Tensor], epoch: tf.Tensor, index: tf.Tensor) -> dict[str, tf.Tensor]:
         """A training example as this epoch shows it: a pure function of (seed, epoch, index)."""
         seed = tf.stack([(self.seed << 32) + epoch, index])
-        if self.options.fit == "crop":
+        if self._crops:
             example = self.preprocess.place(example, tf.random.experimental.stateless_fold_in(seed, CROP_STREAM))
         return augment(example, self.options.augment, seed, padding=self.preprocess.padding)
 
@@ -336,7 +364,9 @@ class Pipeline:
     @cached_property
     def _order(self) -> Order:
         """Which training example (int64, scalar or `[b]`) stands at a place of an epoch."""
-        if not self.options.balance:
+        if getattr(self._split("train"), "consecutive", False):
+            return Lanes(self.steps_per_epoch, self.options.batch)
+        if not (self.pictures and self.options.balance):
             return Shuffled(self.num_train)
         labels = self._store("train").labels
         if labels is None:
@@ -348,9 +378,10 @@ class Pipeline:
         return tf.stack([tf.constant(self.seed, tf.int64), tf.reduce_max(epoch)])
 
     def _finish(self, batches: tf.data.Dataset) -> tf.data.Dataset:
-        """Normalises, in one fused pass by XLA, and reads ahead in a fixed order."""
-        normalise = tf.function(self.preprocess.normalise, jit_compile=True)
-        batches = batches.map(lambda batch: {**batch, "image": normalise(batch["image"])}, tf.data.AUTOTUNE)
+        """Normalises pictures, in one fused pass by XLA, and reads ahead in a fixed order."""
+        if self.pictures:
+            normalise = tf.function(self.preprocess.normalise, jit_compile=True)
+            batches = batches.map(lambda batch: {**batch, PICTURE: normalise(batch[PICTURE])}, tf.data.AUTOTUNE)
         options = tf.data.Options()
         options.deterministic = True
         options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF

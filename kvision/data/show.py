@@ -112,13 +112,13 @@ def overview(pipeline: Pipeline, count: int, *, draws: int = 3, most: int = 500)
         What a page can be made of.
 
     Raises:
-        DataError: If the data can't be used.
+        DataError: If the data can't be used, or has no pictures.
     """
+    preprocess = pipeline.preprocess
     totals: dict[SplitName, int] = {"train": pipeline.num_train, "val": pipeline.num_val}
     chosen = {split: spread(num, most) for split, num in totals.items()}
     still = is_identity(pipeline.options.augment) and pipeline.options.fit == "resize"
     shown = {split: spread(totals[split], count if split == "train" else -(-count // 3)) for split in SPLITS}
-    preprocess = pipeline.preprocess
     return Overview(
         facts=_facts(pipeline, chosen),
         normalisation=tuple(zip(("red", "green", "blue"), preprocess.mean, preprocess.std, strict=True)),

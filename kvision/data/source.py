@@ -17,10 +17,12 @@ if TYPE_CHECKING:
 
     import tensorflow as tf
 
-    from kvision.core.schema import Chosen, DataOptions
+    from kvision.core.schema import Chosen, SourceOptions
     from kvision.data.text.texts import Texts
 
 SplitName = Literal["train", "val", "test"]
+PICTURE = "image"
+"""The field that holds an example's picture."""
 
 
 @dataclass(frozen=True)
@@ -48,8 +50,8 @@ class DataInfo:
 class Split(Protocol):
     """A numbered list of examples, each of which can be read on its own.
 
-    `read` is called inside `tf.data.Dataset.map`, so it is traced once and must be built of TensorFlow ops. The fields, all optional but
-    `image`: `image` uint8 `[H, W, 3]` RGB; `mask` uint8 `[H, W]`, 255 ignored; `instances` uint8 `[H, W]`, 0 none, 1..N; `boxes` float32
+    `read` is called inside `tf.data.Dataset.map`, so it is traced once and must be built of TensorFlow ops. The fields, all optional:
+    `image` uint8 `[H, W, 3]` RGB; `mask` uint8 `[H, W]`, 255 ignored; `instances` uint8 `[H, W]`, 0 none, 1..N; `boxes` float32
     `[N, 4]` as ymin, xmin, ymax, xmax in pixels, rows of padding all -1; `labels` int32 `[N]`, padding -1; `order` int32 `[N]`, 0 the
     farthest, padding -1; `captions` string `[R]`, fewer are filled up with empty ones; `tokens` int32 `[R, L + 2]`, the same as numbers, padding 0;
     `content` string scalar, what the picture shows where that is known exactly, as `scenes.content.Content.to_json` says it; `label` int32 scalar,
@@ -59,6 +61,9 @@ class Split(Protocol):
 
     A split that holds all examples in memory says so by an attribute `in_memory = True`: the pipeline then makes no copy of them, and `read` must
     also take a vector of numbers int64 `[b]` and give every field with b in front.
+
+    A split whose examples follow one another, such as the windows of a text, and are to be trained on in their order says so by an attribute
+    `consecutive = True`: each place of the batch then reads on, from step to step, where it stopped.
     """
 
     names: Sequence[str]
@@ -74,7 +79,7 @@ class Split(Protocol):
 class Source(abc.ABC):
     """A data set. Making one must be quick: heavy work belongs into `split`."""
 
-    Options: ClassVar[type[DataOptions]]
+    Options: ClassVar[type[SourceOptions]]
 
     def __init__(self, options: Any, *, seed: int, base: Path) -> None:
         """Keeps the options; `base` is the folder that the recipe's relative paths start from, `seed` is `train.seed`."""

@@ -183,12 +183,12 @@ def _facts(found: Evaluation, kind: str, number: int) -> dict[str, Any]:
 
 def _drawer(session: Session) -> Callable[[int], Image.Image]:
     """Draws a validation example and what the network says of it."""
-    system, predict = session.system, tf.function(session.system.predict_step)
+    system, pipeline, predict = session.system, session.pipeline, tf.function(session.system.predict_step)
 
     def draw(number: int) -> Image.Image:
-        raw = session.pipeline.raw("val", number)
-        image = session.pipeline.preprocess.normalise(tf.convert_to_tensor(raw["image"])[None])
-        output = {name: value[0].numpy() for name, value in predict(image).items()}
-        return system.picture(raw["image"], output, {name: value for name, value in raw.items() if name != "image"})
+        truth = pipeline.raw("val", number)
+        given = truth.pop(system.given)
+        output = predict(pipeline.normalised({system.given: tf.convert_to_tensor(given)[None]})[system.given])
+        return system.picture(given, {name: value[0].numpy() for name, value in output.items()}, truth)
 
     return draw

@@ -118,7 +118,10 @@ class Session:
 
     def variables(self) -> dict[str, AnyVariable]:
         """All state by the names that checkpoints use."""
-        return self.weights() | (self.training.variables() if self.training else {})
+        if self.training is None:
+            return self.weights()
+        carried = {f"carried/{name}": variable for name, variable in self.system.carried().items()}
+        return self.weights() | self.training.variables() | carried
 
 
 def open_session(
@@ -237,19 +240,20 @@ def stored(run_dir: Path, names: Sequence[str], weights: str = "best") -> tuple[
     return found, chosen
 
 
-def recorded_preprocess(run_dir: Path) -> Preprocess:
+def recorded_preprocess(run_dir: Path) -> Preprocess | None:
     """The preprocessing that a run was trained with.
 
     Args:
         run_dir: The run folder.
 
     Returns:
-        As it stands in data.json.
+        As it stands in data.json; none: the run's examples have no pictures.
 
     Raises:
         RunError: If the run folder does not tell.
     """
-    return Preprocess.from_json(json.dumps(runfolder.read_json(run_dir / runfolder.DATA)["preprocess"]))
+    recorded = runfolder.read_json(run_dir / runfolder.DATA)["preprocess"]
+    return None if recorded is None else Preprocess.from_json(json.dumps(recorded))
 
 
 def total_steps(recipe: Recipe, system: System, steps_per_epoch: int) -> int:

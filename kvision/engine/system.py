@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from kvision.core.errors import UsageError
-from kvision.data.source import SplitName
+from kvision.data.source import PICTURE, SplitName
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from kvision.data.source import DataInfo, Source
     from kvision.engine.optim import Update
     from kvision.engine.pretrained import Pretrained
+    from kvision.engine.replica import AnyVariable
 
 Batch = Mapping[str, "tf.Tensor"]
 Examples = Callable[[SplitName], Iterator[Mapping[str, "np.ndarray"]]]
@@ -80,7 +81,9 @@ class System(abc.ABC):
     Options: ClassVar[type[Section]]
     Loss: ClassVar[type[Section]]
     fields: ClassVar[frozenset[str]]
-    """Example fields that the system trains on."""
+    """Example fields that the system trains on; without `image` among them it needs a source of no pictures, nor does it see any."""
+    given: ClassVar[str] = PICTURE
+    """The example field that `predict_step` takes."""
     monitor: ClassVar[Monitor]
     exempt: ClassVar[Mapping[str, str]] = {}
     """Conformance property -> reason why it can't hold for this system."""
@@ -141,6 +144,13 @@ class System(abc.ABC):
         other.networks = {**self.networks, **networks}
         return other
 
+    def carried(self) -> dict[str, AnyVariable]:
+        """What a training step hands to the next one beside the networks' weights, such as the state of a recurrent network, by name.
+
+        Made in `build`; checkpoints of a training hold it, evaluation and export know nothing of it.
+        """
+        return {}
+
     def trainables(self) -> dict[str, list[keras.Variable]]:
         """The variables that each optimizer updates; one optimizer a network unless a system says otherwise."""
         return {role: net.trainable_variables for role, net in self.networks.items()}
@@ -187,7 +197,7 @@ class System(abc.ABC):
         """One update on this replica's part of a global batch.
 
         Args:
-            batch: The fields of `self.fields`, `image` float32 `[b, S, S, 3]` normalised; `index` int64 `[b]`; `weight` float32 `[b]`.
+            batch: The fields of `self.fields`, pictures `image` float32 `[b, S, S, 3]` normalised; `index` int64 `[b]`; `weight` float32 `[b]`.
             updates: One `Update` for each entry of `trainables()`; `Update.minimize` differentiates, reduces, clips and applies.
 
         Returns:
@@ -246,7 +256,7 @@ class System(abc.ABC):
     def predict_step(self, image: tf.Tensor) -> dict[str, tf.Tensor]:
         """What the network says of normalised images `[B, H, W, 3]`, after its postprocessing, e.g. `probabilities` `[B, H, W, K]`.
 
-        Of examples without pictures it takes the field that the first network's first input is named after, if that is one of `fields`.
+        A system that is not given pictures takes the values `[B, ...]` of the field `given` instead.
         """
 
     def signatures(self) -> dict[str, str]:
@@ -305,4 +315,10 @@ class System(abc.ABC):
 
     @abc.abstractmethod
     def picture(self, image: np.ndarray, output: Mapping[str, np.ndarray], truth: Mapping[str, np.ndarray] | None) -> Image.Image:
-        """One example for a person to look at: the image uint8 `[H, W, 3]`, what `predict_step` said of it, and the truth if known."""
+        """One example for a person to look at.
+
+        Args:
+            image: uint8 `[H, W, 3]`; of a system that is not given pictures, the value of the field `given`.
+            output: What `predict_step` said of it.
+            truth: The other fields, if they are known.
+        """

@@ -78,7 +78,15 @@ def commands(run: folder.RunFolder) -> list[tuple[str, str]]:
     found = [("Train it again", f"kvision train {recipe} --run-dir {where}-again")]
     if run.status not in ("finished", "diverged"):  # going on with a diverged run ends at the same batch
         found.insert(0, ("Go on where it stopped", f"kvision train {recipe} --run-dir {where} --resume"))
-    return [*found, ("Measure it again", f"kvision eval {where}"), ("Predict pictures of your own", f"kvision predict {where} photo.jpg folder/")]
+    found.append(("Measure it again", f"kvision eval {where}"))
+    if has_pictures(run):
+        found.append(("Predict pictures of your own", f"kvision predict {where} photo.jpg folder/"))
+    return found
+
+
+def has_pictures(run: folder.RunFolder) -> bool:
+    """Whether the run's examples have pictures; so they do where its data.json does not say."""
+    return run.data.get("preprocess", {}) is not None
 
 
 def per_class(columns: Mapping[str, Sequence[float]], names: Sequence[str]) -> tuple[list[str], list[tuple[str, list[Cell]]]]:
@@ -119,7 +127,7 @@ def _facts(run: folder.RunFolder) -> list[tuple[str, str]]:
         ("Epochs", f"{words.number(int(last.get('epoch', 0)))} of {words.number(train.get('epochs'))}"),
         ("Steps", words.number(run.summary.get("steps", int(last.get("step", 0))))),
         ("Time", words.duration(run.summary.get("seconds"))),
-        ("Images a second", words.number(run.summary.get("images_per_s"))),
+        ("Images a second" if has_pictures(run) else "Examples a second", words.number(run.summary.get("images_per_s"))),
         ("Waiting for data", words.percent(run.summary.get("wait_share"))),
         ("Parameters", words.number(run.started.get("parameters"))),
         ("Precision", str(run.started.get("precision", "—"))),

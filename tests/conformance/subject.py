@@ -94,8 +94,15 @@ def outputs(net: keras.Model, examples: int = 2) -> list[np.ndarray]:
     """What the network says of scattered inputs."""
     import tensorflow as tf
 
-    entries = [tf.cast(scattered((examples, *entry.shape[1:])), entry.dtype) for entry in net.inputs]
-    return [np.asarray(value) for value in tf.nest.flatten(net(entries if len(entries) > 1 else entries[0], training=False))]
+    entries = [_input((examples, *entry.shape[1:]), entry.dtype) for entry in net.inputs]
+    return [np.asarray(value) for value in tf.nest.flatten(net(tf.nest.pack_sequence_as(net._inputs_struct, entries), training=False))]
+
+
+def _input(shape: Sequence[int], dtype: str) -> Any:
+    """Scattered numbers; whole ones are 0 to 3, which every vocabulary has."""
+    import tensorflow as tf
+
+    return tf.cast(scattered(shape) if dtype.startswith("float") else 2.0 * scattered(shape) + 2.0, dtype)
 
 
 def measure(net: keras.Model) -> dict[str, Any]:

@@ -38,10 +38,11 @@ class Examples:
     def name(self, split: str, index: int) -> str:
         return f"{split}/{index}"
 
+    def normalised(self, example: dict[str, Any]) -> dict[str, Any]:
+        return {name: self.preprocess.normalise(value).numpy() if name == "image" else value for name, value in example.items()}
+
     def val(self, context: object = None) -> tf.data.Dataset:
-        batch = dict(self._splits["val"])
-        if "image" in batch:
-            batch["image"] = self.preprocess.normalise(batch["image"]).numpy()
+        batch = self.normalised(self._splits["val"])
         return tf.data.Dataset.from_tensors(batch | {"index": np.arange(self.num_val), "weight": np.ones(self.num_val, np.float32)})
 
 
@@ -50,6 +51,7 @@ class Agent(System):
 
     fields = frozenset({"observation", "action"})
     monitor = Monitor("accuracy", "max")
+    given = "observation"
     task, decision, device_format = "rl", "action", "tflite-dynamic"
 
     def build(self) -> dict[str, keras.Model]:

@@ -11,8 +11,8 @@ import numpy as np
 import tensorflow as tf
 
 from kvision.core.labels import IGNORE_LABEL
+from kvision.data.source import PICTURE
 from kvision_export.errors import ExportError
-from kvision_export.subject import PICTURE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,21 +8,24 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from pydantic import Field
 
-from kvision.core.schema import DataOptions
+from kvision.core.errors import DataError
+from kvision.core.schema import DataOptions, SourceOptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from kvision.data.source import DataInfo
     from kvision.data.text.vocabulary import Vocabulary
 
 SHARE_WHOLE = 0.99
 """Of the training texts that `max_length` keeps whole where it stands open."""
 
 
-class TextOptions(DataOptions):
+class PieceOptions(SourceOptions):
     """What a source of texts lets one choose of the numbers that they become."""
 
     pieces: Literal["word", "byte_pair", "character"] = Field("word", description="What the texts are cut into.")
+    lower: bool = Field(True, description="Bring the texts to lower case.")
     min_count: int = Field(1, ge=1, le=10**6, description="How often a piece must come in the training texts to have a number of its own.")
     vocabulary_size: int | None = Field(
         None, ge=5, le=10**6, description="Most numbers of the vocabulary, the four special ones among them; none: no limit, for byte pairs 4,096."
@@ -30,6 +33,11 @@ class TextOptions(DataOptions):
     max_length: int | None = Field(
         None, ge=1, le=4096, description="Most pieces of a text, longer ones are cut; none: so many that 99 % of the training texts are whole."
     )
+
+
+class TextOptions(PieceOptions, DataOptions):
+    """The same where texts belong to pictures."""
+
     references: int = Field(5, ge=1, le=100, description="Texts of an example that are trained on in one step; of more, others each epoch.")
 
 
@@ -42,13 +50,13 @@ class Texts:
         nouns: What the things are called that sentences speak of, where it is known what each picture shows.
     """
 
-    def __init__(self, training: Callable[[], Sequence[Sequence[str]]], options: TextOptions, nouns: Sequence[str] = ()) -> None:
+    def __init__(self, training: Callable[[], Sequence[Sequence[str]]], options: PieceOptions, nouns: Sequence[str] = ()) -> None:
         self._training = training
         self._options = options
         self.nouns = tuple(nouns)
 
     @classmethod
-    def recorded(cls, vocabulary: Vocabulary, length: int, options: TextOptions, nouns: Sequence[str] = ()) -> Texts:
+    def recorded(cls, vocabulary: Vocabulary, length: int, options: PieceOptions, nouns: Sequence[str] = ()) -> Texts:
         """What a run has kept of the texts that it was trained on: all but these themselves."""
         made = cls(tuple, options, nouns)
         made.__dict__ |= {"vocabulary": vocabulary, "length": length}  # in the place of the cached properties
@@ -65,7 +73,7 @@ class Texts:
         from kvision.data.text import learning
 
         options = self._options
-        return learning.learn(self._sentences, options.pieces, min_count=options.min_count, size=options.vocabulary_size)
+        return learning.learn(self._sentences, options.pieces, min_count=options.min_count, size=options.vocabulary_size, lower=options.lower)
 
     @functools.cached_property
     def length(self) -> int:
@@ -97,3 +105,10 @@ class Texts:
     @property
     def _sentences(self) -> list[str]:
         return [sentence for each in self.training for sentence in each]
+
+
+def required(info: DataInfo, source: str) -> Texts:
+    """The texts of a data set, for systems that need them; raises `DataError` if `source` has none."""
+    if info.texts is None:
+        raise DataError(f"data.source: {source} has no texts; it gives {', '.join(sorted(info.fields))}; use a source of texts")
+    return info.texts

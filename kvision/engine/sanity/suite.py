@@ -10,6 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from kvision.core.errors import DataError
 from kvision.engine import pretrained
 from kvision.engine.sanity import activations, gradients, initial_loss, inputs, labels, overfit, regularisation, updates
 from kvision.engine.sanity.plain import plain, quiet
@@ -72,12 +73,14 @@ def run(
         The verdicts, in the order in which the course has the tests.
 
     Raises:
-        DataError: If the data can't be used.
+        DataError: If the data can't be used, or has no pictures.
         RunError: If the loss does not depend on a variable that is to be trained.
     """
     budget = budget or Budget()
     simple = plain(resolved, min(overfit.EXAMPLES, resolved.recipe.data.batch))
     session = _open(simple, system, source)
+    if not session.pipeline.pictures:
+        raise DataError(f"data.source: {resolved.recipe.data.source} has no pictures, and the tests look at pictures and their labels; train at once")
     given = session.system.pretrained(Path(resolved.base))
     trial = Trial(session, session.recipe.optim, budget.learn)
     batch = session.recipe.data.batch

@@ -240,7 +240,7 @@ def preprocess(members: Sequence[Path]) -> Preprocess:
     """How all members see pictures; raises `UsageError` if they don't see them alike."""
     from kvision.engine import session
 
-    seen = [session.recorded_preprocess(_run_of(path)) for path in members]
+    seen = [each for path in members if (each := session.recorded_preprocess(_run_of(path)))]  # a classifier's run has one
     for path, each in zip(members, seen, strict=True):
         if each != seen[0]:
             raise UsageError(
