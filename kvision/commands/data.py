@@ -15,6 +15,7 @@ from kvision.core.progress import Count
 from kvision.data import check as checking
 from kvision.data import pack as packing
 from kvision.data import show as showing
+from kvision.data.captioned_source import CaptionedSource
 from kvision.data.labelled_source import LabelledSource
 from kvision.data.pipeline import Pipeline
 from kvision.report import page
@@ -48,6 +49,9 @@ def check(recipe: str, overrides: Sequence[str], *, json_lines: bool = False) ->
     if errors:
         faults = f"{words.counted(sum(finding.count for finding in errors), 'fault')} of {words.counted(len(errors), 'kind')}"
         raise DataError(f"{faults} that would spoil training or evaluation; each is named above with its fix")
+    if isinstance(source, CaptionedSource):
+        texts = source.summary
+        print(json.dumps({"texts": texts.to_json()}) if json_lines else "\n".join(texts.lines()))
     if not json_lines:
         print(f"{options.source}: no faults" if not found else f"{options.source}: no errors, {words.counted(len(found), 'kind')} of warnings")
 
@@ -68,7 +72,9 @@ def show(recipe: str, overrides: Sequence[str], *, out: str = "data.html", count
     resolved = catalog.load(recipe, overrides)
     made, options = resolved.recipe, resolved.recipe.data
     source = catalog.source(options.source)(options, seed=made.train.seed, base=resolved.base)
-    fields = catalog.system(made.system).fields | ({"mask", "boxes", "labels", "label", "targets"} & source.info.fields)
+    wanted = catalog.system(made.system).fields
+    worth = {"mask", "boxes", "labels", "label", "targets"} | ({"captions"} if "tokens" in wanted else set())
+    fields = wanted | (worth & source.info.fields)
     found = showing.overview(Pipeline(source, options, frozenset(fields), made.train.seed), count)
     template = page.environment().get_template("data.html.j2")
     html = template.render(

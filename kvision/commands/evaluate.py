@@ -103,9 +103,10 @@ def _resolve(found: trained.Trained, data: str | None, overrides: Sequence[str])
     if data is not None and Path(data).is_dir():
         source = catalog.system(values["system"]).folder_source
         mine = values["data"] if values["data"]["source"] == source else {"classes": None}
-        if mine["classes"] is None and not mine.get("colours"):
+        if mine.get("classes") is None and not mine.get("colours"):
             mine = {**mine, "classes": runfolder.read_json(run_dir / runfolder.DATA)["class_names"]}
-        values["data"] = {**mine, **kept, "source": source, "path": str(Path(data).resolve()), "train_list": None, "val_list": None}
+        given = {**mine, **kept, "source": source, "path": str(Path(data).resolve()), "train_list": None, "val_list": None}
+        values["data"] = {name: value for name, value in given.items() if name in catalog.source(source).Options.model_fields}
     elif data is not None:
         other = catalog.load(data)
         values["data"], base = {**other.values()["data"], **kept}, other.base

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from kvision import catalog, report
 from kvision.core import words
+from kvision.core.disk import writing
 from kvision.core.errors import DivergedError, RunError
 from kvision.core.names import did_you_mean
 from kvision.engine import artifacts, evaluation, events, runfolder, trainer
@@ -105,12 +106,16 @@ def _describe(session: Session, run_dir: Path, begun: bool) -> list[str]:
     """Writes the run's description, or checks that it still holds; what is worth a warning."""
     resolved = session.resolved.settled(session.chosen())
     environment = runfolder.environment(devices=session.devices, precision=session.precision, deterministic=session.deterministic)
-    notes = _left_out(session.pipeline.report())
+    data, texts = session.pipeline.report(), session.pipeline.texts
+    notes = [*_left_out(data), *data["warnings"]]
     if not begun:
-        runfolder.describe(run_dir, resolved, data=session.pipeline.report(), environment=environment)
+        if texts is not None:
+            with writing(run_dir, "the run's vocabulary"):
+                texts.vocabulary.save(run_dir)
+        runfolder.describe(run_dir, resolved, data=data, environment=environment)
         return notes
     if runfolder.check_unchanged(run_dir, resolved.values(), session.pipeline.fingerprint()):
-        runfolder.describe(run_dir, resolved, data=session.pipeline.report(), environment=environment)
+        runfolder.describe(run_dir, resolved, data=data, environment=environment)
     before = runfolder.read_json(run_dir / runfolder.ENVIRONMENT)
     return notes + [
         f"{what} was {before.get(what)} when the run began and is {environment[what]} now; it goes on, but not with the same bits"

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from kvision.core.resolved import Resolved
     from kvision.data.source import Source, Split, SplitName
+    from kvision.data.text.texts import Kept
     from kvision.engine.session import Session
     from kvision_export.exported import Exported
 
@@ -145,6 +146,7 @@ def open_session(
         raise UsageError(f"--precision {precision}: an exported file computes as it was exported; leave the option out")
     recipe = resolved or catalog.from_run(trained.run)
     source = narrow(catalog.source(recipe.recipe.data.source))
+    source = type(source.__name__, (source,), {"kept": kept_texts(trained.run)})
     recorded = precision or ("fp32" if exported else runfolder.read_json(trained.run / runfolder.ENVIRONMENT).get("precision", "fp32"))
     preprocess = (exported.preprocess() if exported else None) or session.recorded_preprocess(trained.run)
     made = session.open_session(
@@ -152,7 +154,7 @@ def open_session(
     )
     expected = list(exported.labels) if exported else runfolder.read_json(trained.run / runfolder.DATA)["class_names"]
     found = list(made.pipeline.info.class_names)
-    if len(found) != len(expected):
+    if len(found) != len(expected) and made.pipeline.texts is None:
         raise DataError(
             f"the data has {len(found)} classes ({', '.join(found)}), the run {len(expected)} ({', '.join(expected)}); give data with the same"
         )
@@ -165,15 +167,38 @@ def open_session(
     return made
 
 
+def kept_texts(run: Path) -> Kept | None:
+    """Vocabulary and length of the texts that a run was trained on, which hold for whatever data it is given; none: it was trained without texts.
+
+    Args:
+        run: The run folder; of an exported file whose run is gone, what is not there.
+
+    Returns:
+        As `data.json` and `vocabulary.json` tell.
+
+    Raises:
+        DataError: If the vocabulary is missing or damaged.
+    """
+    from kvision.data.text import stored
+    from kvision.data.text.texts import Kept
+
+    texts = runfolder.read_json(run / runfolder.DATA).get("texts") if (run / runfolder.DATA).is_file() else None
+    return None if texts is None else Kept(stored.read(run), texts["length"], tuple(texts["nouns"]))
+
+
 def recorded(run: Path) -> Callable[[type[Source]], type[Source]]:
-    """For `open_session(narrow=...)`: a source that knows the run's classes and has no examples, so that predicting needs no training data."""
+    """For `open_session(narrow=...)`: a source that knows the run's classes and texts and has no examples: predicting needs no training data."""
     from kvision.data.source import DataInfo, Source
+    from kvision.data.text.texts import Texts
 
     data = runfolder.read_json(run / runfolder.DATA)
     facts = DataInfo(tuple(data["class_names"]), tuple((r, g, b) for r, g, b in data["palette"]), frozenset(data["fields"]))
+    kept = kept_texts(run)
 
     class Recorded(Source):
-        info = facts
+        @property
+        def info(self) -> DataInfo:
+            return facts if kept is None else replace(facts, texts=Texts(tuple, self.options, kept.nouns, kept))
 
         def split(self, name: SplitName) -> Split:
             raise RunError(f"{run}: the {name} examples are not there")

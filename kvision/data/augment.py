@@ -36,12 +36,23 @@ TRANSFORMS = (
 )
 """Rows of the table of random numbers; a new transform goes to the end, so that the others keep their draws."""
 NUM_DRAWS = 5
+MOST_TURN_DEG = 45.0
+"""Beyond this what is above another thing may no longer be."""
+MOST_HUE = 0.1
+"""Beyond this, a fraction of the circle, red may become yellow."""
 Fields = dict[str, tf.Tensor]
 
 
 def is_identity(options: AugmentOptions) -> bool:
     """Whether no transform is ever drawn."""
     return not any(getattr(options, name) for name in TRANSFORMS)
+
+
+def falsifying(options: AugmentOptions) -> list[str]:
+    """The changes in use that can make false what sentences say of a picture: where things are, and what colour they have."""
+    turned = ["rotate"] if options.rotate and options.rotate_deg > MOST_TURN_DEG else []
+    coloured = ["colour"] if options.colour and options.hue > MOST_HUE else []
+    return [*(name for name in ("flip_x", "flip_y", "randaugment") if getattr(options, name)), *turned, *coloured]
 
 
 def augment(example: Mapping[str, tf.Tensor], options: AugmentOptions, seed: tf.Tensor, *, padding: tuple[int, int, int] = (127, 127, 127)) -> Fields:

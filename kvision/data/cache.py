@@ -135,6 +135,11 @@ class Store:
         return None if labels is None else np.asarray(labels)[self._kept]
 
     @property
+    def lengths(self) -> np.ndarray:
+        """How long the longest text of each example is, as its split knows it, int32 `[N]`."""
+        return np.asarray(self.reader.split.lengths)[self._kept]  # type: ignore[attr-defined]
+
+    @property
     def in_ram(self) -> bool:
         """Whether the examples are in memory."""
         return bool(getattr(self.reader.split, "in_memory", False))

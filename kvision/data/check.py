@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from kvision.core.labels import IGNORE_LABEL
-from kvision.data import check_labels, examined, files, folder
+from kvision.data import check_captions, check_labels, examined, files, folder
+from kvision.data.captioned_source import CaptionedSource
 from kvision.data.faults import FAULTS, Fault
 from kvision.data.labelled_source import LabelledSource
 from kvision.data.masks import OUTSIDE
@@ -60,6 +61,8 @@ def check(source: Source, *, told: Told | None = None) -> list[Finding]:
     told = told or (lambda done, total: None)
     if isinstance(source, LabelledSource):
         return findings(check_labels.check(source, told))
+    if isinstance(source, CaptionedSource):
+        return findings(check_captions.check(source, told))
     faults: list[Fault] = []
     splits: dict[SplitName, list[Examined]] = {name: [] for name in _SPLITS}
     if isinstance(source, ImageMasks):

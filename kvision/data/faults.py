@@ -6,6 +6,8 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from kvision.core.errors import DataError
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
@@ -59,6 +61,16 @@ FAULTS: dict[str, FaultKind] = {
     "no-label": FaultKind("error", True, "give it a label, or remove the line"),
     "missing-file": FaultKind("error", True, "copy the file there, or remove it from the list; data.path is the folder that names are relative to"),
     "bad-annotation": FaultKind("error", True, "mend it, or remove it together with its picture"),
+    "not-utf8": FaultKind("error", True, "save it as UTF-8, for example by `iconv -f latin1 -t utf-8`"),
+    "empty-caption": FaultKind("warning", False, "write it, or remove it; it is left out meanwhile"),
+    "no-caption": FaultKind("warning", False, "give it a caption, or remove it; it is left out meanwhile"),
+    "extra-caption": FaultKind("warning", False, "add the picture of the same name, or remove the file"),
+    "one-reference": FaultKind(
+        "warning", False, "training does not mind, but figures such as CIDEr-D need several references; do not hold them against those of other data"
+    ),
+    "no-word": FaultKind("warning", False, "mend or remove them: the system learns to say nothing from them"),
+    "unknown-pieces": FaultKind("warning", False, "lower data.min_count, or set data.pieces to byte_pair or character"),
+    "cut-text": FaultKind("warning", False, "raise data.max_length to keep them whole"),
     "no-box": FaultKind("warning", False, "set data.target: classes, if pictures of none of the classes should count; it is left out meanwhile"),
     "no-class": FaultKind("warning", False, "move it into the folder of its class; it is left out meanwhile"),
     "no-suffix": FaultKind("warning", False, "give its name the right ending; it is left out meanwhile"),
@@ -93,6 +105,39 @@ def left_out(faults: Iterable[Fault]) -> list[dict[str, Any]]:
     return [{"kind": fault.kind, "files": list(fault.files), "reason": fault.message} for fault in faults]
 
 
+def warnings(faults: Iterable[Fault]) -> list[str]:
+    """The faults that stop nothing, counted and said, a text for each kind."""
+    kinds: defaultdict[str, list[Fault]] = defaultdict(list)
+    for fault in faults:
+        if not fault.stops:
+            kinds[fault.kind].append(fault)
+    return [f"{each[0]}{_more(each)}; {FAULTS[kind].fix}" for kind, each in kinds.items()]
+
+
+def _more(found: Sequence[Fault]) -> str:
+    return f" (and {len(found) - 1:,} more like it)" if len(found) > 1 else ""
+
+
+def stopping(faults: Iterable[Fault], on_error: str, place: Path) -> list[Fault]:
+    """Those of the faults that make examples useless.
+
+    Args:
+        faults: All that were found.
+        on_error: `stop` or `skip`, as the recipe says.
+        place: The data set's folder, for messages.
+
+    Returns:
+        Them, which are to be left out.
+
+    Raises:
+        DataError: If `on_error` is `stop` and there is one; names them.
+    """
+    found = [fault for fault in faults if fault.stops]
+    if found and on_error == "stop":
+        raise DataError(stop_message(found, place))
+    return found
+
+
 def stop_message(faults: Sequence[Fault], place: Path) -> str:
     """What to tell the user when files stop the training: each kind with its count, its first file and its fix."""
     kinds: defaultdict[str, list[Fault]] = defaultdict(list)
@@ -100,7 +145,6 @@ def stop_message(faults: Sequence[Fault], place: Path) -> str:
         kinds[fault.kind].append(fault)
     lines = []
     for kind, found in kinds.items():
-        more = f" (and {len(found) - 1} more like it)" if len(found) > 1 else ""
-        lines.append(f"  {found[0]}{more}; {FAULTS[kind].fix}")
+        lines.append(f"  {found[0]}{_more(found)}; {FAULTS[kind].fix}")
     head = f"{place}: {len(faults)} {'fault stops' if len(faults) == 1 else 'faults stop'} the training:"
     return "\n".join([head, *lines, "Set data.on_error: skip to leave such files out and count them; `kvision data check` lists all of them."])

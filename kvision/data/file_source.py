@@ -5,15 +5,15 @@ from __future__ import annotations
 import abc
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import numpy as np
 from pydantic import Field
 
 from kvision.core.errors import DataError
-from kvision.data import classes, files
+from kvision.core.schema import DataOptions
+from kvision.data import classes, faults, files
 from kvision.data.encoded_split import FileSplit
-from kvision.data.faults import left_out, stop_message
 from kvision.data.labelled_source import Found, LabelledSource
 from kvision.data.splits import SplitOptions
 
@@ -21,19 +21,23 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from kvision.core.schema import DataOptions
     from kvision.data.faults import Fault
     from kvision.data.source import SplitName
 
 
-class FileOptions(SplitOptions):
-    """Where the files lie, and which classes there are."""
+class FolderOptions(DataOptions):
+    """Where the files lie."""
 
     path: str = Field(".", description="Folder of the data set, relative to the recipe's file.")
-    classes: tuple[str, ...] | None = Field(None, description="Names of the classes, in the order of their numbers; none: all that occur, sorted.")
     max_pixels: int = Field(
         100_000_000, ge=64, le=100_000_000, description="Largest number of pixels of one picture; more is taken for a decompression bomb."
     )
+
+
+class FileOptions(SplitOptions, FolderOptions):
+    """Where the files lie, and which classes there are."""
+
+    classes: tuple[str, ...] | None = Field(None, description="Names of the classes, in the order of their numbers; none: all that occur, sorted.")
 
 
 _Options = FileOptions
@@ -41,19 +45,37 @@ _Options = FileOptions
 
 @dataclass(frozen=True)
 class Picture:
-    """One labelled picture.
+    """One picture.
 
     Attributes:
         name: What a person finds it by: its path within the data set's folder.
         file: The file.
-        labels: Names of its classes.
+        labels: Names of its classes, where it has any.
         orientation: Its EXIF orientation, 1..8; 1 until the file's head is read.
     """
 
     name: str
     file: Path
-    labels: tuple[str, ...]
+    labels: tuple[str, ...] = ()
     orientation: int = 1
+
+
+_Picture = TypeVar("_Picture", bound=Picture)
+
+
+def readable(pictures: Sequence[_Picture], max_pixels: int) -> tuple[list[_Picture], list[Fault]]:
+    """Reads the heads of files.
+
+    Args:
+        pictures: Which ones.
+        max_pixels: More pixels than this are taken for a decompression bomb.
+
+    Returns:
+        Those of the pictures that can be used, with their orientation; and what is wrong.
+    """
+    heads = list(files.in_threads(lambda one: files.header(one.file, one.name, max_pixels), pictures))
+    found = [replace(one, orientation=header.orientation) for one, (header, _) in zip(pictures, heads, strict=True) if header is not None]
+    return found, [fault for _, wrong in heads for fault in wrong]
 
 
 @dataclass
@@ -96,11 +118,8 @@ class FileSource(LabelledSource):
         collected = self.collect()
         pools: dict[SplitName, Sequence[Picture]] = {}
         for split, pictures in collected.pools.items():
-            heads = list(files.in_threads(lambda one: files.header(one.file, one.name, self.options.max_pixels), pictures))
-            collected.faults += [fault for _, faults in heads for fault in faults]
-            pools[split] = [
-                replace(picture, orientation=header.orientation) for picture, (header, _) in zip(pictures, heads, strict=True) if header is not None
-            ]
+            pools[split], wrong = readable(pictures, self.options.max_pixels)
+            collected.faults += wrong
         collected.pools = pools
         return collected
 
@@ -110,19 +129,17 @@ class FileSource(LabelledSource):
         stopping = self.stopping(collected.faults)
         empty = [split for split, pictures in collected.pools.items() if not pictures]
         if empty:
-            raise DataError(f"{self.root}: nothing is left for {empty[0]}: {stop_message(stopping, self.root) if stopping else 'no picture'}")
+            why = faults.stop_message(stopping, self.root) if stopping else "no picture"
+            raise DataError(f"{self.root}: nothing is left for {empty[0]}: {why}")
         if len(collected.class_names) < 2 and not collected.several:
             raise DataError(f"{self.root}: holds one class only, {collected.class_names[0]}; add examples of another one to tell it from")
-        facts = {"folder": str(self.root), **collected.facts, "left_out": left_out(stopping)}
+        facts = {"folder": str(self.root), **collected.facts, "left_out": faults.left_out(stopping)}
         pools = {split: self._split_of(pictures) for split, pictures in collected.pools.items()}
         return Found(pools, collected.class_names, facts, collected.faults)
 
-    def stopping(self, faults: Sequence[Fault]) -> list[Fault]:
+    def stopping(self, found: Sequence[Fault]) -> list[Fault]:
         """Those of the faults that make examples useless; raises `DataError` that names them when `on_error` is `stop`."""
-        found = [fault for fault in faults if fault.stops]
-        if found and self.options.on_error == "stop":
-            raise DataError(stop_message(found, self.root))
-        return found
+        return faults.stopping(found, self.options.on_error, self.root)
 
     def _split_of(self, pictures: Sequence[Picture]) -> FileSplit:
         names = [picture.name for picture in pictures]

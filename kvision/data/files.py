@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, TypeVar
 
 from kvision.core.errors import DataError
@@ -12,14 +14,22 @@ from kvision.data.faults import Fault
 from kvision.data.headers import SUFFIXES, Header, HeaderError, read_header
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
+
+    from kvision.data.source import SplitName
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 _FOREIGN = frozenset({".tif", ".tiff", ".heic", ".heif", ".avif", ".jp2", ".ppm", ".pgm", ".svg", ".exr", ".tga", ".psd", ".npy"})
 _THREADS = 16
+_ARCHIVERS = "__MACOSX"
+_SPLIT_FOLDERS: dict[SplitName, tuple[str, ...]] = {
+    "train": ("train", "training"),
+    "val": ("val", "valid", "validation"),
+    "test": ("test", "testing"),
+}
 
 
 def in_threads(work: Callable[[Item], Result], items: Iterable[Item]) -> Iterable[Result]:
@@ -41,6 +51,43 @@ def folder(path: Path, option: str) -> Path:
     missing = path.relative_to(above).parts[0]
     there = f"{above} holds the folders {', '.join(siblings[:8])}" if siblings else f"{above} holds no folders"
     raise DataError(f"{option}: there is no folder {path}; {there}{did_you_mean(missing, siblings)}")
+
+
+def folders(top: Path) -> list[Path]:
+    """The folders in a folder, without hidden ones."""
+    return sorted(child for child in top.iterdir() if child.is_dir() and not child.name.startswith(".") and child.name != _ARCHIVERS)
+
+
+def split_folders(root: Path) -> dict[SplitName, Path] | None:
+    """The sub-folders `train` and `val`, `test` or both; none where they are not there."""
+    inside = {child.name.lower(): child for child in folders(root)}
+    found = {split: inside[name] for split, names in _SPLIT_FOLDERS.items() for name in names if name in inside}
+    return found if "train" in found and len(found) > 1 else None
+
+
+def visible(top: Path) -> Iterator[Path]:
+    """All files below a folder, sorted, without hidden ones and what archivers leave behind."""
+    for file in sorted(top.rglob("*")):
+        if not any(part.startswith(".") or part == _ARCHIVERS for part in file.relative_to(top).parts) and file.is_file():
+            yield file
+
+
+def pictures(top: Path, root: Path, faults: list[Fault]) -> Iterator[Path]:
+    """The files below a folder that are pictures by their endings, sorted.
+
+    Args:
+        top: The folder.
+        root: The data set's folder, which names are relative to.
+        faults: Those of files that look like pictures but can't be read, or the other way round, are added.
+
+    Yields:
+        The files.
+    """
+    for file in visible(top):
+        if file.suffix.lower() in SUFFIXES:
+            yield file
+        elif (fault := fault_of_suffix(file, name_within(file, root))) is not None:
+            faults.append(fault)
 
 
 def name_within(file: Path, root: Path) -> str:
@@ -116,3 +163,49 @@ def read_list(file: Path, option: str, known: Mapping[str, str]) -> set[str]:
             raise DataError(f"{option}: {file}:{number}: there is no image {name!r}{did_you_mean(name, known)}")
         keys.add(known[name])
     return keys
+
+
+def read_lists(given: Mapping[SplitName, Path], names: Iterable[str]) -> dict[SplitName, set[str]]:
+    """Which picture is in which split, by lists as `read_list` reads them.
+
+    Args:
+        given: The lists.
+        names: Those of all pictures.
+
+    Returns:
+        Names by split; without a list of training, `train` are all that the other lists leave.
+
+    Raises:
+        DataError: As `read_list`, or if a picture is in two lists.
+    """
+    known: dict[str, str] = {}
+    for name in names:
+        known[name] = known[str(PurePosixPath(name).with_suffix(""))] = name
+    found = {split: read_list(file, f"data.{split}_list", known) for split, file in given.items()}
+    place: defaultdict[str, list[SplitName]] = defaultdict(list)
+    for split, members in found.items():
+        for name in members:
+            place[name].append(split)
+    if twice := sorted(name for name, splits in place.items() if len(splits) > 1):
+        first, second = place[twice[0]][:2]
+        raise DataError(f"data.{second}_list: {len(twice)} pictures are in data.{first}_list as well, such as {twice[0]}; keep each in one of them")
+    if "train" not in found:
+        found["train"] = set(known.values()) - place.keys()
+    return found
+
+
+def holder(root: Path, names: Sequence[str]) -> Path:
+    """Where pictures lie.
+
+    Args:
+        root: The data set's folder.
+        names: Those of the pictures.
+
+    Returns:
+        The first folder, the root or one at most two levels below it, that holds one of the first pictures; the root where none does.
+    """
+    inside = folders(root)
+    for top in (root, *inside, *(deeper for each in inside for deeper in folders(each))):
+        if any((top / name).is_file() for name in names[:_THREADS]):
+            return top
+    return root

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from kvision.core.errors import DataError
-from kvision.data import splits
 from kvision.data.arrays import ArraySplit
+from kvision.data.divided_source import DividedSource
 from kvision.data.palette import palette
-from kvision.data.source import DataInfo, Source, SplitName
+from kvision.data.source import DataInfo
 from kvision.data.splits import Labelled, SplitOptions
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from kvision.core.schema import DataOptions
     from kvision.data.faults import Fault
+    from kvision.data.source import SplitName
 
 _Options = SplitOptions
 
@@ -42,13 +43,11 @@ class Found:
     faults: Sequence[Fault] = ()
 
 
-class LabelledSource(Source):
+class LabelledSource(DividedSource[Labelled]):
     """A classification data set; a source says by `find` which examples there are."""
 
     Options: ClassVar[type[DataOptions]] = SplitOptions
     options: _Options
-    whole: ClassVar[SplitName | None] = None
-    """A split that holds all examples of data without splits of its own, whatever the options say; `kvision eval --data` sets it."""
 
     @abc.abstractmethod
     def find(self) -> Found:
@@ -77,19 +76,14 @@ class LabelledSource(Source):
         kind = "label" if self.found.pools["train"].labels.ndim == 1 else "targets"
         return DataInfo(names, palette(len(names) + 1)[1:], frozenset({"image", kind}))
 
-    def split(self, name: SplitName) -> Labelled:
-        """The examples of a split; raises `DataError` that says what to do where there is none."""
-        if name not in self.splits:
-            raise DataError(
-                f"data.source: {self.options.source} has no {name} split; "
-                f"set data.{name}_split, such as 0.2, to put a share of the examples aside for it"
-            )
-        return self.splits[name]
+    @property
+    def pools(self) -> Mapping[SplitName, Labelled]:
+        """The pools of `found`."""
+        return self.found.pools
 
     def report(self) -> dict[str, Any]:
         """How the splits were made, how many examples of each class they hold, and which."""
-        drawn = sorted(self.splits.keys() - self.found.pools.keys())
-        rule = f"{' and '.join(drawn)} drawn by the hash of each name within its class, seed {self.options.split_seed}" if drawn else "the data's own"
+        rule = self.rule(" within its class")
         if self.options.per_class is not None:
             rule += f"; of train {self.options.per_class} of each class, by the hash of each name, seed {self.seed}"
         return {
@@ -98,13 +92,6 @@ class LabelledSource(Source):
             "files": {name: split.listing() for name, split in self.splits.items()},
             **self.found.facts,
         }
-
-    @cached_property
-    def splits(self) -> dict[SplitName, Labelled]:
-        """All splits that there are; raises `DataError` where `find` does, or when one would be empty."""
-        if self.whole is not None:
-            return {self.whole: self.found.pools["train"], **self.found.pools}
-        return splits.divide(self.found.pools, self.options, self.seed)
 
 
 def counts(labels: np.ndarray, num_classes: int) -> np.ndarray:

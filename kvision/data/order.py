@@ -83,3 +83,41 @@ class Balanced:
         seeds = tf.stack([group + seed[0], tf.zeros_like(group) + seed[1], lap], axis=-1)
         within = tf.raw_ops.RandomIndexShuffle(index=turn % count, seed=seeds, max_index=count - 1, rounds=4)
         return tf.gather(self._members, tf.gather(self._starts, group) + within)
+
+
+class Bucketed:
+    """Every example at most once, in batches of examples of similar length; the batches come in any order.
+
+    The examples are sorted by length and parted into buckets of whole batches, to a few examples more, which are others in each epoch.
+
+    Args:
+        lengths: The length of each example, int `[N]`.
+        buckets: How many buckets, or as many as there are batches if those are fewer.
+        batch: Examples a batch, N at most.
+
+    Attributes:
+        longest: The greatest length in the bucket of each example, int32 `[N]`.
+    """
+
+    def __init__(self, lengths: np.ndarray, buckets: int, batch: int) -> None:
+        steps = len(lengths) // batch
+        parts = np.arange(min(buckets, steps) + 1) / min(buckets, steps)
+        last = np.floor(parts * steps).astype(np.int64)
+        ends = last * batch + np.floor(parts * (len(lengths) % batch)).astype(np.int64)
+        members = np.argsort(lengths, kind="stable")
+        longest = np.empty(len(lengths), np.int32)
+        longest[members] = np.repeat(lengths[members[ends[1:] - 1]], np.diff(ends))
+        self._shuffled = Shuffled(steps)
+        self._batch = batch
+        self._members, self.longest = host.tensor(members.astype(np.int64)), host.tensor(longest)
+        self._first, self._last = host.tensor(last[:-1]), host.tensor(last[1:])
+        self._starts, self._counts = host.tensor(ends[:-1]), host.tensor(np.diff(ends))
+
+    def __call__(self, place: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+        """The example at this place."""
+        turn = self._shuffled(place // self._batch, seed)
+        bucket = tf.reduce_sum(tf.cast(turn[..., None] >= self._last, tf.int64), -1)
+        number = (turn - tf.gather(self._first, bucket)) * self._batch + place % self._batch
+        seeds = tf.stack([bucket + seed[0], tf.zeros_like(bucket) + seed[1], tf.ones_like(bucket)], axis=-1)
+        within = tf.raw_ops.RandomIndexShuffle(index=number, seed=seeds, max_index=tf.gather(self._counts, bucket) - 1, rounds=4)
+        return tf.gather(self._members, tf.gather(self._starts, bucket) + within)

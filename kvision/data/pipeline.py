@@ -19,14 +19,16 @@ import tensorflow as tf
 
 from kvision.core.errors import DataError
 from kvision.core.progress import Count
-from kvision.data import mixing
-from kvision.data.augment import augment, is_identity
+from kvision.data import faults, mixing, references
+from kvision.data.augment import augment, falsifying, is_identity
 from kvision.data.cache import Reader, Store, chosen_cache, open_store
-from kvision.data.order import Balanced, Lanes, Shuffled
+from kvision.data.order import Balanced, Bucketed, Lanes, Shuffled
 from kvision.data.preprocess import Preprocess
 from kvision.data.share import Share
 from kvision.data.source import PICTURE
 from kvision.data.statistics import channel_statistics
+from kvision.data.text.summary import Summary, summary
+from kvision.data.text.texts import TextOptions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
     from kvision.core.schema import Chosen, DataOptions
     from kvision.data.order import Order
     from kvision.data.source import DataInfo, Source, Split, SplitName
+    from kvision.data.text.texts import Texts
 
 CROP_STREAM = 1_000_003
 """Keeps the draws of random crops apart from those of augmentation."""
@@ -82,11 +85,22 @@ class Pipeline:
         unmixed = sorted(self.fields - mixing.FIELDS)
         if unmixed and self._mixes:
             raise DataError(f"data.augment: mixup and cutmix mix whole pictures, which {', '.join(unmixed)} can't follow; set both to 0")
+        false = falsifying(options.augment) if self.pictures and self.fields & {"captions", "tokens", "content"} else []
+        if false:
+            raise DataError(
+                f"data.augment: {', '.join(false)} would make captions false, for they change sides, directions or colours; leave them out; "
+                "moves, crops, light and small rotations are fine"
+            )
 
     @property
     def pictures(self) -> bool:
         """Whether the examples have pictures; of others nothing is placed, normalised or augmented."""
         return PICTURE in self.fields
+
+    @property
+    def texts(self) -> Texts | None:
+        """The texts whose numbers the examples hold; none: they hold no such numbers."""
+        return self.info.texts if "tokens" in self.fields or not self.pictures else None
 
     @cached_property
     def preprocess(self) -> Preprocess:
@@ -158,12 +172,16 @@ class Pipeline:
                 example = self._augmented(example, epoch, index)
             if self._mixes:
                 example = self._mixed(example, epoch, within)
+            example = self._referred(example, epoch, index)
             return {**example, "index": index, "weight": tf.ones_like(index, tf.float32)}
 
         if store.vectorised and not self._varies:
             batches = positions.batch(share.each, drop_remainder=True).map(fetch, tf.data.AUTOTUNE)
         else:
             batches = positions.map(fetch, tf.data.AUTOTUNE).batch(share.each, drop_remainder=True)
+        if isinstance(order := self._order, Bucketed):
+            longest = order.longest
+            batches = batches.map(lambda batch: _trimmed(batch, longest), tf.data.AUTOTUNE)
         return self._finish(batches)
 
     def val(self, context: tf.distribute.InputContext | None = None) -> tf.data.Dataset:
@@ -253,6 +271,7 @@ class Pipeline:
         """
         number = tf.constant(index, tf.int64)
         example = self._augmented(self._store("train").fetch(number), tf.constant(epoch, tf.int64), number)
+        example = self._referred(example, tf.constant(epoch, tf.int64), number)
         example[PICTURE] = tf.saturate_cast(tf.round(tf.cast(example[PICTURE], tf.float32)), tf.uint8)
         return {name: value.numpy() for name, value in example.items()}
 
@@ -280,10 +299,12 @@ class Pipeline:
         """Hash of what the data set consists of and how it is prepared: a run must not go on with other data."""
         options = self.options.model_dump(mode="json", exclude={"cache"})
         content = [options, self.seed, self.info.class_names, self._store("train").names, self._store("val").names]
+        content += [] if self.texts is None else [self.texts.length, self.texts.vocabulary.tokens]
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
     def report(self) -> dict[str, Any]:
         """What the run folder keeps of the data: counts, statistics, files left out, and the source's own report."""
+        source, text = self._source.report(), self._summary
         return {
             "source": self.options.source,
             "num_train": self.num_train,
@@ -293,9 +314,11 @@ class Pipeline:
             "class_names": list(self.info.class_names),
             "palette": [list(colour) for colour in self.info.palette],
             "preprocess": json.loads(self.preprocess.to_json()) if self.pictures else None,
+            "warnings": [*source.pop("warnings", ()), *faults.warnings(text.faults() if text else ())],
+            **({"texts": text.to_json()} if text else {}),
             "skipped": {split: self._store(split).skipped for split in ("train", "val")},
             "fingerprint": self.fingerprint(),
-            **self._source.report(),
+            **source,
         }
 
     def chosen(self) -> dict[str, Chosen]:
@@ -347,6 +370,18 @@ class Pipeline:
             example = self.preprocess.place(example, tf.random.experimental.stateless_fold_in(seed, CROP_STREAM))
         return augment(example, self.options.augment, seed, padding=self.preprocess.padding)
 
+    def _referred(self, example: dict[str, tf.Tensor], epoch: tf.Tensor, index: tf.Tensor) -> dict[str, tf.Tensor]:
+        """A training example with those of its sentences that this epoch shows."""
+        if not isinstance(self.options, TextOptions) or not self.fields & references.FIELDS:
+            return example
+        return references.draw(example, self.options.references, self.seed, epoch, index)
+
+    @cached_property
+    def _summary(self) -> Summary | None:
+        """How well the texts of all splits fit vocabulary and length; none: there are none."""
+        splits: tuple[SplitName, ...] = ("train", "val")
+        return None if self.texts is None else summary(self.texts, {name: self._split(name) for name in splits})
+
     def _mixed(self, example: dict[str, tf.Tensor], epoch: tf.Tensor, within: tf.Tensor) -> dict[str, tf.Tensor]:
         """A training example mixed with its partner."""
         seed = self._mix_seed(epoch)
@@ -366,8 +401,9 @@ class Pipeline:
         """Which training example (int64, scalar or `[b]`) stands at a place of an epoch."""
         if getattr(self._split("train"), "consecutive", False):
             return Lanes(self.steps_per_epoch, self.options.batch)
+        buckets = self.options.buckets if "tokens" in self.fields and isinstance(self.options, TextOptions) else 1
         if not (self.pictures and self.options.balance):
-            return Shuffled(self.num_train)
+            return Shuffled(self.num_train) if buckets == 1 else Bucketed(self._store("train").lengths, buckets, self.options.batch)
         labels = self._store("train").labels
         if labels is None:
             raise DataError(f"data.balance: {self.options.source} has no classes of whole pictures to balance; leave data.balance out")
@@ -386,3 +422,8 @@ class Pipeline:
         options.deterministic = True
         options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
         return batches.prefetch(tf.data.AUTOTUNE).with_options(options)
+
+
+def _trimmed(batch: dict[str, tf.Tensor], longest: tf.Tensor) -> dict[str, tf.Tensor]:
+    """A batch of one bucket with texts as long as the longest of the bucket; `longest` int32 `[N]` tells it by example."""
+    return {**batch, "tokens": batch["tokens"][..., : tf.reduce_max(tf.gather(longest, batch["index"]))]}

@@ -176,7 +176,7 @@ def _example(pipeline: Pipeline, split: SplitName, index: int, draws: int) -> Ex
     raw = pipeline.raw(split, index)
     shots = [_shot("as it is", raw, pipeline.info)]
     shots += [_shot(f"epoch {epoch + 1}", pipeline.sample(index, epoch), pipeline.info) for epoch in range(draws)]
-    captions = tuple(caption.decode() for caption in raw.get("captions", ()))
+    captions = tuple(caption.decode() for caption in raw.get("captions", ()) if caption)
     return Example(pipeline.name(split, index), tuple(shots), captions, _labels(raw, pipeline.info))
 
 
@@ -244,7 +244,8 @@ def _facts(pipeline: Pipeline, chosen: dict[SplitName, list[int]]) -> tuple[tupl
     facts: list[tuple[str, Any]] = [
         ("training examples", f"{pipeline.num_train:,}"),
         ("validation examples", f"{pipeline.num_val:,}"),
-        ("classes", pipeline.info.num_classes),
+        *((("classes", pipeline.info.num_classes),) if pipeline.info.num_classes else ()),
+        *((("vocabulary", f"{pipeline.texts.vocabulary.size:,}"), ("longest text", pipeline.texts.length)) if pipeline.texts else ()),
         ("original size", _sizes(pipeline, chosen)),
         ("trained on", f"{options.size_px} × {options.size_px} px, {options.fit}"),
         ("batch", options.batch),

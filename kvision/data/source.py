@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import tensorflow as tf
 
     from kvision.core.schema import Chosen, SourceOptions
-    from kvision.data.text.texts import Texts
+    from kvision.data.text.texts import Kept, Texts
 
 SplitName = Literal["train", "val", "test"]
 PICTURE = "image"
@@ -57,6 +57,9 @@ class Split(Protocol):
     `content` string scalar, what the picture shows where that is known exactly, as `scenes.content.Content.to_json` says it; `label` int32 scalar,
     the picture's one class; `targets` float32 `[K]`, 1 for each of the picture's classes, else 0.
 
+    A split whose examples have texts knows them by an attribute `captions`, the sentences of each, and how long they are as numbers by an
+    attribute `lengths` int32 `[N]`: the longest of each, start and end included.
+
     A split whose pictures have classes knows them without reading pictures, by an attribute `labels`: int32 `[N]`, or uint8 `[N, K]` for `targets`.
 
     A split that holds all examples in memory says so by an attribute `in_memory = True`: the pipeline then makes no copy of them, and `read` must
@@ -80,6 +83,9 @@ class Source(abc.ABC):
     """A data set. Making one must be quick: heavy work belongs into `split`."""
 
     Options: ClassVar[type[SourceOptions]]
+
+    kept: ClassVar[Kept | None] = None
+    """Vocabulary and length of the texts of the run that the data is read for, to be given to `Texts`; none: it learns them."""
 
     def __init__(self, options: Any, *, seed: int, base: Path) -> None:
         """Keeps the options; `base` is the folder that the recipe's relative paths start from, `seed` is `train.seed`."""

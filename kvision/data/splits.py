@@ -1,4 +1,4 @@
-"""Splits of labelled examples: the data's own where it has them, else drawn evenly from each class, by the hash of the examples' names.
+"""Splits of examples: the data's own where it has them, else drawn by the hash of the examples' names, evenly from each class where there are any.
 
 The order within a class is that of a hash of (`split_seed`, name), so it depends on neither the machine nor the order of the files, and a new
 example moves at most one old one of its class from one split to another.
@@ -21,18 +21,15 @@ if TYPE_CHECKING:
 
 SPLITS: tuple[SplitName, ...] = ("train", "val", "test")
 Size = int | None
-Taken = TypeVar("Taken", bound="Labelled")
+Taken = TypeVar("Taken", bound="Divisible")
 
 
-class SplitOptions(DataOptions):
+class ShareOptions(DataOptions):
     """How many examples each split holds, and how they are drawn where the data does not say."""
 
     val_split: float = Field(0.2, gt=0.0, lt=1.0, description="Share of the examples that is for validation, where the data has no split for it.")
     test_split: float = Field(0.0, ge=0.0, lt=1.0, description="Share of the examples that is for the test, where the data has no split for it.")
     train_size: Size = Field(None, ge=1, le=10**9, description="Training examples, as many of each class as its share; none: all that are left.")
-    per_class: Size = Field(
-        None, ge=1, le=10**9, description="Training examples of each class, or all that it has if they are fewer, drawn by `train.seed`; none: all."
-    )
     val_size: Size = Field(None, ge=1, le=10**9, description="Validation examples; none: by `val_split`, or all of the data's own.")
     test_size: Size = Field(None, ge=1, le=10**9, description="Test examples; none: by `test_split`, or all of the data's own.")
     split_seed: int = Field(
@@ -40,11 +37,16 @@ class SplitOptions(DataOptions):
     )
 
 
-class Labelled(Split, Protocol):
-    """A split of a classification source: its labels are known without decoding pictures."""
+class SplitOptions(ShareOptions):
+    """The same of examples that have classes."""
 
-    labels: np.ndarray
-    """int32 `[N]`, the class of each example; or uint8 `[N, K]`, 0 or 1, where an example can be of several."""
+    per_class: Size = Field(
+        None, ge=1, le=10**9, description="Training examples of each class, or all that it has if they are fewer, drawn by `train.seed`; none: all."
+    )
+
+
+class Divisible(Split, Protocol):
+    """A split that parts can be taken of."""
 
     def take(self: Taken, chosen: np.ndarray) -> Taken:
         """The examples of these numbers, in their order."""
@@ -55,7 +57,14 @@ class Labelled(Split, Protocol):
         ...
 
 
-def divide(pools: Mapping[SplitName, Taken], options: SplitOptions, seed: int = 0) -> dict[SplitName, Taken]:
+class Labelled(Divisible, Protocol):
+    """A split of a classification source: its labels are known without decoding pictures."""
+
+    labels: np.ndarray
+    """int32 `[N]`, the class of each example; or uint8 `[N, K]`, 0 or 1, where an example can be of several."""
+
+
+def divide(pools: Mapping[SplitName, Taken], options: ShareOptions, seed: int = 0) -> dict[SplitName, Taken]:
     """Makes the splits.
 
     Args:
@@ -84,22 +93,21 @@ def divide(pools: Mapping[SplitName, Taken], options: SplitOptions, seed: int = 
             made[name], made["train"] = _carved(made["train"], count, asked, options.split_seed)
     if options.train_size is not None:
         made["train"] = _narrowed(made["train"], "train", options.train_size, options.split_seed)
-    if options.per_class is not None:
-        train, strata = made["train"], stratum(made["train"].labels)
+    if isinstance(options, SplitOptions) and options.per_class is not None:
+        train, strata = made["train"], _strata(made["train"])
         made["train"] = train.take(np.flatnonzero(_first(order(train.names, seed), strata, np.full(strata.max() + 1, options.per_class))))
     return {name: made[name] for name in SPLITS if name in made}
 
 
 def _carved(pool: Taken, count: int, asked: str, seed: int) -> tuple[Taken, Taken]:
     """`(part, rest)`: `count` examples, and the others, among which each class keeps one at least."""
-    strata = stratum(pool.labels)
+    strata = _strata(pool)
     num_classes = len(np.unique(strata))
     most = len(pool) - num_classes
     if count > most:
         fix = f"use at most {most}" if most > 0 else "add examples"
-        raise DataError(
-            f"data.{asked} asks for {count} of {len(pool)} examples; one of each of the {num_classes} classes must be left to train on; {fix}"
-        )
+        left = f"one of each of the {num_classes} classes" if hasattr(pool, "labels") else "one"
+        raise DataError(f"data.{asked} asks for {count} of {len(pool)} examples; {left} must be left to train on; {fix}")
     within = pick(order(pool.names, seed), strata, count, keep=1)
     return pool.take(np.flatnonzero(within)), pool.take(np.flatnonzero(~within))
 
@@ -108,13 +116,19 @@ def _narrowed(pool: Taken, name: str, size: int, seed: int) -> Taken:
     """`size` examples of a split."""
     if size > len(pool):
         raise DataError(f"data.{name}_size: {size} is more than the {len(pool)} examples that there are for {name}; use at most {len(pool)}")
-    return pool.take(np.flatnonzero(pick(order(pool.names, seed), stratum(pool.labels), size)))
+    return pool.take(np.flatnonzero(pick(order(pool.names, seed), _strata(pool), size)))
 
 
 def order(names: Sequence[str], seed: int) -> np.ndarray:
     """The examples' numbers in the order of the hash of (seed, name), int64 `[N]`."""
     hashes = b"".join(hashlib.blake2b(f"{seed}:{name}".encode(), digest_size=8).digest() for name in names)
     return np.argsort(np.frombuffer(hashes, ">u8"), kind="stable")
+
+
+def _strata(pool: Divisible) -> np.ndarray:
+    """The group that each example is drawn within, int64 `[N]`: by its class, or all in one where there are none."""
+    labels = getattr(pool, "labels", None)
+    return np.zeros(len(pool), np.int64) if labels is None else stratum(labels)
 
 
 def stratum(labels: np.ndarray) -> np.ndarray:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from kvision.core.errors import DataError
 from kvision.core.names import did_you_mean
-from kvision.data import extra
+from kvision.data import extra, utf8
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -43,7 +43,9 @@ def read(file: Path, columns: Sequence[str] | None = None) -> list[Row]:
         raise DataError(f"{file}: is of no kind that can be read; accepted: {', '.join(readers)}")
     try:
         rows = readers[file.suffix.lower()](file)
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+    except UnicodeDecodeError as error:
+        raise DataError(f"{file}: {utf8.fault_of(file.read_bytes())}; {utf8.FIX}") from error
+    except (OSError, csv.Error) as error:
         raise DataError(f"{file}: can't be read: {error}") from error
     if not rows:
         raise DataError(f"{file}: holds no rows")

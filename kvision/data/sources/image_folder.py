@@ -7,8 +7,6 @@ Which split: the sub-folders `train` and `val`, `test` or both, each with the cl
 
 from __future__ import annotations
 
-from collections import defaultdict
-from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
@@ -23,16 +21,11 @@ from kvision.data.headers import SUFFIXES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
 
     from kvision.core.schema import DataOptions
     from kvision.data.source import SplitName
 
-_SPLIT_FOLDERS: dict[SplitName, tuple[str, ...]] = {
-    "train": ("train", "training"),
-    "val": ("val", "valid", "validation"),
-    "test": ("test", "testing"),
-}
-_ARCHIVERS = "__MACOSX"
 _LISTS = (".csv", ".tsv", ".jsonl", ".parquet")
 
 
@@ -92,19 +85,17 @@ class ImageFolder(FileSource):
                 raise DataError("data.split: list: none of data.train_list, data.val_list and data.test_list is given; give at least one of them")
             return {"train": self.root}, "list"
         if options.split != "ratio":
-            inside = {folder.name.lower(): folder for folder in _folders(self.root)}
-            found = {split: inside[name] for split, names in _SPLIT_FOLDERS.items() for name in names if name in inside}
-            if "train" in found and len(found) > 1:
+            found = files.split_folders(self.root)
+            if found is not None:
                 return found, "folder"
             if options.split == "folder":
-                raise DataError(
-                    f"data.split: folder: {self.root} needs sub-folders train and val, or train and test; it holds {_named(inside.values())}"
-                )
+                there = _named(files.folders(self.root))
+                raise DataError(f"data.split: folder: {self.root} needs sub-folders train and val, or train and test; it holds {there}")
         return {"train": self.root}, "ratio"
 
     def _classes(self, top: Path, faults: list[Fault]) -> dict[str, list[Picture]]:
         """The pictures of each class below a folder."""
-        folders = _folders(top)
+        folders = files.folders(top)
         if not folders:
             lists = sorted(file.name for file in top.iterdir() if file.suffix in _LISTS)
             hint = (
@@ -118,7 +109,7 @@ class ImageFolder(FileSource):
         ]
         wanted = self.options.classes
         found = {folder.name: self._pictures(folder, faults) for folder in folders if wanted is None or folder.name in wanted}
-        if wanted is None and len(found) == 1 and len(inner := _folders(folders[0])) > 1:
+        if wanted is None and len(found) == 1 and len(inner := files.folders(folders[0])) > 1:
             raise DataError(
                 f"{top}: holds the folder {folders[0].name} only, which holds {_named(inner)}; set data.path to {folders[0]} if those are the classes"
             )
@@ -126,44 +117,22 @@ class ImageFolder(FileSource):
 
     def _pictures(self, folder: Path, faults: list[Fault]) -> list[Picture]:
         """The pictures of one class, and the faults of files that look like pictures but can't be read, or the other way round."""
-        found = []
-        for file in sorted(folder.rglob("*")):
-            inside = file.relative_to(folder).parts
-            if any(part.startswith(".") or part == _ARCHIVERS for part in inside) or not file.is_file():
-                continue
-            if file.suffix.lower() in SUFFIXES:
-                found.append(Picture(files.name_within(file, self.root), file, (folder.name,)))
-            elif (fault := files.fault_of_suffix(file, files.name_within(file, self.root))) is not None:
-                faults.append(fault)
-        return found
+        return [Picture(files.name_within(file, self.root), file, (folder.name,)) for file in files.pictures(folder, self.root, faults)]
 
     def _check_classes(self, names: Sequence[str], members: Mapping[SplitName, Mapping[str, Sequence[Picture]]]) -> None:
         """Raises when data.classes names a class that has no folder."""
         known = {name for found in members.values() for name in found}
         for name in names:
             if name not in known:
-                there = _named(folder for top in self._tops()[0].values() for folder in _folders(top))
+                there = _named(folder for top in self._tops()[0].values() for folder in files.folders(top))
                 raise DataError(f"data.classes: there is no folder {name} in {self.root}; it holds {there}{did_you_mean(name, there.split(', '))}")
 
     def _listed(self, pictures: Sequence[Picture]) -> dict[SplitName, list[Picture]]:
         """The pictures by the lists that are given."""
         options = self.options
-        known: dict[str, str] = {}
-        for one in pictures:
-            known[one.name] = known[str(Path(one.name).with_suffix(""))] = one.name
         given: dict[SplitName, str | None] = {"train": options.train_list, "val": options.val_list, "test": options.test_list}
-        names = {split: files.read_list(self.root / file, f"data.{split}_list", known) for split, file in given.items() if file is not None}
-        place: defaultdict[str, list[SplitName]] = defaultdict(list)
-        for split, members in names.items():
-            for name in members:
-                place[name].append(split)
-        if twice := sorted(name for name, splits in place.items() if len(splits) > 1):
-            first, second = place[twice[0]][:2]
-            raise DataError(
-                f"data.{second}_list: {len(twice)} pictures are in data.{first}_list as well, such as {twice[0]}; keep each in one of them"
-            )
-        if "train" not in names:
-            names["train"] = {one.name for one in pictures} - place.keys()
+        lists = {split: self.root / file for split, file in given.items() if file is not None}
+        names = files.read_lists(lists, (one.name for one in pictures))
         return {split: [one for one in pictures if one.name in members] for split, members in names.items()}
 
 
@@ -177,11 +146,6 @@ def _unusable(names: Sequence[str], members: Mapping[SplitName, Mapping[str, Seq
         elif "train" not in holding:
             faults.append(Fault("untrained-class", (name,), f"the class {name} has pictures in {' and '.join(holding)} but none in train"))
     return faults
-
-
-def _folders(top: Path) -> list[Path]:
-    """The folders in a folder, without hidden ones."""
-    return sorted(folder for folder in top.iterdir() if folder.is_dir() and not folder.name.startswith(".") and folder.name != _ARCHIVERS)
 
 
 def _named(folders: Iterable[Path]) -> str:

@@ -8,55 +8,34 @@ from __future__ import annotations
 
 from collections import defaultdict
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 
 from pydantic import Field
 
 from kvision.core.errors import DataError
-from kvision.data import classes, tables
+from kvision.data import classes, lists
 from kvision.data.encoded_split import RowSplit
 from kvision.data.faults import Fault, left_out
 from kvision.data.file_source import Collected, FileOptions, FileSource, Picture
 from kvision.data.labelled_source import Found
+from kvision.data.lists import ListOptions
 
 if TYPE_CHECKING:
     from kvision.core.schema import DataOptions
     from kvision.data.source import SplitName
 
-_IMAGE = ("image", "path", "file", "filename", "file_name", "filepath", "image_path", "img")
 _LABEL = ("label", "labels", "class", "classes", "category", "target", "tags")
-_SPLIT = ("split", "set", "subset", "partition")
-_SPLIT_WORDS: dict[str, SplitName] = {
-    "train": "train",
-    "training": "train",
-    "val": "val",
-    "valid": "val",
-    "validation": "val",
-    "dev": "val",
-    "test": "test",
-    "testing": "test",
-}
 
 
-class Options(FileOptions):
+class Options(FileOptions, ListOptions):
     """Which list, and what its columns mean."""
 
     source: Literal["image_list"] = "image_list"
-    list: str = Field("labels.csv", description="File of the list, relative to `path`: .csv, .tsv, .jsonl or .parquet; of all or of training.")
-    val_list: str | None = Field(None, description="List of the validation pictures, likewise; none: by the column of the split, or by `val_split`.")
-    test_list: str | None = Field(None, description="List of the test pictures, likewise; none: by the column of the split, or by `test_split`.")
-    image_column: str | None = Field(None, description="Column of the pictures' files, relative to `path`; none: image, path, file, filename ...")
     label_column: str | None = Field(None, description="Column of the labels; none: label, class, category ...")
-    split_column: str | None = Field(None, description="Column that says train, val or test; none: split, set, subset, partition if there is one.")
-    columns: tuple[str, ...] | None = Field(
-        None, description="Names of the columns of a CSV list without a line of names, such as [image, label]; none: its first line names them."
-    )
     label_names: dict[str, str] | None = Field(
         None, description="What stands in the list -> the class that it means, e.g. {'0.0': intact, '1.0': broken}; none: as it stands there."
     )
     separator: str | None = Field(None, min_length=1, description="What stands between several labels of a picture, such as `;`; none: one each.")
-    suffix: str = Field("", description="Ending to add to the pictures' names where the list leaves it out, such as .jpg.")
 
 
 _Options = Options  # inside the source, `Options` is its attribute
@@ -103,58 +82,32 @@ class ImageList(FileSource):
     @cached_property
     def _members(self) -> tuple[dict[SplitName, list[_Row]], list[Fault]]:
         """The rows by split, and what is wrong with them."""
-        options = self.options
         pools: defaultdict[SplitName, list[_Row]] = defaultdict(list)
         faults: list[Fault] = []
-        for split, (file, rows) in self._tables.items():
-            image, label = (self._column(rows, kind, file) for kind in ("image", "label"))
-            where = tables.column(rows, options.split_column, _SPLIT, "data.split_column", file) if split == "train" else None
-            for number, row in enumerate(rows):
-                name, data = self._picture(row[image], f"{file.name}/{number}")
-                labels = self._labels(row[label], name)
-                if not labels and not self._several:
-                    faults.append(Fault("no-label", (name,), "has no label in the list"))
-                else:
-                    pools[_split_word(row[where], file) if where else split].append(_Row(name, data, labels))
+        for row, label in self._rows:
+            labels = self._labels(label, row.name)
+            if not labels and not self._several:
+                faults.append(Fault("no-label", (row.name,), "has no label in the list"))
+            else:
+                pools[row.split].append(_Row(row.name, row.data, labels))
         if not pools["train"]:
-            raise DataError(f"data.list: {self.root / options.list} names no training picture")
+            raise DataError(f"data.list: {self.root / self.options.list} names no training picture")
         return dict(pools), faults
 
     @cached_property
-    def _tables(self) -> dict[SplitName, tuple[Path, list[tables.Row]]]:
-        """The lists that are given, by split."""
-        options = self.options
-        given: dict[SplitName, str | None] = {"train": options.list, "val": options.val_list, "test": options.test_list}
-        files_of = {split: self.root / name for split, name in given.items() if name is not None}
-        return {split: (file, tables.read(file, options.columns)) for split, file in files_of.items()}
+    def _rows(self) -> list[tuple[lists.Row, Any]]:
+        """The rows of all lists, and what stands in the column of the labels."""
+        return list(lists.read(self.root, self.options, self.options.label_column, _LABEL, "label"))
 
     @cached_property
     def _several(self) -> bool:
         """Whether a picture can be of several classes."""
-        file, rows = self._tables["train"]
-        label = self._column(rows, "label", file)
-        return self.options.separator is not None or any(isinstance(row[label], list) for row in rows)
+        return self.options.separator is not None or any(isinstance(label, list) for _, label in self._rows)
 
     @cached_property
     def _class_names(self) -> tuple[str, ...]:
         pools, _ = self._members
         return self.options.classes or classes.of_words(word for members in pools.values() for row in members for word in row.labels)
-
-    def _column(self, rows: list[tables.Row], kind: Literal["image", "label"], file: Path) -> str:
-        """The column of the pictures or of the labels."""
-        option = f"{kind}_column"
-        found = tables.column(rows, getattr(self.options, option), _IMAGE if kind == "image" else _LABEL, f"data.{option}", file)
-        if found is None:
-            raise DataError(f"{file}: which column holds the {kind}s? It has {', '.join(rows[0])}; say it by data.{option}")
-        return found
-
-    def _picture(self, value: Any, otherwise: str) -> tuple[str, bytes | None]:
-        """Name and, if the list holds it, encoded picture."""
-        if isinstance(value, dict):
-            return value.get("path") or otherwise, value.get("bytes")
-        if isinstance(value, bytes):
-            return otherwise, value
-        return Path(f"{value}{self.options.suffix}").as_posix(), None
 
     def _labels(self, value: Any, name: str) -> tuple[str, ...]:
         """The classes that a cell names."""
@@ -172,10 +125,3 @@ class ImageList(FileSource):
 def _word(value: Any) -> str:
     """A label as text; 3.0, which tables make of whole numbers with gaps, is 3."""
     return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value).strip()
-
-
-def _split_word(value: Any, file: Path) -> SplitName:
-    word = str(value).strip().lower()
-    if word not in _SPLIT_WORDS:
-        raise DataError(f"{file}: the split {value!r} is none of {', '.join(_SPLIT_WORDS)}; mend the list, or name the column by data.split_column")
-    return _SPLIT_WORDS[word]

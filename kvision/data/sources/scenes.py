@@ -16,7 +16,7 @@ from kvision.core.errors import DataError
 from kvision.core.schema import Chosen, Probability
 from kvision.data.palette import palette
 from kvision.data.source import DataInfo, Source, SplitName
-from kvision.data.text.texts import TextOptions, Texts
+from kvision.data.text.texts import TextOptions, Texts, lengths
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -136,6 +136,15 @@ class SceneSplit:
 
         return [captions(content, seed=(*self._captions_seed, k)) for k, content in enumerate(self.contents)]
 
+    @functools.cached_property
+    def lengths(self) -> np.ndarray:
+        """Pieces of the longest sentence of each, start and end included, int32 `[N]`."""
+        return lengths(self._tokens)
+
+    @functools.cached_property
+    def _tokens(self) -> np.ndarray:
+        return self._texts.rows(self.captions, len(self.captions[0]))
+
     def _make(self, name: str) -> np.ndarray:
         """The fields that few systems ask for: made when first asked."""
         if name == "captions":
@@ -143,7 +152,7 @@ class SceneSplit:
         if name == "content":
             return np.array([content.to_json() for content in self.contents], dtype=object)
         if name == "tokens":
-            return self._texts.rows(self.captions, len(self.captions[0]))
+            return self._tokens
         count, most = len(self), self._max_objects
         if name == "boxes":
             boxes = np.full((count, most, 4), -1.0, np.float32)
@@ -178,7 +187,7 @@ class Scenes(Source):
     def _texts(self) -> Texts:
         from kvision.data.scenes import objects
 
-        return Texts(lambda: self.split("train").captions, self.options, objects.nouns(self.options.objects))
+        return Texts(lambda: self.split("train").captions, self.options, objects.nouns(self.options.objects), self.kept)
 
     @functools.cached_property
     def lexicon(self) -> Lexicon:

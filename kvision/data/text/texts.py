@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -10,6 +11,7 @@ from pydantic import Field
 
 from kvision.core.errors import DataError
 from kvision.core.schema import DataOptions, SourceOptions
+from kvision.data.text.vocabulary import PAD
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -39,6 +41,24 @@ class TextOptions(PieceOptions, DataOptions):
     """The same where texts belong to pictures."""
 
     references: int = Field(5, ge=1, le=100, description="Texts of an example that are trained on in one step; of more, others each epoch.")
+    buckets: int = Field(
+        1, ge=1, le=64, description="Groups of texts of similar length; a batch is of one of them, and is as long as its longest text only."
+    )
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What a run has kept of the texts that it was trained on: all but these themselves.
+
+    Attributes:
+        vocabulary: As it stands in `vocabulary.json`.
+        length: L, the most pieces of a text.
+        nouns: As `Texts.nouns`.
+    """
+
+    vocabulary: Vocabulary
+    length: int
+    nouns: tuple[str, ...] = ()
 
 
 class Texts:
@@ -48,19 +68,21 @@ class Texts:
         training: Gives the sentences of each training example.
         options: How they become numbers.
         nouns: What the things are called that sentences speak of, where it is known what each picture shows.
+        kept: What a run has kept; its vocabulary and length are used instead of others learnt from these texts.
     """
 
-    def __init__(self, training: Callable[[], Sequence[Sequence[str]]], options: PieceOptions, nouns: Sequence[str] = ()) -> None:
+    def __init__(
+        self, training: Callable[[], Sequence[Sequence[str]]], options: PieceOptions, nouns: Sequence[str] = (), kept: Kept | None = None
+    ) -> None:
         self._training = training
         self._options = options
+        self._kept = kept
         self.nouns = tuple(nouns)
 
     @classmethod
     def recorded(cls, vocabulary: Vocabulary, length: int, options: PieceOptions, nouns: Sequence[str] = ()) -> Texts:
         """What a run has kept of the texts that it was trained on: all but these themselves."""
-        made = cls(tuple, options, nouns)
-        made.__dict__ |= {"vocabulary": vocabulary, "length": length}  # in the place of the cached properties
-        return made
+        return cls(tuple, options, nouns, Kept(vocabulary, length))
 
     @functools.cached_property
     def training(self) -> Sequence[Sequence[str]]:
@@ -70,6 +92,8 @@ class Texts:
     @functools.cached_property
     def vocabulary(self) -> Vocabulary:
         """Learnt from the training texts; raises `DataError` if these hold too little for it."""
+        if self._kept is not None:
+            return self._kept.vocabulary
         from kvision.data.text import learning
 
         options = self._options
@@ -78,6 +102,8 @@ class Texts:
     @functools.cached_property
     def length(self) -> int:
         """L, the most pieces of a text."""
+        if self._kept is not None:
+            return self._kept.length
         if self._options.max_length is not None:
             return self._options.max_length
         lengths = [len(self.vocabulary.encode(text)) for text in self._sentences]
@@ -105,6 +131,18 @@ class Texts:
     @property
     def _sentences(self) -> list[str]:
         return [sentence for each in self.training for sentence in each]
+
+
+def lengths(rows: np.ndarray) -> np.ndarray:
+    """How long the longest text of each example is.
+
+    Args:
+        rows: int32 `[N, R, L + 2]`, as `Texts.rows` gives them.
+
+    Returns:
+        int32 `[N]`, start and end included.
+    """
+    return (rows != PAD).sum(-1, dtype=np.int32).max(-1)
 
 
 def required(info: DataInfo, source: str) -> Texts:

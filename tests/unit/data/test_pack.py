@@ -116,7 +116,9 @@ def test_the_command(tmp_path, capsys):
     }
     with pytest.raises(UsageError, match=r"--out: .*out is there already and not empty; give a new folder"):
         command.pack(str(recipe), [], out=str(tmp_path / "out"))
-    with pytest.raises(DataError, match=r"data.source: scenes gives boxes, captions, image, .* only pictures with class labels can be packed"):
+    with pytest.raises(
+        DataError, match=r"data.source: scenes gives boxes, captions, content, image, .* only pictures with class labels can be packed"
+    ):
         command.pack("unet", [], out=str(tmp_path / "scenes"))
 
 

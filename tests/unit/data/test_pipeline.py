@@ -17,7 +17,7 @@ from kvision.data.pipeline import Pipeline
 from tests.fakes import COLOURS, FakeSource
 
 EVERYTHING = frozenset({"image", "mask", "instances", "boxes", "labels", "order", "captions"})
-BUSY = {"flip_x": 0.5, "rotate": 0.5, "scale": 0.5, "colour": 0.5, "noise": 0.5}
+BUSY = {"rotate": 0.5, "scale": 0.5, "colour": 0.5, "noise": 0.5}
 
 
 def make(

@@ -73,7 +73,7 @@ def test_a_missing_file_and_one_of_no_text(tmp_path):
     with pytest.raises(DataError, match=r"a.csv: can't be read"):
         tables.read(tmp_path / "a.csv")
     (tmp_path / "a.csv").write_bytes(b"image\n\xff\xfe")
-    with pytest.raises(DataError, match=r"a.csv: can't be read"):
+    with pytest.raises(DataError, match=r"a.csv: line 2 is not UTF-8: it holds the byte 0xff"):
         tables.read(tmp_path / "a.csv")
 
 
