@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from kvision.core import disk, words
 from kvision.core.errors import UsageError
 from kvision.core.jsonable import jsonable
+from kvision.data.text import vocabulary
 from kvision.engine import runfolder
 from kvision_edge import manifest
 from kvision_export import bundle, description, exported, formats, lite, remains, samples
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from kvision_export.remains import Remains
     from kvision_export.subject import Subject
 
-_RECORDS = ("resolved.json", "recipe.yaml", runfolder.DATA, runfolder.ENVIRONMENT)
+_RECORDS = ("resolved.json", "recipe.yaml", runfolder.DATA, runfolder.ENVIRONMENT, vocabulary.NAME)
 _SHOWN = 4
 
 
@@ -281,13 +282,16 @@ class _Export:
         )
 
     def _records(self) -> None:
-        """What the bundle keeps of the run, of the calibration, and of the labels."""
+        """What the bundle keeps of the run, of the calibration, of the labels, and of the texts."""
         for name in _RECORDS:
             if (self.subject.run / name).is_file():
                 (_folder(self.staged / exported.RUN_FILES) / name).write_bytes((self.subject.run / name).read_bytes())
         if self.calibration:
             runfolder.write_json(self.staged / description.CALIBRATION, jsonable(self.calibration))
         (self.staged / manifest.LABELS).write_text(self.subject.labels_txt, encoding="utf-8")
+        texts = self.subject.session.pipeline.info.texts
+        if texts is not None:
+            texts.vocabulary.save(self.staged)
 
 
 def _folder(path: Path) -> Path:

@@ -80,8 +80,8 @@ def test_a_captioner_says_what_a_search_with_tensorflow_says(captioning: Path) -
     np.testing.assert_allclose(answer.attention, looked, atol=1e-5)
     told = answer.to_json()
     assert (told["caption"], len(told["others"])) == (answer.sentences[0], 1)
-    assert [each["piece"] for each in told["attention"]] == told["caption"].split()
-    np.testing.assert_allclose([each["shares"] for each in told["attention"]], looked, atol=1e-4)
+    assert [each["piece"] for each in told["looked_at"]] == told["caption"].split()
+    np.testing.assert_allclose([each["shares"] for each in told["looked_at"]], looked, atol=1e-4)
     assert answer.pictures(PICTURE)["attention"].width == attention.TILE_PX * min(len(answer.pieces), attention.COLUMNS)
 
 

@@ -52,7 +52,9 @@ class Caption(Answer):
         if len(listed) > 1:
             found["others"] = listed[1:]
         if self.attention is not None:
-            found["attention"] = [{"piece": piece, "shares": np.round(row, 4).tolist()} for piece, row in zip(self.pieces, self.attention)]
+            found["looked_at"] = [
+                {"piece": piece, "shares": [round(float(share), 4) for share in row]} for piece, row in zip(self.pieces, self.attention)
+            ]
         return found
 
     def text(self) -> str:

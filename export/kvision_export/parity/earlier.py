@@ -66,6 +66,7 @@ def _finding(told: Mapping[str, Any]) -> Finding:
         value=_number(told["value"]),
         drop=_number(told["drop"]),
         agreement=told["agreement"],
+        identical=told.get("identical"),
         errors=errors,
         examples=told["examples"],
         seconds=told["proof_seconds"],

@@ -104,6 +104,7 @@ def row(each: Finding, findings: Sequence[Finding]) -> dict[str, Any]:
         "value": proof.value,
         "drop": proof.drop,
         "agreement": proof.agreement,
+        "identical": proof.identical,
         "largest_error": max((error.largest for error in proof.errors.values()), default=0.0),
         "mean_error": max((error.mean for error in proof.errors.values()), default=0.0),
         "largest_error_of_range": proof.largest_share,

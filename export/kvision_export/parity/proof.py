@@ -89,6 +89,7 @@ class Proof:
         examples: Examples that were run; all of the split.
         differing: Numbers of the examples whose decision differs most, the most first; none where all agree.
         seconds: It took.
+        identical: Share of the examples all of whose numbers are the same: of captions, those that are the same to the last word.
     """
 
     metrics: Mapping[str, float]
@@ -101,6 +102,7 @@ class Proof:
     examples: int = 0
     differing: tuple[int, ...] = ()
     seconds: float = 0.0
+    identical: float | None = None
 
     @property
     def not_finite(self) -> int:
@@ -161,7 +163,7 @@ def compare(subject: Subject, calls: Mapping[str, Call], reference: Reference) -
     both = _Pass(subject, calls)
     sums: dict[str, np.ndarray] = {}
     parts: list[dict[str, np.ndarray]] = []
-    agreed, decided, examples = 0, 0, 0
+    agreed, decided, identical, examples = 0, 0, 0, 0
     differing: list[tuple[float, int]] = []
     for batch in subject.session.pipeline.val():
         kept = int(np.count_nonzero(batch["weight"].numpy()))
@@ -170,6 +172,7 @@ def compare(subject: Subject, calls: Mapping[str, Call], reference: Reference) -
         totals, told, same, numbers = both.step({name: value[:kept] for name, value in batch.items()})
         parts.append({name: value.numpy() for name, value in told.items()})
         shares = zip((same / numbers).numpy().tolist(), batch["index"].numpy().tolist(), strict=False)
+        identical += int(tf.math.count_nonzero(same == numbers))
         differing = heapq.nsmallest(SHOWN, [*differing, *((share, number) for share, number in shares if share < 1)])
         evaluation.add(sums, totals)
         agreed, decided, examples = agreed + int(tf.reduce_sum(same)), decided + int(numbers) * kept, examples + kept
@@ -188,6 +191,7 @@ def compare(subject: Subject, calls: Mapping[str, Call], reference: Reference) -
         errors={name: error.found() for name, error in both.errors.items()},
         examples=examples,
         seconds=time.perf_counter() - started,
+        identical=identical / examples if decided else None,
     )
 
 
@@ -214,7 +218,9 @@ class _Pass:
         decision, count = self._file.decision, tf.size(batch["weight"])
         if not decision:
             return sums, told, tf.zeros([count], tf.int64), tf.constant(0, tf.int64)
-        mine, theirs = (system.predict_step(batch[self._field])[decision] for system in (self._file, self._exact))
+        # Where the steps that judge an answer tell it, too, it is not looked for again: a decoder calls its networks many times.
+        mine = told[decision] if decision in told else self._file.predict_step(batch[self._field])[decision]
+        theirs = self._exact.predict_step(batch[self._field])[decision]
         same = tf.reshape(tf.cast(tf.equal(mine, theirs), tf.int64), [count, -1])
         return sums, told, tf.reduce_sum(same, axis=1), tf.shape(same, tf.int64)[1]
 

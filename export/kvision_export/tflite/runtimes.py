@@ -162,7 +162,7 @@ def prove(path: Path, facts: FileFacts, form: Format, runtime: str, inputs: Mapp
         facts: What stands in it.
         form: Its format.
         runtime: `2.14` or `2.17`.
-        inputs: One real input of each signature, float32 by name; what is not given is drawn from a normal distribution.
+        inputs: One real input of each signature by name; what is not given is drawn from a normal distribution, but for indices: 0.
 
     Returns:
         What was found, for people; also where that runtime is not installed.
@@ -201,7 +201,8 @@ def sample(facts: FileFacts, inputs: Mapping[str, Mapping[str, np.ndarray]]) -> 
         for name, tensor in part.inputs.items():
             shape = tuple(1 if size < 0 else size for size in tensor.shape)
             given = inputs.get(key, {}).get(name)
-            values = generator.standard_normal(shape) if given is None else np.resize(given, shape)
+            index = not tensor.scale and np.dtype(tensor.dtype).kind in "iu"  # 0 is one that exists
+            values = np.resize(given, shape) if given is not None else np.zeros(shape) if index else generator.standard_normal(shape)
             found[f"{key}|{name}"] = runner.quantize(np.asarray(values), tensor)
     return found
 

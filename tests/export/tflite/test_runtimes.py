@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import sys
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
+from kvision_edge.manifest import Signature, Tensor
 from kvision_export.errors import ExportError
 from kvision_export.formats import FORMATS
 from kvision_export.tflite import convert, flatbuffer, runtimes
@@ -104,3 +106,11 @@ def test_remarks(pair: Pair) -> None:
 def test_converted_files_carry_no_notes_without_reason(pair: Pair) -> None:
     assert all(isinstance(found, Converted) and found.notes == () for found in pair.made.values())
     assert nets.calls_of(pair.nets)["step"]["token"].shape == (20, 16)
+
+
+def test_indices_that_are_not_given_are_ones_that_exist() -> None:
+    inputs = {"token": Tensor((-1,), "int32"), "state": Tensor((1, 400), "float32"), "seen": Tensor((1, 400), "int8", (0.1,), (3,))}
+    found = runtimes.sample(SimpleNamespace(signatures={"step": Signature(inputs, {})}), {})
+    assert (found["step|token"].dtype, found["step|token"].tolist()) == (np.int32, [0])
+    assert found["step|state"].std() == pytest.approx(1, abs=0.2)
+    assert found["step|seen"].std() == pytest.approx(10, abs=2)
