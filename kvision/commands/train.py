@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 from kvision import catalog, report
 from kvision.core import words
-from kvision.core.disk import writing
 from kvision.core.errors import DivergedError, RunError
 from kvision.core.names import did_you_mean
 from kvision.engine import artifacts, evaluation, events, runfolder, trainer
@@ -109,10 +108,7 @@ def _describe(session: Session, run_dir: Path, begun: bool) -> list[str]:
     data, texts = session.pipeline.report(), session.pipeline.texts
     notes = [*_left_out(data), *data["warnings"]]
     if not begun:
-        if texts is not None:
-            with writing(run_dir, "the run's vocabulary"):
-                texts.vocabulary.save(run_dir)
-        runfolder.describe(run_dir, resolved, data=data, environment=environment)
+        runfolder.describe(run_dir, resolved, data=data, environment=environment, vocabulary=texts.vocabulary if texts else None)
         return notes
     if runfolder.check_unchanged(run_dir, resolved.values(), session.pipeline.fingerprint()):
         runfolder.describe(run_dir, resolved, data=data, environment=environment)

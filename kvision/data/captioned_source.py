@@ -134,8 +134,7 @@ class CaptionedSource(DividedSource[CaptionedSplit]):
 
     def _captioned(self, pictures: Sequence[Captioned], found: list[Fault]) -> list[Captioned]:
         """Those that have a sentence, which are freed of white space and of empty ones."""
-        kind = KINDS[self.options.pieces]
-        normal = kind([]).normal
+        normal = KINDS[self.options.pieces]([]).normal
         kept = []
         for one in pictures:
             sentences = [" ".join(sentence.split()) for sentence in one.sentences]

@@ -17,12 +17,15 @@ import sys
 from collections.abc import Iterator, Mapping
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kvision.core import paths
 from kvision.core.disk import replace, writing
 from kvision.core.errors import RunError
 from kvision.core.resolved import Resolved, dump, to_json
+
+if TYPE_CHECKING:
+    from kvision.data.text.vocabulary import Vocabulary
 
 LOCK = ".lock"
 RECIPE = "recipe.yaml"
@@ -88,7 +91,9 @@ def claim(run_dir: Path, *, resume: bool) -> Iterator[bool]:
                     run_dir.rmdir()
 
 
-def describe(run_dir: Path, resolved: Resolved, *, data: Mapping[str, Any], environment: Mapping[str, Any]) -> None:
+def describe(
+    run_dir: Path, resolved: Resolved, *, data: Mapping[str, Any], environment: Mapping[str, Any], vocabulary: Vocabulary | None = None
+) -> None:
     """Writes `recipe.yaml`, `environment.json`, `data.json` and, last, `resolved.json`, which makes the folder a run.
 
     Args:
@@ -96,11 +101,14 @@ def describe(run_dir: Path, resolved: Resolved, *, data: Mapping[str, Any], envi
         resolved: The resolved recipe.
         data: What data.json holds.
         environment: What environment.json holds.
+        vocabulary: Of the texts that the run is trained on, for `vocabulary.json`; none: it is trained without.
 
     Raises:
         RunError: If a file can't be written.
     """
     with writing(run_dir, "the run's description"):
+        if vocabulary is not None:
+            vocabulary.save(run_dir)
         replace(run_dir / RECIPE, dump(resolved).encode())
         write_json(run_dir / ENVIRONMENT, environment)
         write_json(run_dir / DATA, data)

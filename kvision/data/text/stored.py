@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from kvision.data.text.vocabulary import Vocabulary
 
-KINDS = {Words.kind: Words, Characters.kind: Characters, BytePairs.kind: BytePairs}
+KINDS: dict[str, type[Words | Characters | BytePairs]] = {Words.kind: Words, Characters.kind: Characters, BytePairs.kind: BytePairs}
 
 
 def read(folder: Path) -> Vocabulary:

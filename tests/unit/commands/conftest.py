@@ -25,7 +25,8 @@ def make(path: Path, *overrides: str, recipe: str = "unet", smoke: bool = False)
     opened = session.open_session(resolved, catalog.system(resolved.recipe.system), catalog.source(resolved.recipe.data.source))
     environment = runfolder.environment(devices=opened.devices, precision=opened.precision, deterministic=False)
     with runfolder.claim(path, resume=False):
-        runfolder.describe(path, resolved, data=opened.pipeline.report(), environment=environment)
+        vocabulary = opened.pipeline.texts.vocabulary if opened.pipeline.texts else None
+        runfolder.describe(path, resolved, data=opened.pipeline.report(), environment=environment, vocabulary=vocabulary)
     Checkpoints(path / "checkpoints").save(state.read(opened.variables()), {"step": 2, "epoch": 1, "best_step": 2, "evaluated": "weights"})
     artifacts.write(opened, path)
     return path

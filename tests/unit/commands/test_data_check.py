@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from PIL import Image
 
 from kvision.commands import data
 from kvision.core.errors import DataError
+from tests.unit.data.captioned_pictures import beside
 from tests.unit.data.folders import picture, write
 
 RECIPE = """\
@@ -55,3 +57,61 @@ def test_json(recipe, capsys):
 def test_scenes_are_clean(capsys):
     data.check("unet", ["data.train_size=30", "data.val_size=30", "data.size_px=48"])
     assert capsys.readouterr().out == "scenes: no faults\n"
+
+
+@pytest.fixture
+def captions(tmp_path):
+    """A recipe beside a folder of pictures with captions; its system is never made."""
+    beside(tmp_path / "set", range(12), 3)
+    file = tmp_path / "my.yaml"
+    file.write_text("system: segmentation/unet\ndata: {source: caption_folder, path: set, val_size: 4}\n")
+    return file
+
+
+def test_captions_are_told_with_their_vocabulary(captions, capsys):
+    data.check(str(captions), ["data.min_count=2"])
+    out = capsys.readouterr().out
+    assert out.startswith("warning: unknown-pieces: 2 x: texts of train, texts of val\n    ")
+    assert "are not in the vocabulary: " in out
+    assert "; lower data.min_count, or set data.pieces to byte_pair or character\nvocabulary: " in out
+    told = out[out.index("\nvocabulary: ") + 1 :].splitlines()
+    assert told[0].endswith(" words, four special ones among them")
+    assert told[1].startswith("train: 24 texts of ")
+    assert told[2].startswith("val: 12 texts of ")
+    assert told[2].endswith(" % of the pieces are in the vocabulary")
+    assert told[3].startswith("most frequent in train: a ")
+    assert told[4] == "caption_folder: no errors, 1 kind of warnings"
+
+
+def test_captions_that_are_cut_or_alone_and_pictures_without_are_counted(captions, capsys):
+    folder = captions.parent / "set"
+    (folder / "03.txt").unlink()
+    (folder / "04.txt").write_text("one ring")
+    (folder / "05.png").write_bytes((folder / "06.png").read_bytes()[:-40])
+    with pytest.raises(DataError, match="1 fault of 1 kind that would spoil"):
+        data.check(str(captions), ["data.max_length=5"], json_lines=True)
+    found = {each["kind"]: each for each in map(json.loads, capsys.readouterr().out.splitlines())}
+    assert {kind: (each["severity"], each["count"]) for kind, each in found.items() if kind != "unknown-pieces"} == {
+        "truncated": ("error", 1),
+        "no-caption": ("warning", 1),
+        "one-reference": ("warning", 1),
+        "cut-text": ("warning", 2),
+    }
+    assert found["cut-text"]["message"].endswith("; raise data.max_length to keep them whole")
+    assert re.match(r"\d+ of \d+ texts are longer than 5 pieces and are cut, the longest has \d+; ", found["cut-text"]["message"])
+
+
+def test_the_page_of_captions(captions, tmp_path):
+    from kvision.data import show
+    from kvision.data.pipeline import Pipeline
+    from kvision.data.sources.caption_folder import CaptionFolder
+
+    (captions.parent / "set/04.txt").write_text("one ring")
+    source = CaptionFolder(CaptionFolder.Options(path=str(captions.parent / "set"), size_px=32, batch=4), seed=0, base=tmp_path)
+    found = show.overview(Pipeline(source, source.options, frozenset({"tokens", "captions"}), 0), 12)
+    shown = {example.name: example.captions for examples in found.examples.values() for example in examples}
+    assert shown["04.png"] == ("one ring",)
+    assert {len(each) for name, each in shown.items() if name != "04.png"} == {3}
+    facts = dict(found.facts)
+    assert "classes" not in facts
+    assert facts["vocabulary"] == str(source.info.texts.vocabulary.size)

@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+import json
 import shutil
 
 import numpy as np
 import pytest
 
 from kvision.commands import trained
-from kvision.core.errors import RunError, UsageError
+from kvision.core.errors import DataError, RunError, UsageError
+from kvision.data.sources.scenes import Scenes
+from kvision.data.text.learning import learn
 
 
 def test_what_a_path_means(run):
@@ -48,3 +51,21 @@ def test_a_run_without_checkpoint_and_a_damaged_file(run, tmp_path):
     (copy / "model.keras").write_bytes(b"no zip")
     with pytest.raises(RunError, match=r"model\.keras: these weights can't be loaded"):
         trained.open_session(trained.find(copy / "model.keras"), narrow=trained.recorded(copy))
+
+
+def test_a_run_that_was_trained_with_texts_keeps_their_vocabulary_for_all_data(run, tmp_path):
+    copy = shutil.copytree(run, tmp_path / "copy")
+    assert trained.kept_texts(copy) is None
+    vocabulary = learn(["a red star"], "word")
+    vocabulary.save(copy)
+    data = json.loads((copy / "data.json").read_text())
+    (copy / "data.json").write_text(json.dumps(data | {"texts": {"length": 4, "nouns": ["star"]}}))
+    texts = trained.recorded(copy)(Scenes)(Scenes.Options(references=2), seed=0, base=tmp_path).info.texts
+    assert (texts.vocabulary.tokens, texts.length, texts.nouns, texts.training) == (vocabulary.tokens, 4, ("star",), ())
+    opened = trained.open_session(trained.find(copy))
+    assert opened.pipeline.info.texts.vocabulary.tokens == vocabulary.tokens
+    assert opened.pipeline.info.texts.rows([["a red ship"]], 1).tolist() == [[[1, 4, 5, 3, 2, 0]]]
+    assert len(opened.pipeline.info.texts.nouns) == 10, "what is there to be spoken of, the data says itself"
+    (copy / "vocabulary.json").unlink()
+    with pytest.raises(DataError, match=r"vocabulary.json: can't be read: no such file or directory; it belongs to every run on texts"):
+        trained.open_session(trained.find(copy))
