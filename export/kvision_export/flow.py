@@ -289,7 +289,7 @@ class _Export:
         if self.calibration:
             runfolder.write_json(self.staged / description.CALIBRATION, jsonable(self.calibration))
         (self.staged / manifest.LABELS).write_text(self.subject.labels_txt, encoding="utf-8")
-        texts = self.subject.session.pipeline.info.texts
+        texts = self.subject.session.pipeline.texts
         if texts is not None:
             texts.vocabulary.save(self.staged)
 

@@ -28,7 +28,7 @@ class Examples:
     preprocess = Preprocess(SIDE, "resize", (0.5, 0.5, 0.5), (0.25, 0.25, 0.25))
 
     def __init__(self, info: DataInfo, splits: dict[str, dict[str, np.ndarray]]) -> None:
-        self.info, self._splits = info, splits
+        self.info, self.texts, self._splits = info, info.texts, splits
         self.num_train, self.num_val = (len(next(iter(splits[name].values()))) for name in ("train", "val"))
         self.val_steps = 1
 
