@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from kvision.commands import evaluate
+from kvision.commands import evaluate, trained
 from kvision.core.errors import DataError, KvisionError, RunError, UsageError
+from kvision.systems.segmentation.unet import UNet
 
 
 @pytest.fixture
@@ -85,3 +86,10 @@ def test_mistakes(run, tmp_path, arguments, message):
         evaluate.run(run, out=tmp_path / "out", **arguments)
     assert isinstance(caught.value, UsageError | KvisionError)
     assert not (tmp_path / "out").exists()
+
+
+def test_a_folder_of_captions_takes_the_options_that_its_source_has(run, tmp_path, monkeypatch):
+    monkeypatch.setattr(UNet, "folder_source", "caption_folder")
+    resolved = evaluate._resolve(trained.find(run), str(tmp_path), ["data.references=3"])
+    data = resolved.recipe.data
+    assert (data.source, data.path, data.references, data.size_px, data.batch) == ("caption_folder", str(tmp_path), 3, 16, 4)
