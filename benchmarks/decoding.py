@@ -2,7 +2,8 @@
 
     python benchmarks/decoding.py --rounds 5
 
-An attention LSTM of 49 x 256 features, 512 units and 5,000 words says 20 words of each image, as the step never says the end. Beside
+An attention LSTM of 49 x 256 features (their projection, which stays the same, among the states), 512 units and 5,000 words says 20 words of each
+image, as the step never says the end. Beside
 `kvision.ops.decoding` in a `tf.function` run, by turns in one process: a loop over the words that calls `model(...)` for all images at once (greedy
 only), and one over images, words and sentences, which is what a search in plain Python does (`kvision_edge`'s).
 """
@@ -28,27 +29,28 @@ if TYPE_CHECKING:
 
 GRID, DEPTH, UNITS, WORDS, VOCABULARY, LENGTH = 49, 256, 512, 256, 5000, 20
 START, END = 1, 2
+STATES = {"features": [GRID, DEPTH], "keys": [GRID, WORDS], "h": [UNITS], "c": [UNITS]}
 
 
 def step_model() -> keras.Model:
     """One word of soft attention (Xu et al. 2015) over an LSTM cell."""
     keras.utils.set_random_seed(0)
-    features, h, c = (keras.Input(shape, name=name) for name, shape in (("features", [GRID, DEPTH]), ("h", [UNITS]), ("c", [UNITS])))
+    features, keys, h, c = (keras.Input(shape, name=name) for name, shape in STATES.items())
     token = keras.Input([], dtype="int32", name="token")
-    seen = keras.layers.Dense(WORDS)(features) + keras.layers.Reshape([1, WORDS])(keras.layers.Dense(WORDS)(h))
+    seen = keys + keras.layers.Reshape([1, WORDS])(keras.layers.Dense(WORDS)(h))
     alpha = keras.layers.Softmax()(keras.layers.Reshape([GRID])(keras.layers.Dense(1)(keras.layers.Activation("tanh")(seen))))
     context = keras.layers.Dot(1)([alpha, features])
     word = keras.layers.Concatenate()([keras.layers.Embedding(VOCABULARY, WORDS)(token), context])
     output, (after, memory) = keras.layers.LSTMCell(UNITS)(word, [h, c])
     logits = keras.layers.Dense(VOCABULARY)(output) - 50 * keras.ops.one_hot([END], VOCABULARY)
-    return keras.Model({"token": token, "features": features, "h": h, "c": c}, {"logits": logits, "h": after, "c": memory, "alpha": alpha})
+    given = {"token": token, "features": features, "keys": keys, "h": h, "c": c}
+    return keras.Model(given, {"logits": logits, "h": after, "c": memory, "alpha": alpha})
 
 
 def states(images: int) -> dict[str, tf.Tensor]:
     """As an encoder would give them."""
     random = np.random.default_rng(0)
-    shapes = {"features": [images, GRID, DEPTH], "h": [images, UNITS], "c": [images, UNITS]}
-    return {name: tf.constant(random.normal(0, 1, shape), tf.float32) for name, shape in shapes.items()}
+    return {name: tf.constant(random.normal(0, 1, [images, *shape]), tf.float32) for name, shape in STATES.items()}
 
 
 def ways(model: keras.Model, images: int, beam: int) -> dict[str, Callable[[], np.ndarray]]:

@@ -158,12 +158,12 @@ class Decode(Decoder):
         for name in ("start", "end", "no_repeat", "seed"):
             found[name] = int(found.get(name, 0))
         forbidden = given.get("forbidden", ())
-        if not isinstance(forbidden, tuple) or not all(isinstance(each, int) and each >= 0 for each in forbidden) or len(forbidden) > MOST:
+        if not isinstance(forbidden, (tuple, list)) or not all(isinstance(each, int) and each >= 0 for each in forbidden) or len(forbidden) > MOST:
             raise BundleError(f"decode.forbidden is {forbidden!r}, expected numbers of tokens; export the bundle again")
         least = min(found["start"], found["end"], found["no_repeat"], found.get("temperature", 0), found.get("length_alpha", 0))
         if least < 0 or not 0 < found.get("top_p", 1) <= 1:
             raise BundleError(f"decode is {dict(given)!r}, and its rules are none for a search; export the bundle again")
-        return decoding.Rules(**found, forbidden=forbidden)
+        return decoding.Rules(**found, forbidden=tuple(forbidden))
 
 
 def _stacked(rows: Any) -> np.ndarray:
