@@ -321,4 +321,7 @@ class System(abc.ABC):
             image: uint8 `[H, W, 3]`; of a system that is not given pictures, the value of the field `given`.
             output: What `predict_step` said of it.
             truth: The other fields, if they are known.
+
+        Returns:
+            A picture of any size.
         """

@@ -79,7 +79,8 @@ def take(session: Session, updates: Mapping[str, Update], steps: int) -> float:
 
 def trace(session: Session) -> None:
     """Traces the forward part of a step, for `take` would not show what can't be in a graph, such as replicas that meet in a loop or a branch."""
-    batch, meetings = next(iter(session.pipeline.train(0))), dict.fromkeys(session.system.trainables(), _Meeting())
+    part = tf.distribute.InputContext(num_replicas_in_sync=session.strategy.num_replicas_in_sync)
+    batch, meetings = next(iter(session.pipeline.train(0, part))), dict.fromkeys(session.system.trainables(), _Meeting())
     tf.function(lambda: session.strategy.run(session.system.train_step, (batch, meetings))).get_concrete_function()
 
 

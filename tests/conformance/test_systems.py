@@ -40,7 +40,8 @@ class Recorder:
     def minimize(self, loss: Any, batch: Batch) -> tf.Tensor:
         with tf.GradientTape() as tape:
             value = tf.reduce_mean(tf.cast(loss(batch), tf.float32))
-        self.gradients = tape.gradient(value, [variable.value for variable in self.variables])
+        found = tape.gradient(value, [variable.value for variable in self.variables])
+        self.gradients = [None if gradient is None else tf.convert_to_tensor(gradient) for gradient in found]  # those of embeddings are sparse
         return value
 
 

@@ -1,0 +1,1 @@
+"""Sequences without pictures: language modelling, sequence to sequence, word embeddings."""
