@@ -114,7 +114,7 @@ def evaluate(
     overrides: Overrides = None,
     data: Annotated[
         str | None,
-        typer.Option(help="A labelled folder (images/ and masks/, or one folder a class), or a recipe, to evaluate on; else the run's own data."),
+        typer.Option(help="A folder with labels (images/ and masks/, a folder a class, captions) or a recipe to evaluate on; else the run's own."),
     ] = None,
     split: Annotated[SplitChoice, typer.Option(help="Which part of the data.")] = SplitChoice.val,
     weights: Annotated[Weights, typer.Option(help="Which of the run's weights.")] = Weights.best,

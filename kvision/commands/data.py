@@ -18,6 +18,7 @@ from kvision.data import show as showing
 from kvision.data.captioned_source import CaptionedSource
 from kvision.data.labelled_source import LabelledSource
 from kvision.data.pipeline import Pipeline
+from kvision.data.text.summary import summary
 from kvision.report import page
 
 if TYPE_CHECKING:
@@ -49,9 +50,10 @@ def check(recipe: str, overrides: Sequence[str], *, json_lines: bool = False) ->
     if errors:
         faults = f"{words.counted(sum(finding.count for finding in errors), 'fault')} of {words.counted(len(errors), 'kind')}"
         raise DataError(f"{faults} that would spoil training or evaluation; each is named above with its fix")
-    if isinstance(source, CaptionedSource):
-        texts = source.summary
-        print(json.dumps({"texts": texts.to_json()}) if json_lines else "\n".join(texts.lines()))
+    texts = source.info.texts
+    if texts is not None and (isinstance(source, CaptionedSource) or "tokens" in catalog.system(resolved.recipe.system).fields):
+        told = summary(texts, {split: source.split(split) for split in showing.SPLITS})
+        print(json.dumps({"texts": told.to_json()}) if json_lines else "\n".join(told.lines()))
     if not json_lines:
         print(f"{options.source}: no faults" if not found else f"{options.source}: no errors, {words.counted(len(found), 'kind')} of warnings")
 

@@ -44,7 +44,7 @@ def run(
 
     Args:
         source: A run folder, a checkpoint in it, its `model.keras`, or a bundle, a SavedModel or a `.tflite` file exported from it.
-        data: A labelled folder of the user's (`images` and `masks`, or a folder a class), all of which is evaluated; or a recipe, whose data is
+        data: A labelled folder of the user's (`images` and `masks`, a folder a class, captions), all of it evaluated; or a recipe, whose data is
             used; none: the run's own.
         split: `val`, `train` or `test`, without augmentation.
         weights: `best`, `last` or `ema`.

@@ -97,7 +97,7 @@ def _csv(file: Path, columns: Sequence[str] | None) -> list[Row]:
 
 def _json_lines(file: Path) -> list[Row]:
     rows = []
-    for number, line in enumerate(file.read_text(encoding="utf-8-sig").splitlines(), start=1):
+    for number, line in enumerate(utf8.lines(file), start=1):
         if not line.strip():
             continue
         try:

@@ -33,6 +33,11 @@ def read(file: Path) -> str:
     return content.decode("utf-8-sig")
 
 
+def lines(file: Path) -> list[str]:
+    """The lines of a text file, as `read` reads it; what else Unicode takes for the end of a line stays within one."""
+    return [line.removesuffix("\r") for line in read(file).split("\n")]
+
+
 def fault_of(content: bytes) -> str | None:
     """Where bytes are no UTF-8, in words; none: they are."""
     try:

@@ -74,8 +74,9 @@ class CaptionFolder(CaptionedSource):
     def _picture(self, file: Path, faults: list[Fault]) -> Captioned:
         """A picture with the lines of the file beside it."""
         name, beside = files.name_within(file, self.root), file.with_suffix(".txt")
-        content = beside.read_bytes() if beside.is_file() else b""
-        if (wrong := utf8.fault_of(content)) is not None:
+        if not beside.is_file():
+            return Captioned(name, file)
+        if (wrong := utf8.fault_of(beside.read_bytes())) is not None:
             faults.append(Fault("not-utf8", (files.name_within(beside, self.root),), wrong))
             return Captioned(name, file)
-        return Captioned(name, file, sentences=tuple(line for line in content.decode("utf-8-sig").splitlines() if line.strip()))
+        return Captioned(name, file, sentences=tuple(line for line in utf8.lines(beside) if line.strip()))

@@ -86,7 +86,7 @@ class Flickr(CaptionedSource):
 
     def _sentences(self) -> Mapping[str, Sequence[str]]:
         """The sentences by the picture's name."""
-        lines = utf8.read(self._file).splitlines()
+        lines = utf8.lines(self._file)
         first = next((line for line in lines if line.strip()), "")
         found: defaultdict[str, list[str]] = defaultdict(list)
         for name, sentence in self._of_lines(lines) if _LINE.fullmatch(first) else self._of_table():

@@ -19,3 +19,8 @@ def test_what_is_wrong_is_named(tmp_path):
         utf8.read(tmp_path / "a.txt")
     with pytest.raises(DataError, match=r"b.txt: can't be read: no such file or directory"):
         utf8.read(tmp_path / "b.txt")
+
+
+def test_only_ends_of_lines_end_lines(tmp_path):
+    (tmp_path / "a.txt").write_bytes("one\u2028still one\r\ntwo\x85still two\n".encode())
+    assert utf8.lines(tmp_path / "a.txt") == ["one\u2028still one", "two\x85still two", ""]

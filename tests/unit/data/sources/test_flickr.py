@@ -99,6 +99,14 @@ def test_what_is_wrong_is_named_by_line(tmp_path):
         source(tmp_path, val_list="some.txt").split("train")
 
 
+def test_a_caption_ends_where_its_line_ends(tmp_path):
+    tokens(tmp_path, range(3))
+    with (tmp_path / "Flickr8k.token.txt").open("a", newline="") as stream:
+        stream.write("02.jpg#5\ta dog\u2028and a cat\r\n")
+    (captions_of,) = [each for split in source(tmp_path).splits.values() for each in split.captions if len(each) == 6]
+    assert captions_of[5] == "a dog and a cat"
+
+
 def test_numbers_are_made_of_the_training_captions_alone(tmp_path):
     names = tokens(tmp_path, range(4))
     text = (tmp_path / "Flickr8k.token.txt").read_text()
