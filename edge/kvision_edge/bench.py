@@ -195,7 +195,7 @@ def _by_kind(found: Sequence[Op]) -> List[str]:
 
 def _example(model: Model, size: Optional[Tuple[int, int]]) -> Any:
     if model.manifest.preprocess is None:
-        return model.bundle.arrays(model.manifest.sample_input)
+        return {name: value for name, value in model.bundle.arrays(model.manifest.sample_input).items() if name in model.inputs}
     side = model.manifest.preprocess.size_px
     return np.random.default_rng(0).integers(0, 256, (*(size or (side, side)), 3), np.uint8)
 

@@ -58,7 +58,8 @@ class Sample:
     """What the file makes of the sample input, and how far another machine may differ.
 
     Attributes:
-        outputs: The `.npz` in the bundle with the outputs of the first signature, in the file's own dtypes.
+        outputs: The `.npz` in the bundle with the outputs, in the file's own dtypes: of the first signature by their names, of others by
+            `<signature>|<name>`.
         tolerance: Largest allowed difference, in real (dequantized) units, of any output value.
     """
 
@@ -127,7 +128,8 @@ class Manifest:
         metrics: Of the trained model on the validation split.
         source: Run, checkpoint, recipe, system, precision of the training.
         versions: Of the packages that made the bundle.
-        sample_input: The `.npz` in the bundle with one real input of the first signature, float32, by input name.
+        sample_input: The `.npz` in the bundle with one real input of the first signature, float32, by input name; of others, where there are
+            any, by `<signature>|<input>`.
         checksums: sha256 of every other file of the bundle, by its path.
         schema: Version of this contract.
     """

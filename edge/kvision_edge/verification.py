@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Dict, Iterator, List, Optional
+from typing import TYPE_CHECKING, Dict, Iterator, Optional
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from kvision_edge.model import Model
 
 if TYPE_CHECKING:
     from kvision_edge import manifest
+    from kvision_edge.interpreter import Runner
 
 
 @dataclass(frozen=True)
@@ -70,9 +71,10 @@ def _sample(bundle: Bundle, file: manifest.File, threads: Optional[int], interpr
         inputs = bundle.arrays(bundle.manifest.sample_input)
         expected = bundle.arrays(file.sample.outputs)
         model = Model(bundle.folder, format=file.format, threads=threads, interpreter=interpreter)
-        name, signature = next(iter(model.runner.signatures.items()))
-        found = model.runner.raw(name, {key: quantization.stored(value, signature.inputs[key]) for key, value in inputs.items()})
-        worst = _worst(found, expected, signature)
+        # The first function's tensors have their own names in the sample, those of others are marked; older bundles have but the first.
+        marks = {name: f"{name}|" if place else "" for place, name in enumerate(model.runner.signatures)}
+        sampled = [name for name, mark in marks.items() if not mark or any(key.startswith(mark) for key in inputs)]
+        worst = float(np.max([_worst(model.runner, name, marks[name], inputs, expected) for name in sampled]))
     except KeyError as error:
         return Check(what, False, f"the sample has no {error}; export the bundle again")
     except EdgeError as error:
@@ -83,11 +85,12 @@ def _sample(bundle: Bundle, file: manifest.File, threads: Optional[int], interpr
     return Check(what, True, f"differs by {worst:.3g}, allowed {file.sample.tolerance:.3g}, on {engine}")
 
 
-def _worst(found: Dict[str, np.ndarray], expected: Dict[str, np.ndarray], signature: manifest.Signature) -> float:
-    """Largest difference of any output, in real numbers."""
-    differences: List[float] = [0.0]
-    for name, tensor in signature.outputs.items():
-        ours, theirs = (quantization.real(each[name], tensor).astype(np.float64) for each in (found, expected))
+def _worst(runner: Runner, name: str, mark: str, inputs: Dict[str, np.ndarray], expected: Dict[str, np.ndarray]) -> float:
+    """Largest difference of any output of a function, in real numbers."""
+    signature, differences = runner.signatures[name], [0.0]
+    found = runner.raw(name, {key: quantization.stored(inputs[mark + key], tensor) for key, tensor in signature.inputs.items()})
+    for key, tensor in signature.outputs.items():
+        ours, theirs = (quantization.real(each, tensor).astype(np.float64) for each in (found[key], expected[mark + key]))
         if ours.shape != theirs.shape:
             return float("inf")
         differences.append(float(np.abs(ours - theirs).max(initial=0.0)))

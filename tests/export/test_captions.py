@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import io
 import json
+import shutil
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,7 +14,8 @@ import tensorflow as tf
 from PIL import Image
 
 import kvision_edge
-from kvision_edge import cli, manifest
+from kvision_edge import cli, manifest, verification
+from kvision_edge.bundle import Bundle
 from kvision_edge.postprocess.captioning import Caption
 from kvision_export import flow, formats, lite
 from kvision_export.parity import latency, proof
@@ -100,6 +102,16 @@ def test_the_command_of_a_device_prints_the_sentence(bundle: Path, captioner: Su
     assert (entry["caption"], entry["looked_at"][1]["piece"]) == (sentence, sentence.split()[1])
     assert entry["attention"] == "photo.attention.png"
     assert cli.main(["verify", str(bundle)]) == 0
+
+
+def test_a_device_is_told_where_its_steps_differ(bundle: Path, tmp_path: Path) -> None:
+    other = shutil.copytree(bundle, tmp_path / "other")
+    path = other / "sample" / "dynamic.npz"
+    with np.load(path) as file:
+        np.savez(path, **{**file, "step|logits": file["step|logits"] + 3})
+    told = {check.what: check for check in verification.verify(Bundle(other)) if check.what.endswith("on the sample")}
+    assert [what for what, check in told.items() if not check.ok] == ["tflite-dynamic on the sample"]
+    assert "differs by 3 where" in told["tflite-dynamic on the sample"].detail
 
 
 def test_a_server_takes_files_and_gives_sentences(bundle: Path, captioner: Subject, said: dict[str, np.ndarray]) -> None:
