@@ -298,16 +298,22 @@ def show(
 
 @app.command()
 def new(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="A new system's id, or a new recipe's file (.yaml).")],
-    base: Annotated[str, typer.Option("--from", help="For a recipe: the one to begin with.", autocompletion=complete_recipe)] = "unet",
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A new system's id, a new recipe's file (.yaml), or a folder of pictures.")],
+    base: Annotated[
+        str | None,
+        typer.Option("--from", help="For a recipe: the one to begin with; else unet, or what fits the folder.", autocompletion=complete_recipe),
+    ] = None,
 ) -> None:
     """Begin a new system, or a new recipe.
 
-    A system gets its file, its recipe and a placeholder for its golden numbers; a recipe is a copy of a shipped one. Nothing is overwritten.
+    A system gets its file, its recipe and a placeholder for its golden numbers; a recipe is a copy of a shipped one, and for a folder of pictures it
+    has these as its data: masks, classes or captions are told from what lies there. Nothing is overwritten.
 
     Example: kvision new segmentation/my_net
 
     Example: kvision new my_unet.yaml --from unet
+
+    Example: kvision new pictures/flowers
     """
     with errors():
         from kvision.commands import new as command

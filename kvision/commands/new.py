@@ -14,11 +14,15 @@ from typing import TYPE_CHECKING, Any
 from kvision import catalog
 from kvision.core import paths
 from kvision.core.errors import RunError, UsageError
+from kvision.data import layouts
+from kvision.data.source import PICTURE
+from kvision.sweep.rewrite import rewrite
 
 if TYPE_CHECKING:
     from kvision.engine.system import System
 
 _ID = re.compile(r"[a-z][a-z0-9_]*/[a-z][a-z0-9_]*")
+_SIDE_PX = 128
 GOLDEN: dict[str, Any] = {"parameters": None, "outputs": [], "tolerance": 1e-4}
 
 SYSTEM = '''"""{title}: one sentence on what it does.
@@ -78,20 +82,23 @@ smoke: {{data.size_px: 32, data.batch: 4, data.train_size: 24, data.val_size: 10
 """
 
 
-def run(name: str, *, base: str = "unet") -> None:
+def run(name: str, *, base: str | None = None) -> None:
     """Begins a system or a recipe and prints what to do next.
 
     Args:
-        name: `family/name` of a system, or a file ending in `.yaml`.
-        base: For a recipe: the one that it is a copy of.
+        name: `family/name` of a system, a file ending in `.yaml`, or a folder of pictures that a recipe is to be made for.
+        base: For a recipe: the one that it is a copy of; none: `unet`, or one that fits the folder.
 
     Raises:
         UsageError: The name does not fit, or a file is there already.
         RunError: A file can't be written.
         RecipeError: `base` is faulty.
+        DataError: It can't be told how the folder is laid out.
     """
-    if Path(name).suffix in paths.SUFFIXES:
-        _new_recipe(Path(name), base)
+    if Path(name).is_dir():
+        _new_for_folder(Path(name), base)
+    elif Path(name).suffix in paths.SUFFIXES:
+        _new_recipe(Path(name), base or "unet")
     elif _ID.fullmatch(name) and not any(keyword.iskeyword(part) for part in name.split("/")):
         _new_system(name)
     else:
@@ -115,6 +122,33 @@ def _new_recipe(target: Path, base: str) -> None:
     _write({target: text})
     catalog.load(target)
     print(f"Change its values, see them with `kvision show {target} --resolved`, train with `kvision train {target}`.")
+
+
+def _new_for_folder(folder: Path, base: str | None) -> None:
+    """Writes a recipe for the pictures in a folder: another one's system, and this data."""
+    source = layouts.source_of(folder)
+    given = paths.find_recipe(base or _recipe_for(source))
+    found = catalog.load(given)
+    target = Path(f"{folder.resolve().name}.yaml")
+    own = {"classes": 2} if source == "image_masks" else {}
+    data = {"source": source, "path": os.path.relpath(folder), **own, "size_px": _SIDE_PX, "batch": found.recipe.data.batch}
+    text = re.sub(r"\A(#.*\n)+", "", found.path.read_text(encoding="utf-8"))
+    bare = rewrite(text, without=("data", "expect", "cost", "smoke"), moved=(found.path.parent, Path()))
+    written = rewrite(bare, [f"data={json.dumps(data)}"])
+    _write({target: f"# {found.recipe.system} on {folder}.   kvision train {target}\n{written}"})
+    catalog.load(target)
+    if source == "image_masks":
+        print(f"Say in {target} how many classes the masks have, or their names: data.classes.")
+    print(f"Look at the data with `kvision data check {target}` and `kvision data show {target}`, train with `kvision train {target}`.")
+
+
+def _recipe_for(source: str) -> str:
+    """The recipe at the front door whose system is given pictures, and reads folders by this source."""
+    for name, file in paths.shipped().items():
+        system = catalog.system(catalog.load(file).recipe.system) if "/" not in name else None
+        if system is not None and system.given == PICTURE and system.folder_source == source:
+            return name
+    raise UsageError(f"no recipe that kvision ships is for {source}; name one to begin with by --from")
 
 
 def _new_system(name: str) -> None:

@@ -12,6 +12,7 @@ from kvision.core.errors import DataError
 from kvision.data import files, utf8
 from kvision.data.captioned_source import Captioned, CaptionedSource, CaptionOptions, Collected
 from kvision.data.faults import Fault
+from kvision.data.headers import SUFFIXES
 from kvision.data.sources.caption_list import CaptionList
 from kvision.data.sources.coco_captions import CocoCaptions
 from kvision.data.sources.flickr import Flickr
@@ -37,16 +38,19 @@ class CaptionFolder(CaptionedSource):
     Options: ClassVar[type[DataOptions]] = Options
     options: _Options
 
+    @classmethod
+    def recognises(cls, root: Path) -> bool:
+        """Whether a folder has captions in any of the layouts."""
+        beside = (file.with_suffix(".txt").is_file() for file in files.visible(root) if file.suffix.lower() in SUFFIXES)
+        return _layout(root) is not None or any(beside)
+
     def collect(self) -> Collected:
         """As the layout's own source, or what stands in the files beside the pictures."""
         shared = {name: getattr(self.options, name) for name in CaptionOptions.model_fields if name != "source"}
-        layouts: list[tuple[type[CaptionedSource], dict[str, object]]] = []
-        layouts += [(CocoCaptions, {})] if CocoCaptions.recognises(self.root) else []
-        layouts += [(Flickr, {})] if Flickr.recognises(self.root) else []
-        layouts += [(CaptionList, {"list": name})] if (name := CaptionList.recognised(self.root)) is not None else []
-        if not layouts:
+        known = _layout(self.root)
+        if known is None:
             return self._beside()
-        layout, own = layouts[0]
+        layout, own = known
         found = layout(layout.Options(**shared, **own), seed=self.seed, base=self.base).collect()
         found.facts["layout"] = layout.Options.model_fields["source"].default
         return found
@@ -80,3 +84,13 @@ class CaptionFolder(CaptionedSource):
             faults.append(Fault("not-utf8", (files.name_within(beside, self.root),), wrong))
             return Captioned(name, file)
         return Captioned(name, file, sentences=tuple(line for line in utf8.lines(beside) if line.strip()))
+
+
+def _layout(root: Path) -> tuple[type[CaptionedSource], dict[str, object]] | None:
+    """The source of a folder's layout, and options of its own; none: it is none of theirs."""
+    if CocoCaptions.recognises(root):
+        return CocoCaptions, {}
+    if Flickr.recognises(root):
+        return Flickr, {}
+    name = CaptionList.recognised(root)
+    return None if name is None else (CaptionList, {"list": name})

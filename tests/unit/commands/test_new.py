@@ -11,7 +11,8 @@ import pytest
 from kvision import catalog
 from kvision.commands import new
 from kvision.core import paths
-from kvision.core.errors import RecipeError, UsageError
+from kvision.core.errors import DataError, RecipeError, UsageError
+from tests.unit.data import captioned_pictures, class_folders
 
 if TYPE_CHECKING:
     from kvision.engine.system import System
@@ -113,3 +114,38 @@ def test_a_name_that_does_not_fit_is_answered_with_one_that_does(here: Path, nam
 def test_a_recipe_from_nothing_is_refused(here: Path) -> None:
     with pytest.raises(RecipeError, match="no such file"):
         new.run("mine.yaml", base="unett")
+
+
+def test_a_recipe_for_a_folder_of_classes(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    class_folders.write(here / "pictures/pets", 3)
+    new.run("pictures/pets")
+    found = catalog.load("pets.yaml").recipe
+    assert (found.system, found.data.source, found.data.size_px, found.data.batch) == ("classification/resnet", "image_folder", 128, 128)
+    assert (found.data.path, found.optim.name, found.expect) == ("pictures/pets", "sgd", None)
+    text = (here / "pets.yaml").read_text()
+    assert text.startswith("# classification/resnet on pictures/pets.   kvision train pets.yaml\nsystem: ")
+    assert "Fashion" not in text
+    assert "kvision data check pets.yaml" in capsys.readouterr().out
+    with pytest.raises(UsageError, match=r"pets.yaml exists already"):
+        new.run("pictures/pets")
+
+
+@pytest.mark.parametrize("layout", ["beside", "tokens"])
+def test_a_recipe_for_a_folder_of_captions(here: Path, monkeypatch: pytest.MonkeyPatch, layout: str) -> None:
+    getattr(captioned_pictures, layout)(here / "holiday", range(3))
+    monkeypatch.setattr(catalog.system("segmentation/unet"), "folder_source", "caption_folder")
+    new.run("holiday", base="unet")
+    assert catalog.load("holiday.yaml").recipe.data.source == "caption_folder"
+
+
+def test_a_recipe_for_masks_and_a_folder_of_nothing(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("images", "masks"):
+        (here / "cells" / name).mkdir(parents=True)
+    new.run("cells")
+    assert catalog.load("cells.yaml").recipe.data.source == "image_masks"
+    assert "how many classes the masks have" in capsys.readouterr().out
+    (here / "empty").mkdir()
+    with pytest.raises(
+        DataError, match=r"empty: holds neither images/ and masks/, nor captions .*, nor a folder of pictures for each of several classes"
+    ):
+        new.run("empty")
