@@ -15,7 +15,9 @@ from kvision.data.captioned_source import CaptionedSource
 from kvision.data.faults import FAULTS, Fault
 from kvision.data.labelled_source import LabelledSource
 from kvision.data.masks import OUTSIDE
+from kvision.data.source import PICTURE
 from kvision.data.sources.image_masks import ImageMasks
+from kvision.data.text.summary import summary
 
 if TYPE_CHECKING:
     from kvision.data.examined import Examined
@@ -63,6 +65,9 @@ def check(source: Source, *, told: Told | None = None) -> list[Finding]:
         return findings(check_labels.check(source, told))
     if isinstance(source, CaptionedSource):
         return findings(check_captions.check(source, told))
+    if PICTURE not in source.info.fields:
+        texts, examples = source.info.texts, {name: source.split(name) for name in _SPLITS}
+        return findings([] if texts is None else summary(texts, examples).faults())
     faults: list[Fault] = []
     splits: dict[SplitName, list[Examined]] = {name: [] for name in _SPLITS}
     if isinstance(source, ImageMasks):

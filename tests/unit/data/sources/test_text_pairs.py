@@ -12,6 +12,7 @@ import tensorflow as tf
 from pydantic import ValidationError
 
 from kvision.core.errors import DataError
+from kvision.data import check
 from kvision.data.sources.text_pairs import TextPairs
 from kvision.data.sources.text_tasks import TextTasks
 
@@ -97,3 +98,9 @@ def test_letters_go_from_few_to_many() -> None:
     assert {len(source) for source, _ in tasks(task="reverse", min_letters=3, max_letters=4).drawn("train")} == {3, 4}
     with pytest.raises(ValidationError, match="max_letters=2 is below min_letters=3; use max_letters >= 3, or a smaller min_letters"):
         tasks(min_letters=3, max_letters=2)
+
+
+def test_a_check_tells_what_is_cut_and_unknown_and_reads_no_picture() -> None:
+    assert check.check(tasks(task="reverse", min_letters=4, max_letters=4)) == []
+    (found,) = check.check(tasks(task="reverse", min_letters=4, max_letters=8, max_length=6))
+    assert (found.severity, found.message.split(";")[0].partition(" are ")[2]) == ("warning", "longer than 6 pieces and are cut, the longest has 8")
