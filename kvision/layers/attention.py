@@ -29,11 +29,13 @@ def attend(queries: tf.Tensor, keys: tf.Tensor, values: tf.Tensor, bias: tf.Tens
     Returns:
         `[B, A, N, d]`, of the dtype of `values`.
     """
-    wide = dtypes.wide(values.dtype)
-    logits = tf.cast(tf.matmul(queries * queries.shape[-1] ** -0.5, keys, transpose_b=True), wide)
-    if bias is not None:
-        logits += tf.cast(bias, wide)
-    return tf.matmul(tf.cast(tf.nn.softmax(logits), values.dtype), values)
+    return tf.matmul(tf.cast(shares(queries, keys, bias), values.dtype), values)
+
+
+def shares(queries: tf.Tensor, keys: tf.Tensor, bias: tf.Tensor | None = None) -> tf.Tensor:
+    """How much each query looks at each key, `[B, A, N, M]` in float32 at least; arguments as of `attend`."""
+    logits = dtypes.widened(tf.matmul(queries * queries.shape[-1] ** -0.5, keys, transpose_b=True))
+    return tf.nn.softmax(logits if bias is None else logits + tf.cast(bias, logits.dtype))
 
 
 def relative_index(height: int, width: int) -> np.ndarray:
