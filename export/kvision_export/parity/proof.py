@@ -229,6 +229,7 @@ class _Once:
     """A network that is computed once for the same tensors of a graph, however often the system's steps call it."""
 
     def __init__(self, network: Any) -> None:
+        self.inputs = network.inputs
         self._network = network
         self._known: dict[tuple[Any, ...], Any] = {}
 
@@ -244,7 +245,7 @@ class _Compared:
 
     def __init__(self, signature: str, net: keras.Model, exact: Any, found: Any, errors: dict[str, _Sums]) -> None:
         self._exact, self._found = exact, found
-        self._net = net
+        self.inputs, self._net = net.inputs, net
         self._sums = {name: errors.setdefault(f"{signature}/{name}", _Sums()) for name in standin.by_name(net, net.output)}
 
     def __call__(self, inputs: Any, training: bool = False) -> Any:

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 COUNT = 200
 _POOL = 4
 """Examples looked at for each one chosen, so that rare classes are found."""
+_AT_ONCE = 16
+"""Examples that are predicted together."""
 
 
 @dataclass(frozen=True)
@@ -181,20 +183,19 @@ def calls(subject: Subject, examples: np.ndarray) -> dict[str, dict[str, np.ndar
         examples: As `Subject.given` gives them, `[N, ...]`.
 
     Returns:
-        Inputs float32 `[N, ...]` by signature and name. Of a network that is called several times an example, such as the step of a decoder, as many
-        calls are kept as there are examples, evenly spread.
+        Inputs `[N, ...]` by signature and name. Of a network that is called several times an example, such as the step of a decoder, as many calls
+        are kept as there are examples, evenly spread.
     """
     networks = subject.networks()
     if len(networks) == 1 and subject.direct:
         return {name: {subject.field: examples} for name in networks}
     recorders = {role: _Recorder(net) for role, net in subject.system.networks.items()}
     system = subject.system.with_networks(recorders)
-    for example in examples:
-        system.predict_step(tf.constant(example[None]))
+    for start in range(0, len(examples), _AT_ONCE):
+        system.predict_step(tf.constant(examples[start : start + _AT_ONCE]))
     inputs = {}
     for name, role in subject.system.signatures().items():
-        calls = recorders[role].calls
-        kept = [calls[place] for place in np.linspace(0, len(calls) - 1, min(len(calls), len(examples))).astype(int)]
-        columns = [np.concatenate(column) for column in zip(*kept, strict=True)]
-        inputs[name] = dict(zip([each.name for each in networks[name].inputs], columns, strict=True))
+        columns = [np.concatenate(column) for column in zip(*recorders[role].calls, strict=True)]
+        kept = np.linspace(0, len(columns[0]) - 1, min(len(columns[0]), len(examples))).astype(int)
+        inputs[name] = {each.name: column[kept] for each, column in zip(networks[name].inputs, columns, strict=True)}
     return inputs
