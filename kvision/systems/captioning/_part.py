@@ -100,6 +100,7 @@ class Captioner(System):
     task = "captioning"
     decision = "tokens"
     device_format = "tflite-dynamic"
+    folder_source = "caption_folder"
 
     def __init__(self, recipe: Recipe, info: DataInfo) -> None:
         super().__init__(recipe, info)

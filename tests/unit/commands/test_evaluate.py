@@ -8,7 +8,9 @@ from PIL import Image
 
 from kvision.commands import evaluate, trained
 from kvision.core.errors import DataError, KvisionError, RunError, UsageError
-from kvision.systems.segmentation.unet import UNet
+from kvision.data.text import learning
+from tests.unit.commands import conftest
+from tests.unit.data.captioned_pictures import beside
 
 
 @pytest.fixture
@@ -88,8 +90,16 @@ def test_mistakes(run, tmp_path, arguments, message):
     assert not (tmp_path / "out").exists()
 
 
-def test_a_folder_of_captions_takes_the_options_that_its_source_has(run, tmp_path, monkeypatch):
-    monkeypatch.setattr(UNet, "folder_source", "caption_folder")
-    resolved = evaluate._resolve(trained.find(run), str(tmp_path), ["data.references=3"])
-    data = resolved.recipe.data
-    assert (data.source, data.path, data.references, data.size_px, data.batch) == ("caption_folder", str(tmp_path), 3, 16, 4)
+def test_a_folder_of_captions_is_evaluated_by_the_vocabulary_of_the_run(tmp_path, capsys, monkeypatch):
+    run = conftest.make(tmp_path / "captioner", recipe="show_attend_tell", smoke=True)
+    beside(tmp_path / "mine", range(4), 3)
+    (tmp_path / "mine/00.txt").write_text("an okapi\nan okapi at noon")
+    monkeypatch.setattr(learning, "learn", None)  # nothing is learnt from other captions, nor from those of the training again
+    kept = trained.kept_texts(run)
+    assert "okapi" not in kept.vocabulary.tokens
+    data = evaluate._resolve(trained.find(run), str(tmp_path / "mine"), ["data.references=3"]).recipe.data
+    assert (data.source, data.path, data.references, data.size_px, data.batch) == ("caption_folder", str(tmp_path / "mine"), 3, 32, 4)
+    evaluate.run(run, data=str(tmp_path / "mine"), out=tmp_path / "out", json_lines=True)
+    found = facts(capsys)
+    assert found["count"] == 4
+    assert 0 < found["metrics"]["loss"] < 2 * np.log(kept.vocabulary.size)

@@ -131,11 +131,11 @@ def test_a_recipe_for_a_folder_of_classes(here: Path, capsys: pytest.CaptureFixt
 
 
 @pytest.mark.parametrize("layout", ["beside", "tokens"])
-def test_a_recipe_for_a_folder_of_captions(here: Path, monkeypatch: pytest.MonkeyPatch, layout: str) -> None:
+def test_a_recipe_for_a_folder_of_captions(here: Path, layout: str) -> None:
     getattr(captioned_pictures, layout)(here / "holiday", range(3))
-    monkeypatch.setattr(catalog.system("segmentation/unet"), "folder_source", "caption_folder")
-    new.run("holiday", base="unet")
-    assert catalog.load("holiday.yaml").recipe.data.source == "caption_folder"
+    new.run("holiday")
+    found = catalog.load("holiday.yaml").recipe
+    assert (found.system, found.data.source, found.data.path) == ("captioning/show_attend_tell", "caption_folder", "holiday")
 
 
 def test_a_recipe_for_masks_and_a_folder_of_nothing(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
