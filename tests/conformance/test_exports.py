@@ -14,6 +14,7 @@ import tensorflow as tf
 from kvision_edge import postprocess, quantization
 from kvision_edge.manifest import Tensor
 from kvision_export import formats
+from kvision_export.errors import ExportError
 from kvision_export.parity import runner, standin
 from kvision_export.saved_model import served
 from kvision_export.subject import Subject
@@ -84,6 +85,8 @@ def test_litert(name: str, exported: Subject, tmp_path: Path, monkeypatch: pytes
     asked = calibration.calls(made, given)
     exact = {signature: said(made, signature, inputs) for signature, inputs in asked.items()}
     for each, result in files.items():
+        if each.name == formats.FULL_INT8 != made.system.device_format and isinstance(result, ExportError):
+            continue  # refused with its reason: decoders may count, or begin with states that no converter has an int8 form of
         assert isinstance(result, convert.Converted), f"{each.name}: {result}"
         facts = flatbuffer.inspect(result.path)
         assert set(facts.signatures) == set(made.system.signatures())
@@ -95,7 +98,7 @@ def test_litert(name: str, exported: Subject, tmp_path: Path, monkeypatch: pytes
             found = opened.run(signature, inputs)
             for key, value in exact[signature].items():
                 assert mean_share(value, found[key]) <= SHARES[each.name], f"{each.name}: {signature}/{key}"
-        if each.name == "tflite-fp32" and made.system.task == "captioning":
+        if each.name == "tflite-fp32" and "start" in made.system.decoding():
             assert sentences(made, opened, given) == [tuple(row[row > 0]) for row in made.system.predict_step(given)[made.system.decision].numpy()]
 
 
