@@ -9,11 +9,15 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from kvision.core.errors import DataError
+from kvision import catalog
+from kvision.core.errors import DataError, RecipeError
 from kvision.core.schema import SourceOptions
 from kvision.data import host, show
 from kvision.data.pipeline import Pipeline
 from kvision.data.source import DataInfo, Source, SplitName
+from kvision.engine.sanity import suite
+from kvision.engine.session import open_session
+from kvision.report import folder, page
 
 
 class Vectors:
@@ -96,3 +100,29 @@ def test_two_replicas_and_a_later_start_see_the_same_lanes() -> None:
     made = pipeline(Consecutive)
     halves = [batch["index"] for batch in made.train(3, tf.distribute.InputContext(1, 0, 2)).take(2).as_numpy_iterator()]
     np.testing.assert_array_equal(np.concatenate(halves), made.indices(3))
+
+
+def test_a_system_that_sees_pictures_refuses_a_source_of_text_before_anything_is_built() -> None:
+    said = r"data\.source: text has no pictures, which segmentation/unet is given; use a source of pictures, such as scenes"
+    with pytest.raises(RecipeError, match=said):
+        catalog.load("unet", ["data.source=text"])
+
+
+@pytest.mark.parametrize(("source", "said"), [("digits", "digits has no texts; it gives image, label"), ("scenes", "scenes has no text; it gives")])
+def test_a_system_that_reads_refuses_a_source_of_pictures(source: str, said: str, tmp_path: Path) -> None:
+    given = tmp_path / "recipe.yaml"
+    given.write_text(f"system: sequence/char_rnn\nmodel: {{width: 4}}\nloss: {{}}\ndata: {{source: {source}, batch: 4}}\n")
+    with pytest.raises(DataError, match=said):
+        open_session(catalog.load(given), catalog.system("sequence/char_rnn"), catalog.source(source), devices="cpu", training=False)
+
+
+def test_the_tests_of_a_recipe_say_that_they_look_at_pictures() -> None:
+    resolved = catalog.load("char_rnn", smoke=True)
+    with pytest.raises(DataError, match=r"data\.source: text has no pictures, and the tests look at pictures and their labels"):
+        list(suite.run(resolved, catalog.system("sequence/char_rnn"), catalog.source("text")))
+
+
+def test_the_page_of_a_run_without_pictures_does_not_offer_to_predict_any(tmp_path: Path) -> None:
+    runs = {told: folder.RunFolder(tmp_path, {}, data={"preprocess": told}) for told in (None, "resize")}
+    offered = {told: [purpose for purpose, _ in page.commands(run)] for told, run in runs.items()}
+    assert set(offered["resize"]) - set(offered[None]) == {"Predict pictures of your own"}
