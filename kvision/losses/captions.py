@@ -5,9 +5,17 @@ Shapes: T steps, N sentences, V numbers of the vocabulary, G places of the grid.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import tensorflow as tf
 
 from kvision.ops import dtypes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_MANY = 1000
+"""Size of a vocabulary from which on a compiled loss saves more than it takes to compile it."""
 
 
 def cross_entropy(logits: tf.Tensor, targets: tf.Tensor, *, label_smoothing: float = 0.0) -> tf.Tensor:
@@ -21,12 +29,41 @@ def cross_entropy(logits: tf.Tensor, targets: tf.Tensor, *, label_smoothing: flo
     Returns:
         `[T, N]`; log V for equal logits.
     """
+    if logits.shape[-1] >= _MANY and not label_smoothing and logits.dtype != tf.float64:
+        return _fused(logits, targets)
     logits = dtypes.widened(logits)
     losses = tf.nn.sparse_softmax_cross_entropy_with_logits(targets, logits)
     if not label_smoothing:
         return losses
     even = tf.reduce_logsumexp(logits, axis=-1) - tf.reduce_mean(logits, axis=-1)
     return (1.0 - label_smoothing) * losses + label_smoothing * even
+
+
+@tf.custom_gradient
+def _fused(logits: tf.Tensor, targets: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tuple[tf.Tensor, None]]]:
+    """The cross-entropy in two passes over the logits, one for its gradient, with nothing of their size between."""
+    losses, totals = _forward(logits, targets)
+    return losses, lambda upstream: (_backward(logits, targets, totals, upstream), None)
+
+
+@tf.function(jit_compile=True, autograph=False)
+def _forward(logits: tf.Tensor, targets: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Losses, and the logarithms of the sums of the exponentials, `[T, N]`."""
+    wide = tf.cast(logits, tf.float32)
+    totals = tf.reduce_logsumexp(wide, axis=-1)
+    return totals - tf.reduce_sum(tf.where(_is_target(targets, wide), wide, 0.0), axis=-1), totals
+
+
+@tf.function(jit_compile=True, autograph=False)
+def _backward(logits: tf.Tensor, targets: tf.Tensor, totals: tf.Tensor, upstream: tf.Tensor) -> tf.Tensor:
+    """The gradient `[T, N, V]` in the dtype of the logits."""
+    p = tf.exp(tf.cast(logits, tf.float32) - totals[..., None])
+    return tf.cast(upstream[..., None] * tf.where(_is_target(targets, p), p - 1.0, p), logits.dtype)
+
+
+def _is_target(targets: tf.Tensor, like: tf.Tensor) -> tf.Tensor:
+    """Where the target is, bool `[T, N, V]`."""
+    return tf.cast(targets, tf.int32)[..., None] == tf.range(like.shape[-1])
 
 
 def doubly_stochastic(alpha: tf.Tensor, counted: tf.Tensor) -> tf.Tensor:

@@ -86,11 +86,11 @@ class AttentionDecoder(Decoder):
         """One step, as `Decoder.call` says it; `h` and `c` are the states."""
         embedded = tf.gather(self.cast(self.tokens), inputs[TOKEN])
         held = self._held(inputs)
-        offsets = {"gates": self._gates(embedded), "aside": tf.zeros([1, held.recurrent.shape[1] - 4 * self.units], self.compute_dtype)}
+        offsets = {"products": tf.pad(self._gates(embedded), [[0, 0], [0, held.recurrent.shape[1] - 4 * self.units]])}
         states = {"h": self.cast(inputs["h"]), "c": dtypes.widened(inputs["c"])}
         states, found = self._step(states, offsets, held)
         logits = self._logits(embedded, found["h"], found["context"], training=False)
-        return {LOGITS: logits, ALPHA: found[ALPHA], "h": dtypes.widened(states["h"]), "c": states["c"]}
+        return {LOGITS: dtypes.widened(logits), ALPHA: found[ALPHA], "h": dtypes.widened(states["h"]), "c": states["c"]}
 
     def sequence(self, states: Mapping[str, tf.Tensor], tokens: tf.Tensor, *, training: bool = False) -> Said:
         """All steps, as `Decoder.sequence` says it."""
@@ -102,7 +102,7 @@ class AttentionDecoder(Decoder):
         offsets = tf.concat([self._gates(embedded), tf.zeros([steps, count, aside], self.compute_dtype)], -1)
         gates, aside = tf.split(recurrent.offsets(offsets), [4 * self.units, aside], axis=-1)
         look = features.offsets(tf.zeros([steps, count, held.features.shape[-1]], self.compute_dtype))
-        given = {"gates": context.offsets(gates), "aside": aside, "look": look}
+        given = {"products": tf.concat([context.offsets(gates), aside], -1), "look": look}
         if self.hard and training:
             given["noise"] = _gumbel([steps, count, held.features.shape[1]], self.draws)
         first = {"h": self.cast(states["h"]), "c": dtypes.widened(states["c"])}
@@ -117,15 +117,14 @@ class AttentionDecoder(Decoder):
 
     def _step(self, states: Tensors, offsets: Tensors, held: _Held) -> tuple[Tensors, Tensors]:
         """One step (equations 1 to 5, 9 and 13): the next states; what the logits are made of, and where it looked."""
-        of_h = tf.matmul(states["h"], held.recurrent)
-        gates, aside = of_h[:, : 4 * self.units] + offsets["gates"], of_h[:, 4 * self.units :] + offsets["aside"]
-        query, openness = aside[:, : self.attention], tf.sigmoid(aside[:, self.attention : self.attention + 1] + self.cast(self.aside_bias[:1]))
+        products = tf.matmul(states["h"], held.recurrent) + offsets["products"]
+        gates, query, opening, middle = tf.split(products, [4 * self.units, self.attention, 1, 2 if self.window else 0], axis=-1)
         seen = tf.tanh(held.keys + query[:, None])
         energies = tf.reshape(tf.matmul(tf.reshape(seen, [-1, self.attention]), held.energy), [-1, held.keys.shape[1]])
-        alpha = tf.nn.softmax(dtypes.widened(energies) + self._near(aside[:, self.attention + 1 :]))
+        alpha = tf.nn.softmax(dtypes.widened(energies) + self._near(middle))
         places = tf.cast(self._places(alpha, offsets.get("noise")), held.features.dtype)
         looked = tf.squeeze(tf.matmul(places[:, None], held.features), 1)
-        context = openness * (looked + offsets["look"] if "look" in offsets else looked)
+        context = tf.sigmoid(opening + self.cast(self.aside_bias[:1])) * (looked + offsets["look"] if "look" in offsets else looked)
         h, c = recurrence.lstm(gates + tf.matmul(context, held.context), states["c"])
         return {"h": h, "c": c}, {"h": h, "context": context, ALPHA: alpha, "places": places}
 
@@ -155,10 +154,10 @@ class AttentionDecoder(Decoder):
         return recurrence.product(embedded, self.cast(self.kernel)) + self.cast(self.bias)
 
     def _logits(self, embedded: tf.Tensor, h: tf.Tensor, context: tf.Tensor, *, training: bool) -> tf.Tensor:
-        """The deep output (equation 7), float32 `[..., V]`."""
+        """The deep output (equation 7), `[..., V]`."""
         deep = tf.tanh(embedded + recurrence.product(tf.concat([h, context], -1), self.cast(self.deep_kernel)))
         deep = self.drop_outputs(deep, training=training)
-        return dtypes.widened(recurrence.product(deep, self.cast(self.output_kernel)) + self.cast(self.output_bias))
+        return recurrence.product(deep, self.cast(self.output_kernel)) + self.cast(self.output_bias)
 
     def get_config(self) -> dict[str, Any]:
         """What the constructor takes."""

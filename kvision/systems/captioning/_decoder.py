@@ -23,7 +23,7 @@ class Said:
     """What a decoder says along whole sentences.
 
     Attributes:
-        logits: Float32 `[T, N, V]`, of the token that follows each.
+        logits: `[T, N, V]`, of the token that follows each, in the dtype that is computed in.
         alpha: Float32 `[T, N, G]`, where it looked; none: it has no attention.
         chosen: Float32 `[T, N, G]`, 1 at the place that hard attention drew; none: it drew none.
     """

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
 from pydantic import Field, ValidationError
 
-from kvision.core import checks, faults
+from kvision.core import faults
 from kvision.core.errors import UsageError
 from kvision.core.schema import Section
 
@@ -53,9 +53,11 @@ def check(options: EncoderOptions, recipe: Recipe) -> list[tuple[str, str]]:
         if size % halved:
             unused.append(("model.encoder.filters", f"{len(options.filters)} stages do not divide size_px={size} by {halved}; use fewer"))
         return unused
-    found = checks.without_effect("model.encoder", options, "system", {"filters": (None,)})  # type: ignore[dict-item]
     from kvision import catalog
 
+    found = []
+    if options.filters != EncoderOptions.model_fields["filters"].default:
+        found.append(("model.encoder.filters", f"{options.filters} are of the body of its own, not of {options.system}'s; take them out"))
     if fault := catalog.system_fault(options.system):
         return [*found, ("model.encoder.system", fault)]
     try:

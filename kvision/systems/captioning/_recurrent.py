@@ -68,7 +68,7 @@ class RecurrentDecoder(Decoder):
             x = states[0]
         if self.picture_once:
             found[PICTURE] = tf.zeros_like(inputs[PICTURE])
-        return {LOGITS: self._logits(x, training=False), **found}
+        return {LOGITS: dtypes.widened(self._logits(x, training=False)), **found}
 
     def sequence(self, states: Mapping[str, tf.Tensor], tokens: tf.Tensor, *, training: bool = False) -> Said:
         """All steps, as `Decoder.sequence` says it."""
@@ -90,9 +90,9 @@ class RecurrentDecoder(Decoder):
         return tf.repeat(picture[None], steps, axis=0)
 
     def _logits(self, x: tf.Tensor, *, training: bool) -> tf.Tensor:
-        """Float32 `[..., V]`."""
+        """`[..., V]`."""
         x = self.drop_outputs(x, training=training)
-        return dtypes.widened(recurrence.product(x, self.cast(self.output_kernel)) + self.cast(self.output_bias))
+        return recurrence.product(x, self.cast(self.output_kernel)) + self.cast(self.output_bias)
 
     def get_config(self) -> dict[str, Any]:
         """What the constructor takes."""

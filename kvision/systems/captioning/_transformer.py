@@ -148,7 +148,7 @@ class TransformerDecoder(Decoder):
             return self.cast(pair[0]), self.cast(pair[1])
 
         x, alpha = self._through(x, ahead, self_pair, inputs, training=False)
-        return {LOGITS: self._logits(x[:, 0], training=False), ALPHA: alpha[:, 0], **found, POSITION: position + 1}
+        return {LOGITS: dtypes.widened(self._logits(x[:, 0], training=False)), ALPHA: alpha[:, 0], **found, POSITION: position + 1}
 
     def sequence(self, states: Mapping[str, tf.Tensor], tokens: tf.Tensor, *, training: bool = False) -> Said:
         """All steps, as `Decoder.sequence` says it."""
@@ -201,9 +201,9 @@ class TransformerDecoder(Decoder):
         return self.cast(self.places) if self.positions == "learned" else tf.constant(sinusoids(self.steps, self.embedding), self.compute_dtype)
 
     def _logits(self, x: tf.Tensor, *, training: bool) -> tf.Tensor:
-        """Float32 `[..., V]`."""
+        """`[..., V]`."""
         x = self.drop_outputs(x, training=training)
-        return dtypes.widened(recurrence.product(x, self.cast(self.output_kernel)) + self.cast(self.output_bias))
+        return recurrence.product(x, self.cast(self.output_kernel)) + self.cast(self.output_bias)
 
     def get_config(self) -> dict[str, Any]:
         """What the constructor takes."""

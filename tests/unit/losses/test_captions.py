@@ -23,6 +23,19 @@ def test_smoothing_asks_for_a_share_of_all_numbers() -> None:
     assert float(found[0, 0]) == pytest.approx(-0.7 * math.log(0.7) - 0.1 * np.log(p).sum(), rel=1e-5)
 
 
+@pytest.mark.parametrize("dtype", [tf.float32, tf.bfloat16])
+def test_of_many_numbers_the_compiled_loss_is_the_plain_one(dtype: tf.DType) -> None:
+    logits = tf.cast(tf.random.stateless_normal([2, 3, 1500], [0, 0], stddev=3.0), dtype)
+    targets = tf.constant([[5, 0, 1499], [7, 8, 9]])
+    with tf.GradientTape(persistent=True) as tape:
+        tape.watch(logits)
+        ours = captions.cross_entropy(logits, targets)
+        plain = tf.nn.sparse_softmax_cross_entropy_with_logits(targets, tf.cast(logits, tf.float32))
+    np.testing.assert_allclose(ours, plain, rtol=1e-5)
+    for mine, theirs in ((tape.gradient(ours, logits), tape.gradient(plain, logits)),):
+        np.testing.assert_allclose(tf.cast(mine, tf.float32), tf.cast(theirs, tf.float32), atol=1e-6 if dtype == tf.float32 else 4e-3)
+
+
 def test_the_doubly_stochastic_penalty_counts_what_each_place_got_before_the_end() -> None:
     alpha = tf.constant([[[1.0, 0.0], [0.5, 0.5]], [[0.0, 1.0], [0.5, 0.5]], [[1.0, 0.0], [1.0, 0.0]]])
     counted = tf.constant([[1.0, 1.0], [1.0, 1.0], [0.0, 1.0]])

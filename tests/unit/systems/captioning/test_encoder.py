@@ -61,6 +61,7 @@ def test_a_fine_tuned_body_has_a_rate_of_its_own() -> None:
 def test_what_does_not_go_together_is_told() -> None:
     assert "set model.encoder.system" in told(model={"depth": 8})["model.encoder.model"]
     assert told(filters=(4,) * 5) == {"model.encoder.filters": "5 stages do not divide size_px=16 by 32; use fewer"}
+    assert "are of the body of its own, not of classification/lenet's" in told(system="classification/lenet", filters=(8,))["model.encoder.filters"]
     assert "give a classifier" in told(system="segmentation/unet")["model.encoder.model"]
     assert "did you mean" in told(system="classification/resnte")["model.encoder.system"]
     assert "deepth" in told(system="classification/resnet", model={"deepth": 8})["model.encoder.model"]
