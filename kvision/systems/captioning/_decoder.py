@@ -47,7 +47,7 @@ class Decoder(keras.layers.Layer, abc.ABC):
     """
 
     def __init__(self, size: int, embedding: int, dropout: float = 0.0, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
+        super().__init__(autocast=False, **kwargs)  # states stay as exact as they come
         self.size = size
         self.embedding = embedding
         self.dropout = dropout
