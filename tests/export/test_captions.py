@@ -18,10 +18,10 @@ from kvision_edge import cli, manifest, verification
 from kvision_edge.bundle import Bundle
 from kvision_edge.postprocess.captioning import Caption
 from kvision_export import flow, formats, lite
-from kvision_export.parity import latency, proof
+from kvision_export.parity import latency, layers, proof
 from kvision_export.saved_model import served, warmup
 from kvision_export.saved_model.native import Native
-from kvision_export.tflite import calibration
+from kvision_export.tflite import calibration, flatbuffer
 from tests.export import captions
 
 if TYPE_CHECKING:
@@ -139,6 +139,14 @@ def test_steps_are_calibrated_on_what_the_search_asks(captioner: Subject) -> Non
     assert step["token"].dtype == np.int32
     assert captions.START in step["token"]
     assert max(step["token"]) >= captions.VOCABULARY.encode("top")[0], "from the first word to the last"
+
+
+def test_layers_are_ranked_where_an_op_leaves_its_bias_out(bundle: Path, captioner: Subject) -> None:
+    exact, coarse = (bundle / f"captioner-{name}.tflite" for name in ("fp32", "int8-full"))
+    assert any(-1 in op.inputs for graph in flatbuffer.parse(exact.read_bytes()).subgraphs for op in graph.operators)
+    ranked = layers.rank(exact, coarse, calibration.choose(captioner, 4).inputs, examples=4)
+    assert {each.signature for each in ranked} == {"encode", "step"}
+    assert all(0 <= each.added <= 1 for each in ranked)
 
 
 def test_captions_whose_tokens_are_the_same_are_counted_whole(captioner: Subject, said: dict[str, np.ndarray]) -> None:

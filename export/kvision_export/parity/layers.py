@@ -181,6 +181,7 @@ def _graphs(path: Path) -> dict[str, _Graph]:
     for signature in model.signatureDefs or ():
         graph = model.subgraphs[signature.subgraphIndex]
         names = {number: unmarked(tensor.name.decode()) for number, tensor in enumerate(graph.tensors)}
-        ops = tuple(_Op(kinds[op.opcodeIndex], tuple(op.inputs), tuple(op.outputs)) for op in graph.operators or ())
+        # An input that an op leaves out, such as a bias, has the number -1.
+        ops = tuple(_Op(kinds[op.opcodeIndex], tuple(n for n in op.inputs if n >= 0), tuple(op.outputs)) for op in graph.operators or ())
         found[signature.signatureKey.decode()] = _Graph(ops, names, signature.subgraphIndex)
     return found
