@@ -101,6 +101,8 @@ class Captioner(System):
     decision = "tokens"
     device_format = "tflite-dynamic"
     folder_source = "caption_folder"
+    gates: ClassVar[Mapping[str, float]] = {"fp32": 1e-4, "fp16": 0.01, "dynamic": 0.05, "quantized": 0.1}
+    """Of CIDEr-D, which goes from 0 to 10: ten times those of metrics from 0 to 1."""
 
     def __init__(self, recipe: Recipe, info: DataInfo) -> None:
         super().__init__(recipe, info)

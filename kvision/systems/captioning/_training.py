@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import tensorflow as tf
 
 from kvision.data.text.vocabulary import PAD
+from kvision.engine import global_mean
 from kvision.layers import recurrence
 from kvision.losses import captions
 from kvision.systems.captioning._decoder import TOKEN
@@ -32,11 +33,7 @@ def scale(system: Captioner, tokens: tf.Tensor) -> tf.Tensor:
     Returns:
         Float32 scalar, equal on all replicas.
     """
-    count = tf.reduce_sum(tf.cast(tokens[..., 1:] != PAD, tf.float32))
-    context = tf.distribute.get_replica_context()
-    if context is not None and context.num_replicas_in_sync > 1:
-        count = context.all_reduce(tf.distribute.ReduceOp.SUM, count)
-    return tf.math.divide_no_nan(float(system.recipe.data.batch), count)
+    return global_mean.scale(tf.reduce_sum(tf.cast(tokens[..., 1:] != PAD, tf.float32)), system.recipe.data.batch)
 
 
 def losses(system: Captioner, batch: Batch, scale: tf.Tensor) -> tf.Tensor:

@@ -113,14 +113,14 @@ class CharRNN(System):
         """Negative log-likelihood and right guesses of the last T pieces; those before them are read only."""
         import tensorflow as tf
 
-        from kvision.systems.sequence import _global
+        from kvision.engine import global_mean
 
         targets = batch["text"][:, -self._texts.length :]
         states = self._recurrent.zeros(tf.shape(targets)[0])
         logits, _ = self._over(batch["text"][:, :-1], states, self._texts.length)
         nll = _nll(targets, logits)
         right = tf.cast(tf.equal(tf.argmax(logits, -1, tf.int32), targets), tf.float32)
-        sums = _global.sums(batch["weight"], nll=nll, right=right, tokens=tf.ones_like(nll))
+        sums = global_mean.sums(batch["weight"], nll=nll, right=right, tokens=tf.ones_like(nll))
         return sums, {"worst": -tf.reduce_mean(nll, axis=1)}
 
     def metrics(self, sums: Mapping[str, np.ndarray]) -> dict[str, float]:

@@ -88,10 +88,10 @@ class Seq2Seq(System):
         """Teacher forcing: the mean over all pieces of the global batch but padding."""
         import tensorflow as tf
 
-        from kvision.systems.sequence import _global
+        from kvision.engine import global_mean
 
-        count = _global.sums(batch["weight"], pieces=_counts(batch["target"]))["pieces"]
-        scale = _global.scale(count, self.recipe.data.batch)
+        count = global_mean.sums(batch["weight"], pieces=_counts(batch["target"]))["pieces"]
+        scale = global_mean.scale(count, self.recipe.data.batch)
 
         def losses(part: Batch) -> tf.Tensor:
             return scale * tf.reduce_sum(self._nll(part), axis=1)
@@ -102,11 +102,11 @@ class Seq2Seq(System):
         """The loss where each piece is given, and whether the answer that is found without is the target."""
         import tensorflow as tf
 
-        from kvision.systems.sequence import _global
+        from kvision.engine import global_mean
 
         counts, nll = _counts(batch["target"]), self._nll(batch)
         right = tf.cast(tf.reduce_all(tf.equal(self.predict_step(batch["source"])["tokens"], batch["target"][:, 1:]), axis=1), tf.float32)
-        sums = _global.sums(batch["weight"], nll=nll, tokens=counts, right=right, count=tf.ones_like(right))
+        sums = global_mean.sums(batch["weight"], nll=nll, tokens=counts, right=right, count=tf.ones_like(right))
         return sums, {"worst": right - tf.reduce_sum(nll, axis=1) / tf.reduce_sum(counts, axis=1)}
 
     def metrics(self, sums: Mapping[str, np.ndarray]) -> dict[str, float]:

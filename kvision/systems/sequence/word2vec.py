@@ -105,12 +105,11 @@ class Word2Vec(System):
 
     def train_step(self, batch: Batch, updates: Mapping[str, Update]) -> dict[str, tf.Tensor]:
         """The mean loss of all pairs of the global batch."""
-        from kvision.engine import replica
-        from kvision.systems.sequence import _global
+        from kvision.engine import global_mean, replica
 
         step = self._steps + 0
         _, pairs, _ = self._told(batch, step)
-        scale = _global.scale(_global.sums(batch["weight"], pairs=pairs)["pairs"], self.recipe.data.batch)
+        scale = global_mean.scale(global_mean.sums(batch["weight"], pairs=pairs)["pairs"], self.recipe.data.batch)
         loss = updates["both"].minimize(lambda part: scale * self._told(part, step)[0], batch)
         replica.assign_add(self._steps, 1)
         return {"loss": loss}
@@ -119,10 +118,10 @@ class Word2Vec(System):
         """The same with draws that are the same each time, and how often a word beats the first that is drawn against it."""
         import tensorflow as tf
 
-        from kvision.systems.sequence import _global
+        from kvision.engine import global_mean
 
         losses, pairs, wins = self._told(batch, tf.constant(-1, tf.int64))
-        sums = _global.sums(batch["weight"], loss=losses, pairs=pairs, wins=wins)
+        sums = global_mean.sums(batch["weight"], loss=losses, pairs=pairs, wins=wins)
         return sums, {"worst": -tf.math.divide_no_nan(losses, pairs)}
 
     def metrics(self, sums: Mapping[str, np.ndarray]) -> dict[str, float]:
