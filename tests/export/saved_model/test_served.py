@@ -178,6 +178,7 @@ class Agent:
 
     dense = False
     fields = frozenset({"state", "goal"})
+    given = "state"
 
     def __init__(self) -> None:
         state, goal = keras.Input([5], name="state"), keras.Input([2], name="goal")
