@@ -78,7 +78,7 @@ class EncodedSplit(abc.ABC):
         import tensorflow as tf
 
         if name not in self._tensors:
-            self._tensors[name] = host.tensor(tf.autograph.experimental.do_not_convert(make)())
+            self._tensors[name] = host.made(make)
         return tf.gather(self._tensors[name], index)
 
 

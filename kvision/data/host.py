@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import tensorflow as tf
 
 
@@ -14,3 +16,10 @@ def tensor(values: object) -> tf.Tensor:
 
     with tf.init_scope(), tf.device("CPU:0"):
         return tf.convert_to_tensor(values)
+
+
+def made(make: Callable[[], object]) -> tf.Tensor:
+    """The same of what `make` gives, which runs as it stands: AutoGraph would follow it into every loop, and take minutes for seconds of work."""
+    import tensorflow as tf
+
+    return tensor(tf.autograph.experimental.do_not_convert(make)())

@@ -14,6 +14,7 @@ from pydantic import Field, ValidationInfo, field_validator
 
 from kvision.core.errors import DataError
 from kvision.core.schema import Chosen, Probability
+from kvision.data import host
 from kvision.data.palette import palette
 from kvision.data.source import DataInfo, Source, SplitName
 from kvision.data.text.texts import TextOptions, Texts, lengths
@@ -103,11 +104,12 @@ class SceneSplit:
         self._captions_seed = (options.seed, int(name == "val"))
         self._max_objects = options.max_objects
         self._texts = texts
-        self._arrays: dict[str, Any] = {
+        self._pictures = {
             "image": np.stack([scene.image for scene in scenes]),
             "mask": np.stack([scene.mask for scene in scenes]),
             "instances": np.stack([scene.instances for scene in scenes]),
         }
+        self._tensors: dict[str, tf.Tensor] = {}
 
     def __len__(self) -> int:
         return len(self.names)
@@ -119,15 +121,10 @@ class SceneSplit:
         return {name: tf.gather(self._tensor(name), index) for name in sorted(fields & _FIELDS)}
 
     def _tensor(self, name: str) -> tf.Tensor:
-        """All scenes' values of one field, eager and on the host, so that graphs capture them instead of copying them into constants."""
-        import tensorflow as tf
-
-        if name not in self._arrays:
-            self._arrays[name] = self._make(name)
-        if isinstance(self._arrays[name], np.ndarray):
-            with tf.init_scope(), tf.device("CPU:0"):
-                self._arrays[name] = tf.convert_to_tensor(self._arrays[name])
-        return self._arrays[name]
+        """All scenes' values of one field."""
+        if name not in self._tensors:
+            self._tensors[name] = host.made(lambda: self._make(name))
+        return self._tensors[name]
 
     @functools.cached_property
     def captions(self) -> list[list[str]]:
@@ -146,7 +143,9 @@ class SceneSplit:
         return self._texts.rows(self.captions, len(self.captions[0]))
 
     def _make(self, name: str) -> np.ndarray:
-        """The fields that few systems ask for: made when first asked."""
+        """The values of a field, when it is first asked for; the pictures are given away, for they are large."""
+        if name in self._pictures:
+            return self._pictures.pop(name)
         if name == "captions":
             return np.array(self.captions, dtype=object)
         if name == "content":
