@@ -104,12 +104,11 @@ class SceneSplit:
         self._captions_seed = (options.seed, int(name == "val"))
         self._max_objects = options.max_objects
         self._texts = texts
-        self._pictures = {
+        self._arrays: dict[str, Any] = {
             "image": np.stack([scene.image for scene in scenes]),
             "mask": np.stack([scene.mask for scene in scenes]),
             "instances": np.stack([scene.instances for scene in scenes]),
         }
-        self._tensors: dict[str, tf.Tensor] = {}
 
     def __len__(self) -> int:
         return len(self.names)
@@ -122,9 +121,11 @@ class SceneSplit:
 
     def _tensor(self, name: str) -> tf.Tensor:
         """All scenes' values of one field."""
-        if name not in self._tensors:
-            self._tensors[name] = host.made(lambda: self._make(name))
-        return self._tensors[name]
+        if name not in self._arrays:
+            self._arrays[name] = host.made(lambda: self._make(name))
+        if isinstance(self._arrays[name], np.ndarray):
+            self._arrays[name] = host.tensor(self._arrays[name])  # in its place, for pictures are large
+        return self._arrays[name]
 
     @functools.cached_property
     def captions(self) -> list[list[str]]:
@@ -143,9 +144,7 @@ class SceneSplit:
         return self._texts.rows(self.captions, len(self.captions[0]))
 
     def _make(self, name: str) -> np.ndarray:
-        """The values of a field, when it is first asked for; the pictures are given away, for they are large."""
-        if name in self._pictures:
-            return self._pictures.pop(name)
+        """The fields that few systems ask for: made when first asked."""
         if name == "captions":
             return np.array(self.captions, dtype=object)
         if name == "content":
