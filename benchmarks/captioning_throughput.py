@@ -14,12 +14,11 @@ import argparse
 import json
 import os
 import platform
-import statistics
 import sys
 from pathlib import Path
 
 from captioning_throughput_sizes import BATCH
-from race import Result, Worker, race, table
+from race import Worker, fastest, race, table
 
 HERE = Path(__file__).parent
 BASELINE = "keras fit fp32"
@@ -49,7 +48,7 @@ def main() -> None:
     for precision in ("fp32", "bf16"):
         others = [name for name in results if name.endswith(precision) or f"{precision} compile" in name]
         for library in ("keras", "torch"):
-            if best := _fastest(results, [name for name in others if name.startswith(library)]):
+            if best := fastest(results, [name for name in others if name.startswith(library)]):
                 ratios[f"kvision {precision} / best of {library} ({best})"] = results[f"kvision {precision}"].faster_than(results[best])
     for name, ratio in ratios.items():
         print(f"{name}: {ratio:.2f}")
@@ -57,11 +56,6 @@ def main() -> None:
         facts = {"batch": BATCH, "rounds": options.rounds, "steps": options.steps, "machine": platform.processor() or platform.machine()}
         seconds = {name: vars(result) for name, result in results.items()}
         options.out.write_text(json.dumps({**facts, "ratios": ratios, "seconds_a_step": seconds}, indent=1) + "\n")
-
-
-def _fastest(results: dict[str, Result], names: list[str]) -> str:
-    """The one of the least median time; empty: there is none."""
-    return min(names, key=lambda name: statistics.median(results[name].wall_s), default="")
 
 
 if __name__ == "__main__":

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from typing import TYPE_CHECKING
 
 import torch
+import torch_variants
 from captioning_throughput_sizes import ATTENTION, BATCH, DECAY, EMBEDDING, FEATURES, PLACES, RATE, STEPS, UNITS, WORDS, check
-from race import serve
 from torch import nn
 from torch.nn import functional
 
@@ -67,15 +65,4 @@ def trainer(*, bf16: bool, compiled: bool) -> Callable[[int], None]:
 
 
 if __name__ == "__main__":
-    torch.set_num_threads(int(os.environ.get("BENCHMARK_THREADS", 0)) or len(os.sched_getaffinity(0)))
-    choices = {f"torch {'bf16' if bf16 else 'fp32'}": trainer(bf16=bf16, compiled=False) for bf16 in (False, True)}
-    if "--no-compile" not in sys.argv:
-        for bf16 in (False, True):
-            name = f"torch {'bf16' if bf16 else 'fp32'} compile"
-            try:
-                run = trainer(bf16=bf16, compiled=True)
-                run(1)
-                choices[name] = run
-            except Exception as error:  # whatever torch.compile lacks on this machine
-                print(f"{name}: left out, {type(error).__name__}: {str(error).splitlines()[0][:200]}", file=sys.stderr)
-    serve(choices)
+    torch_variants.run(trainer)

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
 
 def serve(variants: Mapping[str, Callable[[int], object]]) -> None:
@@ -89,6 +89,11 @@ def race(workers: Sequence[Worker], rounds: int, steps: int) -> dict[str, Result
             results[variant].cpu_s.append(measured["cpu_s"])
         print(f"round {number + 1} of {rounds} done", file=sys.stderr)
     return results
+
+
+def fastest(results: Mapping[str, Result], names: Iterable[str]) -> str:
+    """The variant of the least median time among those of the names; empty: there is none."""
+    return min(names, key=lambda name: statistics.median(results[name].wall_s), default="")
 
 
 def table(results: Mapping[str, Result], baseline: str, batch: int) -> str:

@@ -15,11 +15,10 @@ import argparse
 import json
 import os
 import platform
-import statistics
 import sys
 from pathlib import Path
 
-from race import Result, Worker, race, table
+from race import Worker, fastest, race, table
 from throughput_tasks import TASKS
 
 HERE = Path(__file__).parent
@@ -56,8 +55,9 @@ def main() -> None:
         ours = results[f"kvision {precision}"]
         for fit in dict.fromkeys((BASELINE, f"keras fit {precision}")):
             summary[f"kvision {precision} / {fit}"] = ours.faster_than(results[fit])
-        if best := _fastest(results, f"torch {precision}"):
-            for mine in dict.fromkeys((f"kvision {precision}", _fastest(results, f"kvision {precision}"))):
+        if best := fastest(results, [name for name in results if name.startswith(f"torch {precision}")]):
+            own = [name for name in results if name.startswith(f"kvision {precision}")]
+            for mine in dict.fromkeys((own[0], fastest(results, own))):
                 summary[f"{mine} / best of PyTorch ({best})"] = results[mine].faster_than(results[best])
     for name, ratio in summary.items():
         print(f"{name}: {ratio:.2f}")
@@ -66,11 +66,6 @@ def main() -> None:
         facts = {**sizes, "machine": platform.processor() or platform.machine()}
         seconds = {name: vars(result) for name, result in results.items()}
         options.out.write_text(json.dumps({**facts, "ratios": summary, "seconds_a_step": seconds}, indent=1) + "\n")
-
-
-def _fastest(results: dict[str, Result], beginning: str) -> str:
-    """Name of the variant of the least median time among those whose names begin so; empty: there is none."""
-    return min((name for name in results if name.startswith(beginning)), key=lambda name: statistics.median(results[name].wall_s), default="")
 
 
 if __name__ == "__main__":

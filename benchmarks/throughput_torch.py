@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from functools import partial
 from typing import TYPE_CHECKING
 
 import torch
-from race import serve
+import torch_variants
 from throughput_tasks import TASKS, Task
 from torch import nn
 from torch.nn import functional
@@ -115,16 +114,4 @@ def trainer(name: str, task: Task, *, bf16: bool, compiled: bool) -> Callable[[i
 
 
 if __name__ == "__main__":
-    torch.set_num_threads(int(os.environ.get("BENCHMARK_THREADS", 0)) or len(os.sched_getaffinity(0)))
-    make = partial(trainer, sys.argv[1], TASKS[sys.argv[1]])
-    choices = {f"torch {'bf16' if bf16 else 'fp32'}": make(bf16=bf16, compiled=False) for bf16 in (False, True)}
-    if "--no-compile" not in sys.argv:
-        for bf16 in (False, True):
-            name = f"torch {'bf16' if bf16 else 'fp32'} compile"
-            try:
-                run = make(bf16=bf16, compiled=True)
-                run(1)
-                choices[name] = run
-            except Exception as error:  # whatever torch.compile lacks on this machine
-                print(f"{name}: left out, {type(error).__name__}: {str(error).splitlines()[0][:200]}", file=sys.stderr)
-    serve(choices)
+    torch_variants.run(partial(trainer, sys.argv[1], TASKS[sys.argv[1]]))

@@ -106,7 +106,9 @@ def run(name: str, *, base: str | None = None) -> None:
         if "/" not in snake:
             snake = f"segmentation/{snake}"
         hint = f"; did you mean `kvision new {snake}`?" if _ID.fullmatch(snake) else ""
-        raise UsageError(f"{name!r} is neither a system's id (family/name in lower_case) nor a recipe's file (ending in .yaml){hint}")
+        raise UsageError(
+            f"{name!r} is neither a system's id (family/name in lower_case), nor a recipe's file (ending in .yaml), nor a folder that is there{hint}"
+        )
 
 
 def _new_recipe(target: Path, base: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -100,26 +100,14 @@ def findings(faults: Sequence[Fault]) -> list[Finding]:
 def _examined(source: Source, told: Told) -> Iterator[tuple[SplitName, Examined]]:
     """Every example of every split, looked at closely."""
     if isinstance(source, ImageMasks):
-        entries = source.inventory.splits
-        total, done = sum(len(members) for members in entries.values()), 0
-        for part in _SPLITS:
-            for one in folder.examine(source, entries[part], images=True):
-                done += 1
-                told(done, total)
-                yield part, one
-        return
-    splits = {name: source.split(name) for name in _SPLITS}
+        entries = {name: source.inventory.splits[name] for name in _SPLITS}
+        return examined.walk(entries, lambda members: folder.examine(source, members, images=True), told)
     fields = frozenset({"image", "mask"}) & source.info.fields
-    total, done = sum(len(split) for split in splits.values()), 0
-    for name, split in splits.items():
 
-        def look(number: int, split: Split = split) -> Examined:
-            return _read(split, number, fields, source.info)
+    def look(split: Split) -> Iterable[Examined]:
+        return files.in_threads(lambda number: _read(split, number, fields, source.info), range(len(split)))
 
-        for one in files.in_threads(look, range(len(split))):
-            done += 1
-            told(done, total)
-            yield name, one
+    return examined.walk({name: source.split(name) for name in _SPLITS}, look, told)
 
 
 def _read(split: Split, number: int, fields: frozenset[str], info: DataInfo) -> Examined:

@@ -31,13 +31,9 @@ def check(source: CaptionedSource, told: Callable[[int, int], None]) -> list[Fau
     """
     skipping = type(source)(source.options.model_copy(update={"on_error": "skip"}), seed=source.seed, base=source.base)
     splits = skipping.splits
-    total, done = sum(len(split) for split in splits.values()), 0
     faults = list(skipping.collected.faults)
     found: dict[SplitName, list[Examined]] = {name: [] for name in splits}
-    for name, split in splits.items():
-        for one in examine(split.pictures):
-            done += 1
-            told(done, total)
-            found[name].append(one)
-            faults += one.faults
+    for name, one in examined.walk(splits, lambda split: examine(split.pictures), told):
+        found[name].append(one)
+        faults += one.faults
     return faults + skipping.summary.faults() + examined.same_pictures(found)

@@ -43,16 +43,11 @@ def check(source: LabelledSource, told: Callable[[int, int], None]) -> list[Faul
     """
     skipping = type(source)(source.options.model_copy(update={"on_error": "skip"}), seed=source.seed, base=source.base)
     splits = skipping.splits
-    total, done = sum(len(split) for split in splits.values()), 0
     faults = list(skipping.found.faults)
-    found: dict[SplitName, list[Examined]] = {}
-    for name, split in splits.items():
-        found[name] = []
-        for one in examine(split):
-            done += 1
-            told(done, total)
-            found[name].append(one)
-            faults += one.faults
+    found: dict[SplitName, list[Examined]] = {name: [] for name in splits}
+    for name, one in examined.walk(splits, examine, told):
+        found[name].append(one)
+        faults += one.faults
     info = skipping.info
     same = examined.same_pictures(found, lambda split, number: _label(info, splits[split].labels[number]))
     return faults + missing(info, splits) + skew(info, splits["train"]) + same

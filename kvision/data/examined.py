@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import defaultdict
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import tensorflow as tf
 
@@ -14,7 +14,7 @@ from kvision.data.cache import reason
 from kvision.data.faults import Fault
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
     from pathlib import Path
 
     import numpy as np
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 _ENDS: dict[FileType, bytes] = {"JPEG": b"\xff\xd9", "PNG": b"IEND", "GIF": b";"}
 _NAMED = 6
+Members = TypeVar("Members", bound="Sized")
 
 
 @dataclass
@@ -81,6 +82,27 @@ def read(split: Split, number: int, fields: frozenset[str]) -> tuple[Examined, d
         return found, {}
     found.digest = digest(example["image"])
     return found, example
+
+
+def walk(
+    splits: Mapping[SplitName, Members], look: Callable[[Members], Iterable[Examined]], told: Callable[[int, int], None]
+) -> Iterator[tuple[SplitName, Examined]]:
+    """Looks at every example of every split.
+
+    Args:
+        splits: The examples of each.
+        look: Looks at all of a split, in their order.
+        told: Is called with the number of examples done and their total.
+
+    Yields:
+        The split and what the look gave.
+    """
+    total, done = sum(map(len, splits.values())), 0
+    for name, members in splits.items():
+        for one in look(members):
+            done += 1
+            told(done, total)
+            yield name, one
 
 
 def same_pictures(found: Mapping[SplitName, Sequence[Examined]], label: Callable[[SplitName, int], str] | None = None) -> list[Fault]:

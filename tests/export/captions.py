@@ -10,7 +10,7 @@ import tensorflow as tf
 from PIL import Image
 
 from kvision.data.source import DataInfo
-from kvision.data.text.texts import TextOptions, Texts
+from kvision.data.text.texts import Kept, TextOptions, Texts
 from kvision.data.text.vocabulary import END, START, UNKNOWN, Words
 from kvision.engine.system import Monitor, System
 from kvision.ops import decoding
@@ -108,7 +108,7 @@ def examples(count: int) -> dict[str, np.ndarray]:
 
 def captioner(folder: Path) -> Subject:
     """A captioner that has learnt its 12 sentences."""
-    info = DataInfo((), (), Captioner.fields, texts=Texts.recorded(VOCABULARY, LENGTH, TextOptions(source="scenes")))
+    info = DataInfo((), (), Captioner.fields, texts=Texts(tuple, TextOptions(source="scenes"), kept=Kept(VOCABULARY, LENGTH)))
     system = vectors._built(Captioner, info)
     found = examples(300)
     pipeline = vectors.Examples(info, vectors._split(found, 240))

@@ -13,14 +13,14 @@ from pydantic import Field
 
 from kvision.core.errors import DataError
 from kvision.data import tables
-from kvision.data.source import DataInfo, Source, SplitName
-from kvision.data.text import pairs
-from kvision.data.text.texts import PieceOptions, Texts
+from kvision.data.text.pairs import FIELDS, Pair, PairSource
+from kvision.data.text.texts import PieceOptions
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from kvision.core.schema import SourceOptions
+    from kvision.data.source import SplitName
 
 
 class Options(PieceOptions):
@@ -37,24 +37,19 @@ class Options(PieceOptions):
 _Options = Options  # inside the source, `Options` is its attribute
 
 
-class TextPairs(Source):
-    """Pairs of the user's own; the fields are `source` and `target`."""
+class TextPairs(PairSource):
+    """Pairs of the user's own."""
 
     Options: ClassVar[type[SourceOptions]] = Options
     options: _Options
 
-    @functools.cached_property
-    def info(self) -> DataInfo:
-        """There are no classes; reads nothing yet."""
-        return pairs.info(self._texts)
+    def pairs(self, name: SplitName) -> dict[str, Pair]:
+        """The pairs of a split by name, `file:row`."""
+        return self._pairs[name]
 
     @functools.cached_property
-    def _texts(self) -> Texts:
-        return Texts(lambda: list(self._pairs["train"].values()), self.options, kept=self.kept)
-
-    @functools.cached_property
-    def _pairs(self) -> dict[SplitName, dict[str, pairs.Pair]]:
-        """The pairs of each split by name, `file:row`."""
+    def _pairs(self) -> dict[SplitName, dict[str, Pair]]:
+        """Those of both splits."""
         every = self._read(self.located(self.options.path))
         if self.options.val_path is not None:
             return {"train": every, "val": self._read(self.located(self.options.val_path))}
@@ -68,19 +63,12 @@ class TextPairs(Source):
             "val": {name: pair for name, pair in every.items() if name in held_out},
         }
 
-    def _read(self, file: Path) -> dict[str, pairs.Pair]:
+    def _read(self, file: Path) -> dict[str, Pair]:
         """The pairs of one file."""
         rows = tables.read(file)
         columns = list(rows[0])
-        if len(columns) < len(pairs.FIELDS):
+        if len(columns) < len(FIELDS):
             raise DataError(f"{file}: has the one column {columns[0]}; a pair needs two, parted by tabs or commas and named in the first line")
         first = tables.column(rows, self.options.from_column, ("source", "input", "from"), "data.from_column", file) or columns[0]
         second = tables.column(rows, self.options.to_column, ("target", "output", "to"), "data.to_column", file) or columns[1]
         return {f"{file.name}:{number}": (str(row[first] or ""), str(row[second] or "")) for number, row in enumerate(rows, start=1)}
-
-    def split(self, name: SplitName) -> pairs.PairSplit:
-        """The pairs of a split; raises `DataError` where a file can't be read."""
-        if name == "test":
-            raise self.no_test_split()
-        found = self._pairs[name]
-        return pairs.PairSplit(list(found), list(found.values()), self._texts)

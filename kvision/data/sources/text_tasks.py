@@ -6,7 +6,6 @@ Every pair is a pure function of (`data.seed`, split, number), and no date and n
 from __future__ import annotations
 
 import datetime as dt
-import functools
 import string
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from zlib import crc32
@@ -14,12 +13,12 @@ from zlib import crc32
 import numpy as np
 from pydantic import Field, ValidationInfo, field_validator
 
-from kvision.data.source import DataInfo, Source, SplitName
-from kvision.data.text import pairs
-from kvision.data.text.texts import PieceOptions, Texts
+from kvision.data.text.pairs import Pair, PairSource
+from kvision.data.text.texts import PieceOptions
 
 if TYPE_CHECKING:
     from kvision.core.schema import SourceOptions
+    from kvision.data.source import SplitName
 
 FORMS = (
     "{day} {month} {year}",
@@ -58,27 +57,22 @@ class Options(PieceOptions):
 _Options = Options  # inside the source, `Options` is its attribute
 
 
-class TextTasks(Source):
-    """Generated pairs; the fields are `source` and `target`."""
+class TextTasks(PairSource):
+    """Generated pairs."""
 
     Options: ClassVar[type[SourceOptions]] = Options
     options: _Options
 
-    @functools.cached_property
-    def info(self) -> DataInfo:
-        """There are no classes."""
-        return pairs.info(self._texts)
+    def pairs(self, name: SplitName) -> dict[str, Pair]:
+        """The pairs of a split, drawn, by name."""
+        return {f"{self.options.task}/{name}/{number}": pair for number, pair in enumerate(self.drawn(name))}
 
-    @functools.cached_property
-    def _texts(self) -> Texts:
-        return Texts(lambda: self.drawn("train"), self.options, kept=self.kept)
-
-    def drawn(self, name: SplitName) -> list[pairs.Pair]:
+    def drawn(self, name: SplitName) -> list[Pair]:
         """The pairs of a split."""
         options = self.options
         generator = np.random.default_rng([options.seed, int(name == "val")])
         make = date if options.task == "dates" else lambda generator: backwards(generator, options.min_letters, options.max_letters)
-        found: list[pairs.Pair] = []
+        found: list[Pair] = []
         count = options.train_size if name == "train" else options.val_size
         while len(found) < count:
             pair = make(generator)
@@ -86,19 +80,12 @@ class TextTasks(Source):
                 found.append(pair)
         return found
 
-    def split(self, name: SplitName) -> pairs.PairSplit:
-        """The pairs of a split, drawn."""
-        if name == "test":
-            raise self.no_test_split()
-        drawn = self.drawn(name)
-        return pairs.PairSplit([f"{self.options.task}/{name}/{number}" for number in range(len(drawn))], drawn, self._texts)
-
     def report(self) -> dict[str, Any]:
         """The task."""
         return {"task": self.options.task}
 
 
-def date(generator: np.random.Generator) -> pairs.Pair:
+def date(generator: np.random.Generator) -> Pair:
     """A date from 1900 to 2099 in words, and as ISO 8601 writes it."""
     day = _FIRST + dt.timedelta(days=int(generator.integers(_DAYS)))
     form = FORMS[generator.integers(len(FORMS))]
@@ -108,7 +95,7 @@ def date(generator: np.random.Generator) -> pairs.Pair:
     return words, day.isoformat()
 
 
-def backwards(generator: np.random.Generator, fewest: int, most: int) -> pairs.Pair:
+def backwards(generator: np.random.Generator, fewest: int, most: int) -> Pair:
     """A string of letters drawn at random, and its reverse."""
     letters = "".join(generator.choice(list(string.ascii_lowercase), generator.integers(fewest, most + 1)))
     return letters, letters[::-1]

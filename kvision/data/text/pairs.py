@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import abc
 import functools
 from typing import TYPE_CHECKING
 
 from kvision.data import host
-from kvision.data.source import DataInfo
+from kvision.data.source import DataInfo, Source
+from kvision.data.text.texts import Texts
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     import tensorflow as tf
 
-    from kvision.data.text.texts import Texts
+    from kvision.data.source import SplitName
 
 FIELDS = ("source", "target")
 Pair = tuple[str, str]
@@ -53,6 +55,25 @@ class PairSplit:
         return host.tensor(self._texts.rows(self.captions, len(FIELDS)))
 
 
-def info(texts: Texts) -> DataInfo:
-    """What a source of pairs is about: both sides share one vocabulary, and there are no classes."""
-    return DataInfo((), (), frozenset(FIELDS), texts)
+class PairSource(Source):
+    """Pairs of texts; the fields are `source` and `target`, whose numbers come from one vocabulary, and there are no classes."""
+
+    @abc.abstractmethod
+    def pairs(self, name: SplitName) -> Mapping[str, Pair]:
+        """The pairs of the training or validation split by name; raises `DataError` where a file can't be read."""
+
+    @functools.cached_property
+    def info(self) -> DataInfo:
+        """Reads nothing yet."""
+        return DataInfo((), (), frozenset(FIELDS), self._texts)
+
+    @functools.cached_property
+    def _texts(self) -> Texts:
+        return Texts(lambda: list(self.pairs("train").values()), self.options, kept=self.kept)
+
+    def split(self, name: SplitName) -> PairSplit:
+        """The pairs of a split; raises `DataError` as `pairs` does, and where there is no such split."""
+        if name == "test":
+            raise self.no_test_split()
+        found = self.pairs(name)
+        return PairSplit(list(found), list(found.values()), self._texts)

@@ -79,11 +79,6 @@ class Texts:
         self._kept = kept
         self.nouns = tuple(nouns)
 
-    @classmethod
-    def recorded(cls, vocabulary: Vocabulary, length: int, options: PieceOptions, nouns: Sequence[str] = ()) -> Texts:
-        """What a run has kept of the texts that it was trained on: all but these themselves."""
-        return cls(tuple, options, nouns, Kept(vocabulary, length))
-
     @functools.cached_property
     def training(self) -> Sequence[Sequence[str]]:
         """The sentences of each training example; none in what a run has kept."""

@@ -232,9 +232,13 @@ class Captioner(System):
 
     def predict_step(self, image: tf.Tensor) -> dict[str, tf.Tensor]:
         """`tokens` int32 `[B, T]`, padding behind the end; `log_probability` `[B]`; and, with attention, `alpha` `[B, T, G]`."""
+        return self._said(self.encode(image))
+
+    def _said(self, states: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """As `predict_step`, from what the encoder gave."""
         from kvision.ops import decoding
 
-        found = decoding.search(self.step, self.encode(image), self.rules)
+        found = decoding.search(self.step, states, self.rules)
         extras = {name: value[:, 0] for name, value in found.extras.items()}
         return {"tokens": found.tokens[:, 0], "log_probability": found.log_probability[:, 0], **extras}
 
@@ -249,7 +253,7 @@ class Captioner(System):
         weight = batch["weight"]
         sums = {"nll": tf.reduce_sum(weight * losses), "tokens": tf.reduce_sum(weight * counted)}
         answers = {name: batch[name] for name in ("captions", "content") if name in batch}
-        found = self.predict_step(batch["image"])
+        found = self._said(states)
         return sums, answers | {name: found[name] for name in ("tokens", *(("alpha",) if "content" in batch and self.attends else ()))}
 
     def judge(self, answers: Mapping[str, np.ndarray]) -> tuple[dict[str, float], dict[str, np.ndarray]]:

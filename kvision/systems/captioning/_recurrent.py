@@ -11,6 +11,7 @@ import keras
 import tensorflow as tf
 
 from kvision.layers import recurrence
+from kvision.layers.recurrent_stack import KINDS
 from kvision.ops import dtypes
 from kvision.systems.captioning._decoder import LOGITS, TOKEN, Decoder, Said
 
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 
 PICTURE = "picture"
 """What is added to the products of the first layer, if the encoder gives it; where the step gives it back, it is 0 from the second step on."""
-LAYERS = {"rnn": keras.layers.SimpleRNN, "lstm": keras.layers.LSTM, "gru": keras.layers.GRU}
 
 
 def names(cell: str, number: int) -> tuple[str, ...]:
@@ -46,7 +46,7 @@ class RecurrentDecoder(Decoder):
         self.num_layers = num_layers
         self.picture_once = picture_once
         options = {"return_sequences": True, "return_state": True, "dtype": self.dtype_policy}
-        self.layers = [LAYERS[cell](units, name=f"{cell}{number}", **options) for number in range(num_layers)]
+        self.layers = [KINDS[cell](units, name=f"{cell}{number}", **options) for number in range(num_layers)]
 
     def build(self, input_shape: Mapping[str, tuple[int | None, ...]]) -> None:
         """Makes the weights."""

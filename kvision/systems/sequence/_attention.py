@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import keras
 import numpy as np
 
-from kvision.layers.recurrent import Recurrent
+from kvision.layers.recurrent_stack import Recurrent
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -68,7 +68,7 @@ class CharRNN(System):
         import keras
 
         from kvision.data.text.texts import required
-        from kvision.layers.recurrent import Recurrent
+        from kvision.layers.recurrent_stack import Recurrent
         from kvision.systems.sequence._memory import Memory
 
         options: CharRNNOptions = self.recipe.model  # type: ignore[assignment]

@@ -6,7 +6,7 @@ import pytest
 
 from kvision.core.errors import DataError
 from kvision.data.text.learning import learn
-from kvision.data.text.texts import TextOptions, Texts
+from kvision.data.text.texts import Kept, TextOptions, Texts
 
 TRAINING = [["a red star", "one star"], ["a blue ring"], []]
 
@@ -40,6 +40,6 @@ def test_options_of_the_vocabulary():
 
 
 def test_what_a_run_keeps_is_enough_to_make_numbers():
-    kept = Texts.recorded(learn(["a star"], "word"), 4, TextOptions(source="scenes"), ["star"])
+    kept = Texts(tuple, TextOptions(source="scenes"), ["star"], Kept(learn(["a star"], "word"), 4))
     assert kept.rows([["a star"]], 1)[0, 0].tolist() == [1, 4, 5, 2, 0, 0]
     assert (kept.to_json(), kept.training) == ({"length": 4, "nouns": ["star"]}, ())

@@ -10,7 +10,7 @@ import tensorflow as tf
 from kvision import catalog
 from kvision.core.schema import Recipe
 from kvision.data.source import DataInfo
-from kvision.data.text.texts import TextOptions, Texts
+from kvision.data.text.texts import Kept, TextOptions, Texts
 from kvision.data.text.vocabulary import Words
 from kvision.systems.captioning._part import Captioner, CaptionLoss
 
@@ -28,7 +28,7 @@ SENTENCES = [["a red circle", "a circle"], ["a blue star above a", "a star"], ["
 
 
 def info(fields: frozenset[str] = frozenset({"image", "captions", "tokens"}), training: list[list[str]] | None = None) -> DataInfo:
-    texts = Texts.recorded(Words(WORDS), LENGTH, OPTIONS, ("circle", "star", "square"))
+    texts = Texts(tuple, OPTIONS, ("circle", "star", "square"), Kept(Words(WORDS), LENGTH))
     if training is not None:
         texts = Texts(lambda: training, OPTIONS.model_copy(update={"max_length": LENGTH}))
         texts.__dict__["vocabulary"] = Words(WORDS)

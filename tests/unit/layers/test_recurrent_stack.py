@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 
-from kvision.layers.recurrent import Recurrent
+from kvision.layers.recurrent_stack import Recurrent
 
 
 @pytest.mark.parametrize("kind", ["rnn", "gru", "lstm"])
