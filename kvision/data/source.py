@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import abc
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
+from kvision.core import paths
 from kvision.core.errors import DataError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     import tensorflow as tf
 
@@ -94,8 +95,8 @@ class Source(abc.ABC):
         self.base = base
 
     def located(self, path: str) -> Path:
-        """A path that the recipe gives: `~` is the user's home, and what is not absolute begins at `base`."""
-        return self.base / Path(path).expanduser()
+        """A path that the recipe or the command line gives: from `base`, or else, where that is not there, from the working folder; `~` is home."""
+        return paths.located(path, self.base)
 
     @property
     @abc.abstractmethod

@@ -75,3 +75,10 @@ def test_paths_begin_at_the_recipe_or_at_home(monkeypatch):
     monkeypatch.setenv("HOME", "/home/me")
     one = Fake(SplitOptions(source="fake"), seed=0, base=Path("/recipes"))
     assert [str(one.located(path)) for path in ("a/b", "/a", "~/a")] == ["/recipes/a/b", "/a", "/home/me/a"]
+
+
+def test_a_path_of_the_command_line_begins_at_the_working_folder(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "pictures").mkdir()
+    one = Fake(SplitOptions(source="fake"), seed=0, base=Path("/recipes"))
+    assert [str(one.located(path)) for path in ("pictures", "none")] == [str(tmp_path / "pictures"), "/recipes/none"]
