@@ -106,15 +106,15 @@ def test_discounted_by_hand() -> None:
 
 def test_gae_by_hand_through_an_end_and_a_cut() -> None:
     # row 0 goes on; row 1 is cut off: its last state is worth 6; row 2 terminates; row 3 goes on beyond the trajectory
-    r_t, v_tm1, v_t = [1.0, 2.0, 3.0, 4.0], [2.0, 4.0, 1.0, 2.0], [4.0, 6.0, 99.0, 8.0]
-    ends = tf.constant([False, True, True, False])
-    found = returns.gae(*map(tf.constant, (r_t, [0.5, 0.5, 0.0, 0.5], v_tm1, v_t)), 0.5, ends)
+    r_t, discount_t = tf.constant([1.0, 2.0, 3.0, 4.0]), tf.constant([0.5, 0.5, 0.0, 0.5])
+    v_tm1, v_t = tf.constant([2.0, 4.0, 1.0, 2.0]), tf.constant([4.0, 6.0, 99.0, 8.0])
+    found = returns.gae(r_t, discount_t, v_tm1, v_t, 0.5, tf.constant([False, True, True, False]))
     # errors: 1 + 2 - 2 = 1; 2 + 3 - 4 = 1; 3 - 1 = 2; 4 + 4 - 2 = 6
     assert found.numpy().tolist() == [1.25, 1.0, 2.0, 6.0]
 
 
 def test_n_step_by_hand() -> None:
-    found = returns.n_step(*map(tf.constant, ([1.0, 2.0, 4.0, 8.0], [0.5] * 4, [10.0, 20.0, 30.0, 40.0])), n=2)
+    found = returns.n_step(tf.constant([1.0, 2.0, 4.0, 8.0]), tf.constant([0.5] * 4), tf.constant([10.0, 20.0, 30.0, 40.0]), n=2)
     assert found.numpy().tolist() == [1 + 1 + 5, 2 + 2 + 7.5, 4 + 4 + 10, 8 + 20]
 
 
