@@ -300,6 +300,7 @@ class Pipeline:
         options = self.options.model_dump(mode="json", exclude={"cache"})
         content = [options, self.seed, self.info.class_names, self._store("train").names, self._store("val").names]
         content += [] if self.texts is None else [self.texts.length, self.texts.vocabulary.tokens]
+        content += [] if self.info.environment is None else [str(self.info.environment.spaces)]
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
     def report(self) -> dict[str, Any]:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import tensorflow as tf
 
     from kvision.core.schema import Chosen, SourceOptions
+    from kvision.data.environments.environment import Maker
     from kvision.data.text.texts import Kept, Texts
 
 SplitName = Literal["train", "val", "test"]
@@ -35,12 +36,14 @@ class DataInfo:
         palette: K colours `(r, g, b)`, 0-255.
         fields: The example fields that the source can give, such as `image`, `mask`, `boxes`.
         texts: Of data sets whose examples have texts.
+        environment: Of sources whose examples are steps and episodes of an environment.
     """
 
     class_names: tuple[str, ...]
     palette: tuple[tuple[int, int, int], ...]
     fields: frozenset[str]
     texts: Texts | None = None
+    environment: Maker | None = None
 
     @property
     def num_classes(self) -> int:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 Status = Literal["running", "finished", "interrupted", "diverged", "failed"]
 Reason = Literal["epoch", "interval", "signal"]
 Row: TypeAlias = "Mapping[str, float | int]"
-"""A row of metrics.csv: `epoch`, `step`, `lr`, `train/loss`, then `val/<metric>`."""
+"""A row of metrics.csv: `epoch`, `step`, `lr`, `train/loss` and what else the system reports, then `val/<metric>`."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class Progress:
         step: Steps done since the run began.
         total: Steps of the whole run.
         epoch: The epoch in progress, from 1.
-        loss: Mean training loss of the epoch so far.
+        means: Means over the epoch so far: `loss`, and what `System.reports` names.
         lr: Learning rate of the last step.
         images_per_s: Over the last few seconds.
         wait_share: Share of that time spent waiting for data, 0..1.
@@ -73,7 +73,7 @@ class Progress:
     step: int
     total: int
     epoch: int
-    loss: float
+    means: Mapping[str, float]
     lr: float
     images_per_s: float
     wait_share: float

@@ -109,7 +109,7 @@ class Journal(Action):
             values = {name: value for name, value in event.row.items() if name not in ("epoch", "step")}
         else:
             values = {
-                "running/loss": event.loss,
+                **{f"running/{name}": value for name, value in event.means.items()},
                 "running/lr": event.lr,
                 "running/images_per_s": event.images_per_s,
                 "running/wait_share": event.wait_share,

@@ -6,6 +6,7 @@ question from the host, between the steps of a call.
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -32,7 +33,7 @@ class Call:
     Attributes:
         step: Steps done since the run began.
         loss: Loss of the last step.
-        mean_loss: Mean training loss of the epoch so far; NaN if no step was counted.
+        means: Means over the epoch so far of `loss` and of what `System.reports` names; NaN if no step was counted.
         lr: Learning rate of the last step.
         wait_s: Seconds that the call waited for data.
         bad_step: The step whose loss or gradients were not finite, whose update was therefore left out; none if all is well.
@@ -40,7 +41,7 @@ class Call:
 
     step: int
     loss: float
-    mean_loss: float
+    means: dict[str, float]
     lr: float
     wait_s: float
     bad_step: int | None
@@ -77,22 +78,21 @@ class Loop:
         if self._iterator is None:
             self._iterator = iter(distribute(self._session.strategy, lambda context: self._session.pipeline.train(start, context)))
         try:
-            values = [value.numpy() for value in self._train_graph(self._iterator, tf.constant(end, tf.int64))]
+            step, loss, wait_s, bad_step = [value.numpy() for value in self._train_graph(self._iterator, tf.constant(end, tf.int64))]
         except tf.errors.OpError as error:
             self._iterator = None
             raise self._explain(error, start, end) from error
-        step, loss, mean_loss, wait_s, bad_step = values
-        return Call(int(step), float(loss), float(mean_loss), self._rate(int(step)), float(wait_s), int(bad_step) if bad_step >= 0 else None)
+        return Call(int(step), float(loss), self._means(), self._rate(int(step)), float(wait_s), int(bad_step) if bad_step >= 0 else None)
 
-    def epoch_so_far(self) -> tuple[float, float]:
-        """Mean training loss of the epoch's steps so far, and the learning rate of the last one; a function of the state alone."""
-        training = self._training
-        return float(training.loss_sum.numpy()) / float(training.loss_count.numpy()), self._rate(int(training.step.numpy()))
+    def epoch_so_far(self) -> tuple[dict[str, float], float]:
+        """Means of the epoch's steps so far as in `Call`, and the learning rate of the last one; a function of the state alone."""
+        return self._means(), self._rate(int(self._training.step.numpy()))
 
     def begin_epoch(self) -> None:
         """Starts the mean of the training loss anew."""
-        self._training.loss_sum.assign(0.0)
-        self._training.loss_count.assign(0)
+        for total in self._training.sums.values():
+            total.assign(0.0)
+        self._training.count.assign(0)
 
     def evaluate(self, stop: Callable[[], bool] = lambda: False) -> dict[str, float] | None:
         """Metrics of the whole validation split with the weights as they are.
@@ -113,13 +113,17 @@ class Loop:
                 return None
         return judged(self._session.system, sums, parts)[0]
 
+    def _means(self) -> dict[str, float]:
+        count = int(self._training.count.numpy())
+        return {name: float(total.numpy()) / count if count else math.nan for name, total in self._training.sums.items()}
+
     def _rate(self, step: int) -> float:
         """Learning rate of the step before `step`, as the shortest number that is the same float32."""
         rate = next(iter(self._training.updates.values())).learning_rate(tf.constant(step - 1, tf.int64))
         return float(str(rate.numpy()))
 
     def _train(self, iterator: Any, end: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        """Steps until `end`, or until one goes wrong; returns step, last loss, mean loss, seconds waited, bad step."""
+        """Steps until `end`, or until one goes wrong; returns step, last loss, seconds waited, bad step."""
         training, strategy = self._training, self._session.strategy
         bad_step = training.guard.first_bad
         wait_s = tf.zeros((), tf.float64)
@@ -132,17 +136,19 @@ class Loop:
                 batch = next(iterator)
             with tf.control_dependencies(tf.nest.flatten(strategy.experimental_local_results(batch))):
                 wait_s += self._now() - asked
-            loss = strategy.reduce(tf.distribute.ReduceOp.SUM, strategy.run(self._step, (batch,)), axis=None)
+            outputs = strategy.run(self._step, (batch,))
+            found = {name: strategy.reduce(tf.distribute.ReduceOp.SUM, value, axis=None) for name, value in outputs.items()}
+            loss = found["loss"]
             good = tf.identity(bad_step) < 0
-            training.loss_sum.assign_add(tf.where(good, tf.cast(loss, tf.float64), 0.0))
-            training.loss_count.assign_add(tf.cast(good, tf.int64))
+            for name, total in training.sums.items():
+                total.assign_add(tf.where(good, tf.cast(found[name], tf.float64), 0.0))
+            training.count.assign_add(tf.cast(good, tf.int64))
             # The next step asks for its batch when this one is over, else the waiting would be measured wrongly.
             with tf.control_dependencies([loss]):
                 training.step.assign_add(1)
             step = tf.identity(training.step)
             going = tf.logical_and(step < end, good)
-        mean = tf.identity(training.loss_sum) / tf.cast(tf.identity(training.loss_count), tf.float64)
-        return step, loss, mean, wait_s, tf.identity(bad_step)
+        return step, loss, wait_s, tf.identity(bad_step)
 
     def _now(self) -> tf.Tensor:
         """Seconds, float64, when the graph comes to this place."""
@@ -150,16 +156,19 @@ class Loop:
             return tf.ensure_shape(tf.numpy_function(time.perf_counter, [], tf.float64), [])
         return tf.timestamp()
 
-    def _step(self, batch: Batch) -> tf.Tensor:
-        """One step in replica context; this replica's part of the loss."""
+    def _step(self, batch: Batch) -> dict[str, tf.Tensor]:
+        """One step in replica context; this replica's part of the loss and of what is reported."""
         training = self._training
         outputs = self._session.system.train_step(batch, training.updates)
         if training.ema is not None:
             training.ema.update(training.guard.passed(tf.convert_to_tensor(training.step)))
-        return outputs["loss"]
+        return {name: outputs[name] for name in training.sums}
 
     def _explain(self, error: tf.errors.OpError, start: int, end: int) -> Exception:
         """The error in the user's words, where it is theirs to mend."""
+        known = self._session.system.blame()
+        if known is not None:
+            return known
         if isinstance(error, tf.errors.ResourceExhaustedError):
             recipe = self._session.recipe
             return RunError(

@@ -85,7 +85,7 @@ class Update:
         rate = self._shared.rate(tf.convert_to_tensor(self._shared.step) if step is None else step)
         return rate if self._shared.plateau is None else rate * tf.convert_to_tensor(self._shared.plateau.multiplier)
 
-    def minimize(self, loss: Loss, batch: Batch) -> tf.Tensor:
+    def minimize(self, loss: Loss, batch: Batch, *, of: int | None = None) -> tf.Tensor:
         """One step down the gradient of the global batch's mean loss; in replica context.
 
         The gradients are summed over micro-batches and replicas, unscaled, and clipped by their global norm over all groups. When loss or
@@ -94,6 +94,7 @@ class Update:
         Args:
             loss: From a (micro-)batch to the loss of each example `[b]`.
             batch: This replica's part of the global batch; `weight` `[b]` weights the examples if it is there.
+            of: How many examples the mean is of, over all replicas; none: `data.batch`. For systems that update on other batches than they are given.
 
         Returns:
             This replica's part of the loss, scalar; the sum over replicas is the loss of the global batch.
@@ -104,7 +105,7 @@ class Update:
         """
         shared = self._shared
         before = [tf.identity(variable.value) for variable in shared.buffers]
-        value, gradients = self._differentiate(loss, batch)
+        value, gradients = self._differentiate(loss, batch, of or shared.batch)
         total, *gradients = _sum_over_replicas([value, *gradients])
         step = tf.convert_to_tensor(shared.step)
         norm = tf.linalg.global_norm(gradients) / shared.loss_scale.value
@@ -124,16 +125,16 @@ class Update:
         shared.loss_scale.update(finite)
         return value
 
-    def _differentiate(self, loss: Loss, batch: Batch) -> tuple[tf.Tensor, list[tf.Tensor]]:
+    def _differentiate(self, loss: Loss, batch: Batch, of: int) -> tuple[tf.Tensor, list[tf.Tensor]]:
         """This replica's loss, and the gradients of the scaled loss, summed over the micro-batches one after the other."""
-        value, gradients = self._micro(loss, batch, 0, ())
+        value, gradients = self._micro(loss, batch, of, 0, ())
         for micro in range(1, self._shared.accumulate):
             # The next micro-batch waits for the gradients of this one, so that only one set of activations is in memory.
-            more, parts = self._micro(loss, batch, micro, gradients)
+            more, parts = self._micro(loss, batch, of, micro, gradients)
             value, gradients = value + more, [a + b for a, b in zip(gradients, parts, strict=True)]
         return value, gradients
 
-    def _micro(self, loss: Loss, batch: Batch, micro: int, after: Sequence[tf.Tensor]) -> tuple[tf.Tensor, list[tf.Tensor]]:
+    def _micro(self, loss: Loss, batch: Batch, of: int, micro: int, after: Sequence[tf.Tensor]) -> tuple[tf.Tensor, list[tf.Tensor]]:
         """Loss and gradients of micro-batch number `micro`, begun after the tensors `after`."""
         shared = self._shared
         with tf.control_dependencies(list(after)):
@@ -146,7 +147,7 @@ class Update:
             examples = tf.cast(loss(part), tf.float32)
             if "weight" in part:
                 examples *= part["weight"]
-            value = tf.reduce_sum(examples) / shared.batch
+            value = tf.reduce_sum(examples) / of
             scaled = value * shared.loss_scale.value
         gradients = tape.gradient(scaled, [variable.value for variable in self._trained])
         return value, _complete(self.role, self._trained, gradients)

@@ -46,8 +46,8 @@ class Training:
         guard: Remembers steps that were not finite.
         plateau: State of the plateau schedule; none for the other schedules.
         loss_scale: float16's loss scale.
-        loss_sum: float64, sum of the losses of the epoch's steps so far.
-        loss_count: int64, their number.
+        sums: float64, sums over the epoch's steps so far of `loss` and of what `System.reports` names.
+        count: int64, their number.
     """
 
     total: int
@@ -57,13 +57,14 @@ class Training:
     guard: Guard
     plateau: Plateau | None
     loss_scale: precision.LossScale
-    loss_sum: tf.Variable
-    loss_count: tf.Variable
+    sums: dict[str, tf.Variable]
+    count: tf.Variable
 
     def variables(self) -> dict[str, AnyVariable]:
         """All state of the training but the weights, by stable name."""
         parts: list[Any] = [*self.updates.values(), self.loss_scale, *filter(None, (self.ema, self.plateau))]
-        named: dict[str, AnyVariable] = {"step": self.step, "loss_sum": self.loss_sum, "loss_count": self.loss_count}
+        named: dict[str, AnyVariable] = {"step": self.step, "loss_count": self.count}
+        named |= {f"{name}_sum": variable for name, variable in self.sums.items()}
         for part in parts:
             named |= part.variables
         return {f"train/{name}": variable for name, variable in named.items()}
@@ -275,8 +276,8 @@ def _training(recipe: Recipe, system: System, pipeline: Pipeline, precision_name
     plateau = Plateau(options.decay, options.patience_epochs) if options.schedule == "plateau" else None
     updates = optim.of_system(system, options, total_steps=total, step=step, loss_scale=loss_scale, guard=guard, plateau=plateau)
     ema = EMA(options.ema, networks, start=round((options.swa_from or 0.0) * total)) if options.averages else None
-    sums = replica.scalar(0.0, tf.float64, "loss_sum"), replica.scalar(0, tf.int64, "loss_count")
-    return Training(total, step, updates, ema, guard, plateau, loss_scale, *sums)
+    sums = {name: replica.scalar(0.0, tf.float64, f"{name}_sum") for name in ("loss", *system.reports)}
+    return Training(total, step, updates, ema, guard, plateau, loss_scale, sums, replica.scalar(0, tf.int64, "loss_count"))
 
 
 def _find(run_dir: Path, weights: str) -> tuple[checkpoint.Checkpoint, dict[str, Any]]:

@@ -15,7 +15,7 @@ from kvision.core.errors import RunError
 from kvision.engine.replica import AnyVariable, native
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     import keras
 
@@ -81,9 +81,14 @@ def _differences(variables: Mapping[str, AnyVariable], values: Mapping[str, np.n
             found.append(f"{name}: missing there; here it has shape {list(variables[name].shape)}")
         elif name not in variables:
             found.append(f"{name}: shape {list(values[name].shape)} there; there is nothing of that name here")
-        elif tuple(values[name].shape) != tuple(variables[name].shape):
+        elif not _fits(values[name].shape, variables[name].shape):
             found.append(f"{name}: shape {list(values[name].shape)} there, {list(variables[name].shape)} here")
     return found
+
+
+def _fits(shape: Sequence[int], wanted: Sequence[int | None]) -> bool:
+    """Whether a shape is the one that is wanted, in which None stands for any length."""
+    return len(shape) == len(wanted) and all(want in (None, size) for size, want in zip(shape, wanted, strict=True))
 
 
 def _stable_paths(net: keras.Model) -> list[str]:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     import tensorflow as tf
     from PIL import Image
 
+    from kvision.core.errors import KvisionError
     from kvision.core.schema import Chosen, GroupOptions, Recipe, Section
     from kvision.data.preprocess import Preprocess
     from kvision.data.source import DataInfo, Source
@@ -85,6 +86,8 @@ class System(abc.ABC):
     given: ClassVar[str] = PICTURE
     """The example field that `predict_step` takes."""
     monitor: ClassVar[Monitor]
+    reports: ClassVar[tuple[str, ...]] = ()
+    """Scalars that `train_step` gives beside `loss`, to be shown and kept as means over the epoch's steps: columns `train/<name>`."""
     exempt: ClassVar[Mapping[str, str]] = {}
     """Conformance property -> reason why it can't hold for this system."""
     task: ClassVar[str]
@@ -201,8 +204,12 @@ class System(abc.ABC):
             updates: One `Update` for each entry of `trainables()`; `Update.minimize` differentiates, reduces, clips and applies.
 
         Returns:
-            Scalars whose sum over the replicas is the value for the global batch; `loss` is required.
+            Scalars whose sum over the replicas is the value for the global batch: `loss`, and those that `reports` names.
         """
+
+    def blame(self) -> KvisionError | None:
+        """Why a step could not be made, where the system knows, such as an environment that failed; asked after the graph failed."""
+        return None
 
     @abc.abstractmethod
     def eval_step(self, batch: Batch) -> tuple[dict[str, tf.Tensor], dict[str, tf.Tensor]]:

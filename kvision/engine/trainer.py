@@ -182,7 +182,7 @@ class Trainer:
             step=call.step,
             total=self._training.total,
             epoch=self._standing.epoch + 1,
-            loss=call.mean_loss,
+            means=call.means,
             lr=call.lr,
             images_per_s=self._pace.images_per_s,
             wait_share=self._pace.wait_share,
@@ -201,9 +201,10 @@ class Trainer:
 
     def _end_epoch(self, metrics: Mapping[str, float], seconds: float) -> None:
         standing, monitor = self._standing, self._session.system.monitor
-        loss, lr = self._loop.epoch_so_far()
+        means, lr = self._loop.epoch_so_far()
         validation = {f"val/{name}": value for name, value in metrics.items()}
-        row: events.Row = {"epoch": standing.epoch + 1, "step": self._step, "lr": lr, "train/loss": loss, **validation}
+        training = {f"train/{name}": value for name, value in means.items()}
+        row: events.Row = {"epoch": standing.epoch + 1, "step": self._step, "lr": lr, **training, **validation}
         if self._training.plateau is not None:
             self._training.plateau.observe(validation[self._column], monitor.mode)
         best = is_better(row[self._column], standing.best[self._column] if standing.best else math.nan, monitor.mode)

@@ -87,6 +87,6 @@ def trace(session: Session) -> None:
 class _Meeting:
     """Stands in for an `Update`: the replicas meet in it as in one, and nothing else is done."""
 
-    def minimize(self, loss: Any, batch: Batch) -> tf.Tensor:
+    def minimize(self, loss: Any, batch: Batch, *, of: int | None = None) -> tf.Tensor:
         value = tf.reduce_mean(tf.cast(loss(batch), tf.float32))
         return tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, value)

@@ -37,7 +37,7 @@ class Recorder:
         self.variables = variables
         self.gradients: list[tf.Tensor | None] = []
 
-    def minimize(self, loss: Any, batch: Batch) -> tf.Tensor:
+    def minimize(self, loss: Any, batch: Batch, *, of: int | None = None) -> tf.Tensor:
         with tf.GradientTape() as tape:
             value = tf.reduce_mean(tf.cast(loss(batch), tf.float32))
         found = tape.gradient(value, [variable.value for variable in self.variables])

@@ -169,7 +169,7 @@ class LivePanel(events.Action):
         metric = self._state.monitor.removeprefix("val/")
         evaluating = self._state.evaluating
         pairs = [
-            ("loss", words.number(progress.loss)),
+            *((name.replace("_", " "), words.number(value)) for name, value in progress.means.items()),
             (metric, f"{words.number(self._state.last)} (best {words.number(self._state.best)})"),
             ("rate", f"{progress.lr:.3g}"),
             ("images/s", words.number(round(progress.images_per_s, 1))),
@@ -189,7 +189,7 @@ def progress_line(event: events.Progress, monitor: str, best: float) -> str:
     found = [
         f"epoch {event.epoch}",
         f"step {event.step}/{event.total} ({100 * event.step // max(event.total, 1)} %)",
-        f"loss {words.number(event.loss)}",
+        *(f"{name.replace('_', ' ')} {words.number(value)}" for name, value in event.means.items()),
         *([f"best {monitor} {words.number(best)}"] if not math.isnan(best) else []),
         f"lr {event.lr:.3g}",
         f"{event.images_per_s:.1f} images/s",

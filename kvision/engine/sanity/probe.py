@@ -42,7 +42,7 @@ class Probe:
         del step
         return tf.zeros([])
 
-    def minimize(self, loss: Loss, batch: Batch) -> tf.Tensor:
+    def minimize(self, loss: Loss, batch: Batch, *, of: int | None = None) -> tf.Tensor:
         """As `Update.minimize`, but for what makes it an update."""
         self._reseed()
         values = [variable.value for variable in self.variables]

@@ -94,7 +94,7 @@ def test_progress_is_written_down_now_and_then(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setattr(journal.time, "time", lambda: next(clock))
     diary = Journal(tmp_path, tensorboard=False)
     for step in range(1, 5):
-        diary.on_event(events.Progress(step, 12, 1, 0.5, 0.1, 10.0, 0.0, 100.0, None))
+        diary.on_event(events.Progress(step, 12, 1, {"loss": 0.5}, 0.1, 10.0, 0.0, 100.0, None))
     diary.close()
     assert [json.loads(line)["step"] for line in (tmp_path / "events.jsonl").read_text().splitlines()] == [1, 4]
 

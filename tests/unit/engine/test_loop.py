@@ -89,10 +89,10 @@ def test_the_mean_loss_is_that_of_the_epoch() -> None:
     session = tiny.session()
     graphs = loop.Loop(session)
     losses = [graphs.train(step).loss for step in (1, 2, 3)]
-    assert graphs.epoch_so_far()[0] == pytest.approx(np.mean(losses), rel=1e-12)
+    assert graphs.epoch_so_far()[0]["loss"] == pytest.approx(np.mean(losses), rel=1e-12)
     graphs.begin_epoch()
     call = graphs.train(4)
-    assert call.mean_loss == pytest.approx(call.loss)
+    assert call.means["loss"] == pytest.approx(call.loss)
     assert call.wait_s > 0.0
     assert call.bad_step is None
 
@@ -111,7 +111,7 @@ def test_a_bad_step_stops_the_call_and_leaves_the_weights() -> None:
     call = graphs.train(6)
     assert (call.bad_step, call.step) == (bad, bad + 1)
     assert math.isnan(call.loss)
-    assert math.isfinite(call.mean_loss)  # of the good steps
+    assert math.isfinite(call.means["loss"])  # of the good steps
     found = state.read(session.variables())
     before = train(bad)
     kept = [name for name in found if name not in ("train/step", "train/loss_count")]

@@ -16,7 +16,7 @@ FINISHED = events.Finished("finished", 40, 2, 75.0, 101.3, 0.012, {"epoch": 2, "
 
 
 def progress(step, loss=0.5):
-    return events.Progress(step, 40, 1 + (step - 1) // 20, loss, 1e-3, 101.26, 0.012, 1024.0, 62.0)
+    return events.Progress(step, 40, 1 + (step - 1) // 20, {"loss": loss}, 1e-3, 101.26, 0.012, 1024.0, 62.0)
 
 
 def ended(epoch, miou, best=True):
@@ -145,7 +145,7 @@ def test_json_is_one_object_a_line_and_knows_no_nan():
         action.on_event(event)
     found = [json.loads(line, parse_constant=pytest.fail) for line in stream.getvalue().splitlines()]
     assert [event["event"] for event in found] == ["started", "progress", "finished"]
-    assert found[1]["loss"] is None
+    assert found[1]["means"]["loss"] is None
     assert found[2]["best"] == {"epoch": 2, "val/miou": 0.8125}
 
 
