@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from kvision_edge.model import Model
-    from kvision_edge.postprocess.rl import Action
+    from kvision_edge.postprocess.policy import Action
 
 ENVIRONMENT = "env:"
 _FRAME_PX = 320
@@ -60,7 +60,7 @@ class World:
     """An environment that a policy acts in.
 
     Args:
-        model: A bundle whose task is `rl`.
+        model: A bundle whose task is `policy`.
         name: Gymnasium's name, such as `CartPole-v1`; empty: the one in the bundle's `decode.environment`.
         record: Whether frames are kept.
 
@@ -76,7 +76,7 @@ class World:
     """
 
     def __init__(self, model: Model, name: str = "", record: bool = False) -> None:
-        if model.manifest.task != "rl":
+        if model.manifest.task != "policy":
             what = f"{model.manifest.name} is a {model.manifest.task} model"
             raise UsageError(f"{ENVIRONMENT}{name}: environments are for policies, and {what}; give pictures")
         self.name = name or model.manifest.decode.get("environment", "")
@@ -121,22 +121,23 @@ class World:
 
     def _action(self, observation: Any) -> Union[int, np.ndarray]:
         """What the policy does, as the environment takes it."""
-        if self.model.manifest.preprocess is None:
-            try:
-                observation = {name: np.asarray(observation, np.float32) for name in self.model.inputs}
-            except (TypeError, ValueError) as error:  # such as a dictionary
-                raise UsageError(f"the policy of {self.model.manifest.name} takes arrays of numbers, it gives others ({line(error)})") from error
-        answer = cast("Action", self.model.predict(observation))
-        if isinstance(answer.action, int):
-            if len(answer.probabilities) != getattr(self._space, "n", None):
-                raise UsageError(f"it takes {self._space}, the policy of {self.model.manifest.name} has {len(answer.probabilities)} actions")
-            return answer.action
-        if np.shape(answer.action) != self._space.shape:
-            raise UsageError(f"it takes {self._space}, the policy of {self.model.manifest.name} gives {len(answer.action)} values")
-        values, low, high = np.asarray(answer.action, np.float32), self._space.low, self._space.high
-        if self.model.manifest.decode.get("squash", False):
-            values = low + (values + 1) / 2 * (high - low)
-        return np.clip(values, low, high)
+        name, space = self.model.manifest.name, self._space
+        try:
+            given = np.asarray(observation, np.float32)
+        except (TypeError, ValueError) as error:  # such as a dictionary
+            raise UsageError(f"the policy of {name} takes arrays of numbers, it gives others ({line(error)})") from error
+        answer = cast("Action", self.model.predict(given))
+        sizes = tuple(np.atleast_1d(getattr(space, "nvec", getattr(space, "n", ()))).tolist())
+        if answer.sizes != sizes or not (sizes or np.shape(answer.action) == space.shape):
+            gives = f"has {' x '.join(map(str, answer.sizes))} actions" if answer.sizes else f"gives {len(np.atleast_1d(answer.action))} values"
+            raise UsageError(f"it takes {space}, the policy of {name} {gives}")
+        if sizes:
+            found = answer.action + np.asarray(getattr(space, "start", 0))
+            return int(found) if isinstance(answer.action, int) else found
+        values = np.asarray(answer.action, np.float32)
+        if self.model.manifest.decode.get("squash", False) and "low" not in self.model.manifest.decode:
+            values = space.low + (values + 1) / 2 * (space.high - space.low)
+        return np.clip(values, space.low, space.high)
 
     def _seen(self) -> List[Image.Image]:
         """The frame of this moment, small; none where it is not recorded, or can't be drawn."""

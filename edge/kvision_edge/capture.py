@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from kvision_edge.model import Given
 
 VIDEOS = frozenset({".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v"})
-ARRAYS = ".npz"
+ARRAYS, ARRAY = ".npz", ".npy"
 CAMERA = "camera:"
 _LAST_FRAME_S = 2.0
 """Longest wait for a camera's last frame."""
@@ -42,14 +42,21 @@ class Item:
 
     def read(self) -> Given:
         """What `Model.predict` takes; PictureError if it can't be read."""
-        if isinstance(self.source, Path) and self.source.suffix == ARRAYS:
+        if isinstance(self.source, Path) and self.source.suffix in (ARRAYS, ARRAY):
             try:
-                with np.load(str(self.source), allow_pickle=False) as file:
-                    arrays: Mapping[str, np.ndarray] = {name: file[name] for name in file.files}
-                    return arrays
+                return _arrays(self.source)
             except Exception as error:  # zip, header and size can each be wrong in many ways
-                raise PictureError(f"{self.source}: can't be read as {ARRAYS} ({error})") from error
+                raise PictureError(f"{self.source}: can't be read as {self.source.suffix} ({error})") from error
         return self.source
+
+
+def _arrays(path: Path) -> Union[np.ndarray, Mapping[str, np.ndarray]]:
+    """The arrays of an `.npz` by name, or the one of an `.npy`."""
+    if path.suffix == ARRAY:
+        one: np.ndarray = np.load(str(path), allow_pickle=False)
+        return one
+    with np.load(str(path), allow_pickle=False) as file:
+        return {name: file[name] for name in file.files}
 
 
 def items(inputs: Sequence[str]) -> Iterator[Item]:

@@ -22,6 +22,7 @@ _EXAMPLES = """examples:
   kvision-edge run bundle photo.jpg                     what is in the picture
   kvision-edge run bundle holiday/ --out masks          masks and overlays of a folder
   kvision-edge run bundle camera:0 --json               one JSON object a frame
+  kvision-edge run policy observation.npy               what an agent does there
   kvision-edge run policy env:CartPole-v1 --out played   an agent in its environment
   kvision-edge verify bundle                            files whole, and right on this device
   kvision-edge bench bundle --threads 1 --no-xnnpack    how fast
@@ -67,7 +68,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"kvision-edge {__version__}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     run = _command(commands, "run", _run, "predict pictures, folders, globs, a video, a camera; or let an agent act", "bundle holiday/ --out masks")
-    run.add_argument("inputs", nargs="+", metavar="INPUT", help="picture, folder, glob, video, camera:N, .npz of arrays by name, env:NAME for agents")
+    run.add_argument(
+        "inputs", nargs="+", metavar="INPUT", help="picture, folder, glob, video, camera:N, .npy or .npz (arrays by name), env:NAME for agents"
+    )
     run.add_argument("--out", metavar="DIR", help=f"new folder for masks, overlays, recordings and {PREDICTIONS}; without it only text")
     run.add_argument("--json", action="store_true", help="one JSON object a picture, or an episode, on the standard output")
     run.add_argument("--episodes", type=int, default=10, metavar="N", help="of env:NAME (10)")

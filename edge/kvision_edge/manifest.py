@@ -119,7 +119,7 @@ class Manifest:
 
     Attributes:
         name: A short name, such as `unet`.
-        task: Which decoder makes answers of the outputs: `segmentation`, `classification`, `captioning`, `rl` ...
+        task: Which decoder makes answers of the outputs: `segmentation`, `classification`, `captioning`, `policy` ...
         files: The model files, the best choice for a device first.
         preprocess: For networks that take pictures; none for the others.
         labels: Class names; also one a line in `labels.txt`.

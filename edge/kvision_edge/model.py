@@ -132,7 +132,7 @@ class Model:
 
         Args:
             given: A path, the bytes of a picture file, a PIL image, or pixels uint8 `[H, W, 3]`; for networks that take no pictures, arrays
-                `[...]` or `[1, ...]` by the names of the inputs.
+                `[...]` or `[1, ...]` by the names of the inputs; where there is one input, its array alone will do.
 
         Returns:
             The answer of the bundle's task, such as `kvision_edge.postprocess.segmentation.Segmentation`.
@@ -178,6 +178,8 @@ class Model:
 
     def prepare(self, given: Given) -> Prepared:
         """The first step of `predict`: reads the picture and brings it into the network's square, in the dtype of the file."""
+        if isinstance(given, np.ndarray) and self._preprocess is None and len(self.inputs) == 1:
+            given = dict.fromkeys(self.inputs, given)
         if isinstance(given, Mapping):
             return Prepared(self._arrays(given), None)
         if self._preprocess is None or self._levels is None:

@@ -56,7 +56,7 @@ def captioning(made: Callable[[str], Path]) -> Path:
 @pytest.fixture(scope="session")
 def policy(made: Callable[[str], Path]) -> Path:
     """A bundle of a policy that balances CartPole; not to be written to."""
-    return made("rl")
+    return made("policy")
 
 
 @pytest.fixture

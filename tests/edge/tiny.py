@@ -80,7 +80,7 @@ def classifier() -> Any:
     return tf.function(network).get_concrete_function(tf.TensorSpec([1, SIZE_PX, SIZE_PX, 3], tf.float32, name="image"))
 
 
-def policy() -> Any:
+def balancer() -> Any:
     """Logits `[B, 2]` that balance CartPole: push to where the pole falls, by its angle and how fast that changes."""
     import tensorflow as tf
 
@@ -190,10 +190,10 @@ def classification(folder: Path, work: Path) -> Path:
     )  # each of ten ops rounds
 
 
-def rl(folder: Path, work: Path) -> Path:
+def policy(folder: Path, work: Path) -> Path:
     """A bundle of a policy for CartPole."""
-    files = {name: converted({"predict": policy()}, KINDS[name], work / name, 0.3) for name in ("tflite-fp32", "tflite-int8-full")}
-    return write(folder, files, "rl", ACTIONS, {"output": "logits", "policy": "categorical", "environment": ENVIRONMENT})
+    files = {name: converted({"predict": balancer()}, KINDS[name], work / name, 0.3) for name in ("tflite-fp32", "tflite-int8-full")}
+    return write(folder, files, "policy", ACTIONS, {"output": "logits", "policy": "categorical", "environment": ENVIRONMENT})
 
 
 def captioning(folder: Path, work: Path) -> Path:
@@ -212,5 +212,5 @@ def squares(paths: list[Path]) -> dict[str, np.ndarray]:
     return {path.name: graph.resize(tf.constant(decode.rgb(path)))[0].numpy() for path in paths}
 
 
-MAKERS = {made.__name__: made for made in (segmentation, classification, captioning, rl)}
+MAKERS = {made.__name__: made for made in (segmentation, classification, captioning, policy)}
 """By task, what makes a bundle in a folder, given another folder to work in."""

@@ -50,7 +50,7 @@ def generator(tmp_path_factory: pytest.TempPathFactory) -> Subject:
 def test_every_file_of_an_agent_is_proven(bundle: Path) -> None:
     made = manifest.read(bundle)
     assert {each.format for each in made.files} == set(WANTED.split(","))
-    assert (made.task, made.preprocess, made.labels) == ("rl", None, vectors.ACTIONS)
+    assert (made.task, made.preprocess, made.labels) == ("policy", None, vectors.ACTIONS)
     assert made.decode["policy"] == "categorical"
     for each in made.files:
         assert each.metrics["accuracy"] >= 0.99

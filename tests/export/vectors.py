@@ -52,7 +52,7 @@ class Agent(System):
     fields = frozenset({"observation", "action"})
     monitor = Monitor("accuracy", "max")
     given = "observation"
-    task, decision, device_format = "rl", "action", "tflite-dynamic"
+    task, decision, device_format = "policy", "action", "tflite-dynamic"
 
     def build(self) -> dict[str, keras.Model]:
         keras.utils.set_random_seed(4)

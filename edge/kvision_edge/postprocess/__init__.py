@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from kvision_edge.manifest import Manifest, Signature
     from kvision_edge.postprocess.decoder import Decoder
 
-TASKS = ("segmentation", "classification", "detection", "captioning", "sequence", "rl")
+TASKS = ("segmentation", "classification", "detection", "captioning", "sequence", "policy")
 """Each has a module of its name with a class `Decode`."""
 
 

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-TASKS = ("segmentation", "classification", "captioning", "rl")
+TASKS = ("segmentation", "classification", "captioning", "policy")
 FORMS = ("PNG", "JPEG", "GIF", "BMP", "WEBP", "TIFF")
 VALUES = (None, -1, 0, 2**70, 1.5, "", "x", "../x", [], {}, True, [1, "a"], {"a": None})
 HANGS_S = 30
@@ -101,7 +101,7 @@ def mutation(original: Path, folder: Path, number: int) -> tuple[str, Any]:
         file = io.BytesIO()
         Image.fromarray(given).save(file, FORMS[int(random.integers(len(FORMS)))])
         given = _changed(file.getvalue(), random)
-    return entry["format"], given if original.name != "rl" else {"observation": np.zeros(4, np.float32)}
+    return entry["format"], given if original.name != "policy" else {"observation": np.zeros(4, np.float32)}
 
 
 def _changed(content: bytes, random: np.random.Generator) -> bytes:

@@ -14,7 +14,7 @@ from PIL import Image
 import kvision_edge
 from kvision_edge import agent, cli
 from kvision_edge.errors import RunnerError, UsageError
-from kvision_edge.postprocess.rl import Action
+from kvision_edge.postprocess.policy import Action
 from tests.edge import tiny
 
 if TYPE_CHECKING:
@@ -152,6 +152,34 @@ def test_what_does_not_fit_is_named(policy: Path, segmentation: Path, tmp_path: 
     registered(corridor(space=gym().spaces.Discrete(3)))
     with pytest.raises(UsageError, match=r"env:Corridor-v0: it takes Discrete\(3\), the policy of tiny has 2 actions"):
         list(agent.World(model, "Corridor-v0").episodes(1, 0))
+
+
+def test_a_discrete_action_counts_from_where_the_environment_does(policy: Path, registered: Any) -> None:
+    registered(corridor(space=gym().spaces.Discrete(2, start=5)))
+    world = agent.World(kvision_edge.load(policy), "Corridor-v0")
+    list(world.episodes(1, 0))
+    assert world._environment.unwrapped.taken == [6, 6, 6]
+
+
+def test_the_parts_of_an_action_go_to_a_multi_discrete_space(policy: Path, tmp_path: Path, registered: Any) -> None:
+    registered(corridor(space=gym().spaces.MultiDiscrete([1, 1])))
+    world = agent.World(kvision_edge.load(changed(policy, tmp_path, actions=[1, 1])), "Corridor-v0")
+    list(world.episodes(1, 0))
+    assert [each.tolist() for each in world._environment.unwrapped.taken] == [[0, 0]] * 3
+
+
+def test_the_action_for_one_observation(policy: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name, lean in (("left.npy", -0.1), ("right.npy", 0.1)):
+        np.save(tmp_path / name, np.array([0, 0, lean, 0], np.float32))
+    assert cli.main(["run", str(policy), str(tmp_path / "left.npy"), str(tmp_path / "right.npy"), "--json"]) == 0
+    found = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [(each["task"], each["action"], each["label"]) for each in found] == [("policy", 0, tiny.ACTIONS[0]), ("policy", 1, tiny.ACTIONS[1])]
+    np.save(tmp_path / "short.npy", np.zeros(3, np.float32))
+    assert cli.main(["run", str(policy), str(tmp_path / "short.npy")]) == 1
+    assert "observation of predict must be [1, 4], got [1, 3]" in capsys.readouterr().err
+    (tmp_path / "bad.npy").write_bytes(b"no array")
+    assert cli.main(["run", str(policy), str(tmp_path / "bad.npy")]) == 1
+    assert "bad.npy: can't be read as .npy" in capsys.readouterr().err
 
 
 def test_observations_that_are_no_arrays_are_named(policy: Path, registered: Any) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from kvision_edge import manifest
 from kvision_edge.errors import BundleError, UsageError
-from kvision_edge.postprocess import choose, decoding, detection, rl, threefry
+from kvision_edge.postprocess import choose, decoding, detection, policy, threefry
 from kvision_edge.postprocess.decoder import Frame
 from kvision_edge.preprocess import Preprocess
 from tests.edge import tiny
@@ -90,28 +90,57 @@ def test_a_draw_is_by_known_words() -> None:
 
 def test_the_best_action_and_the_share_of_each_action_that_is_drawn() -> None:
     logits = np.array([[0.0, 1.0, 2.0, -1.0]], np.float32)
-    best = rl.Decode(tiny.described("rl", {"output": "logits"}), tiny.giving("logits")).answer({"logits": logits}, None)
+    best = policy.Decode(tiny.described("policy", {"output": "logits"}), tiny.giving("logits")).answer({"logits": logits}, None)
     assert (best.action, best.label) == (2, "c")
     np.testing.assert_allclose(best.probabilities, np.exp(logits[0]) / np.exp(logits[0]).sum(), rtol=1e-6)
-    sampler = rl.Decode(tiny.described("rl", {"output": "logits", "sample": True, "seed": 0}), tiny.giving("logits"))
+    sampler = policy.Decode(tiny.described("policy", {"output": "logits", "sample": True, "seed": 0}), tiny.giving("logits"))
     drawn = np.bincount([int(sampler.answer({"logits": logits}, None).action) for _ in range(4000)], minlength=4) / 4000
     np.testing.assert_allclose(drawn, best.probabilities, atol=4 * np.sqrt(0.25 / 4000))
 
 
 def test_a_draw_is_the_inverse_of_the_distribution_by_hand() -> None:
-    assert [rl.draw(np.array([0.5, 0.0, 0.5]), uniform) for uniform in (0.0, 0.49, 0.5, 0.99)] == [0, 0, 2, 2]
-    assert rl.draw(np.array([0.5, 0.5 - 1e-9], np.float32), 1 - 1e-16) == 1
+    assert [policy.draw(np.array([0.5, 0.0, 0.5]), uniform) for uniform in (0.0, 0.49, 0.5, 0.99)] == [0, 0, 2, 2]
+    assert policy.draw(np.array([0.5, 0.5 - 1e-9], np.float32), 1 - 1e-16) == 1
 
 
 def test_a_continuous_policy_gives_its_mean_or_draws_around_it() -> None:
     outputs = {"mean": np.array([[0.5, -1.0]], np.float32), "log_std": np.log(np.array([[0.1, 0.2]], np.float32))}
     settings = {"output": "mean", "policy": "gaussian", "log_std": "log_std"}
-    mean = rl.Decode(tiny.described("rl", {**settings, "squash": True}), tiny.giving("mean", "log_std")).answer(outputs, None)
+    mean = policy.Decode(tiny.described("policy", {**settings, "squash": True}), tiny.giving("mean", "log_std")).answer(outputs, None)
     np.testing.assert_allclose(mean.action, np.tanh([0.5, -1.0]), rtol=1e-6)
-    sampler = rl.Decode(tiny.described("rl", {**settings, "sample": True, "seed": 0}), tiny.giving("mean", "log_std"))
+    sampler = policy.Decode(tiny.described("policy", {**settings, "sample": True, "seed": 0}), tiny.giving("mean", "log_std"))
     drawn = np.array([sampler.answer(outputs, None).action for _ in range(3000)])
     np.testing.assert_allclose(drawn.mean(0), [0.5, -1.0], atol=0.02)
     np.testing.assert_allclose(drawn.std(0), [0.1, 0.2], rtol=0.06)
+
+
+@pytest.mark.parametrize(("squash", "expected"), [(False, [0.5, 2.0]), (True, [1.5 + 1.5 * np.tanh(0.5), 2 + np.tanh(-1)])])
+def test_a_continuous_action_is_within_the_bounds_of_the_bundle(squash: bool, expected: list[float]) -> None:
+    settings = {"output": "mean", "policy": "gaussian", "squash": squash, "low": [0, 1], "high": [3, 3]}
+    mean = np.array([[0.5, -1.0 if squash else 2.0]], np.float32)
+    found = policy.Decode(tiny.described("policy", settings), tiny.giving("mean")).answer({"mean": mean}, None)
+    assert found.sizes == ()
+    np.testing.assert_allclose(found.action, expected, rtol=1e-6)
+    clipped = policy.Decode(tiny.described("policy", {**settings, "squash": False}), tiny.giving("mean")).answer({"mean": mean + 9}, None)
+    assert clipped.action == (3.0, 3.0)
+
+
+def test_an_action_of_several_parts_has_a_number_for_each() -> None:
+    settings = {"output": "logits", "actions": [2, 3]}
+    logits = np.array([[1.0, 0.0, 0.0, 1.0, 2.0]], np.float32)
+    found = policy.Decode(tiny.described("policy", settings), tiny.giving("logits")).answer({"logits": logits}, None)
+    assert (found.action, found.sizes, found.text()) == ((0, 2), (2, 3), "0 2")
+    np.testing.assert_allclose(found.probabilities[:2], [np.e / (1 + np.e), 1 / (1 + np.e)], rtol=1e-6)
+    assert sum(found.probabilities[2:]) == pytest.approx(1)
+    decoder = policy.Decode(tiny.described("policy", {**settings, "actions": [2, 2]}), tiny.giving("logits"))
+    with pytest.raises(BundleError, match=r"decode.actions is \[2, 2\], and the file gives 5 values"):
+        decoder.answer({"logits": logits}, None)
+
+
+def test_values_of_actions_are_no_logits() -> None:
+    decoder = policy.Decode(tiny.described("policy", {"output": "values", "policy": "values"}), tiny.giving("values"))
+    found = decoder.answer({"values": np.array([[-3.0, -1.0, -2.0]], np.float32)}, None)
+    assert (found.action, found.label, found.probabilities, found.text()) == (1, "b", (), "b")
 
 
 @pytest.mark.parametrize(
@@ -125,7 +154,8 @@ def test_a_continuous_policy_gives_its_mean_or_draws_around_it() -> None:
         ("captioning", {"start": 1, "end": 2, "forbidden": ("the",)}, r"decode.forbidden is \('the',\)"),
         ("captioning", {"start": 1, "end": 2, "top_p": 0}, "top_p.*its rules are none"),
         ("detection", {"max_boxes": "many"}, "max_boxes is 'many', expected a number"),
-        ("rl", {"policy": "guess"}, "guess.*categorical, gaussian"),
+        ("policy", {"policy": "guess"}, "guess.*categorical, values, gaussian"),
+        ("policy", {"low": 3}, "decode.low is 3, expected a list of numbers"),
     ],
 )
 def test_settings_of_a_newer_exporter_are_refused(task: str, decode: dict, said: str) -> None:
