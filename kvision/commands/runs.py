@@ -54,6 +54,8 @@ def list_runs(folder: str | Path = "runs", *, json_lines: bool = False) -> None:
 def compare(runs: Sequence[str | Path], *, out: str | Path | None = None, json_lines: bool = False) -> None:
     """Prints the metrics of several runs side by side and the recipe values that differ, and writes a page with their curves.
 
+    Runs that differ by their seed alone are also told of together, by the interquartile mean over them and its interval.
+
     Args:
         runs: At least two run folders.
         out: Where to write the page; none: `compare.html` in the folder that the first run lies in.
@@ -73,13 +75,21 @@ def compare(runs: Sequence[str | Path], *, out: str | Path | None = None, json_l
     with writing(target, "the comparison", "--out"):
         target.write_text(found.html, encoding="utf-8")
     if json_lines:
-        print(json.dumps({"runs": found.names, "metrics": found.metrics, "recipe": found.recipe, "page": str(target)}, default=str))
+        together = [{"name": group.name, "runs": [found.names[place] for place in group.places]} for group in found.groups]
+        facts = {"runs": found.names, "metrics": found.metrics, "recipe": found.recipe, "groups": together, "over_seeds": found.over_seeds}
+        print(json.dumps({**facts, "page": str(target)}, default=str))
         return
     console = Console()
     for title, rows in (("at the best epoch", found.metrics), ("recipe, where it differs", found.recipe)):
         table = Table(title, *found.names, box=None, header_style="bold", pad_edge=False)
         for label, values in rows.items():
             table.add_row(label, *(words.number(value) for value in values))
+        console.print(table, "")
+    if found.over_seeds:
+        names = (f"{group.name} ({len(group.places)})" if len(group.places) > 1 else group.name for group in found.groups)
+        table = Table("seeds together", *names, box=None, header_style="bold", pad_edge=False)
+        for label, estimates in found.over_seeds.items():
+            table.add_row(label, *map(comparing.interval, estimates))
         console.print(table, "")
     console.print(f"Curves: {target}", highlight=False, soft_wrap=True)
 
