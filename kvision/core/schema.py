@@ -22,6 +22,8 @@ Count = Annotated[int, Field(ge=1, le=10**9)]
 
 DEFAULT_MOMENTUM = {"sgd": 0.9, "rmsprop": 0.0}
 """Momentum of the optimizers that have the option."""
+HAVE_EPSILON = ["rmsprop", "adam", "adamw", "adamax", "nadam", "adagrad", "adadelta", "lamb"]
+"""Optimizers whose divisors are kept from 0 by an epsilon."""
 DEFAULT_DECAY = {"adamw": 0.004, "muon": 0.004}
 """Weight decay that Keras' own optimizers have by default; the others have none."""
 
@@ -122,6 +124,11 @@ class SourceOptions(Section):
         "stop", description="What to do with a file that can't be read: stop and name it, or leave it out and count it."
     )
 
+    @property
+    def val_batch(self) -> int:
+        """Examples of a step where they are not trained on."""
+        return self.batch
+
     def chosen(self) -> dict[str, Chosen]:
         """`cache`: by the memory that is free."""
         if self.cache != "auto":
@@ -176,6 +183,9 @@ class OptimOptions(Section):
     )
     lr: Positive = Field(1e-3, description="Peak learning rate, for `lr_batch` examples a step when `scale_lr` is on.")
     momentum: float | None = Field(None, ge=0.0, lt=1.0, description="Momentum of sgd and rmsprop; none: 0.9 for sgd, 0 for rmsprop.")
+    epsilon: Positive | None = Field(
+        None, description="What keeps the divisors of the adaptive optimizers from 0; none: Keras' default, 1e-7 for adam."
+    )
     nesterov: bool = Field(False, description="Nesterov momentum, for sgd.")
     weight_decay: NonNegative | None = Field(
         None,
@@ -215,10 +225,10 @@ class OptimOptions(Section):
             raise ValueError(f"got {value} beside ema={info.data['ema']}; there is one average of the weights, so take out one of the two")
         return value
 
-    @field_validator("momentum", "nesterov")
+    @field_validator("momentum", "nesterov", "epsilon")
     @classmethod
     def _has_an_effect(cls, value: float | bool | None, info: ValidationInfo) -> float | bool | None:
-        users = list(DEFAULT_MOMENTUM) if info.field_name == "momentum" else ["sgd"]
+        users = {"momentum": list(DEFAULT_MOMENTUM), "nesterov": ["sgd"], "epsilon": HAVE_EPSILON}[str(info.field_name)]
         name = info.data.get("name")
         if value and name is not None and name not in users:
             raise ValueError(f"got {value}, which has no effect on name={name}; take it out, or use name={' or '.join(users)}")

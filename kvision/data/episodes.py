@@ -34,6 +34,11 @@ class EpisodeOptions(SourceOptions):
     steps: int = Field(10_000, ge=1, le=10**8, description="Environment steps of an epoch, over all lanes; each epoch ends with an evaluation.")
     episodes: int = Field(20, ge=1, le=100_000, description="Episodes of an evaluation, each with a seed of its own that training never meets.")
 
+    @property
+    def val_batch(self) -> int:
+        """As many episodes side by side as there are, in eights, at most 64."""
+        return -(-min(self.episodes, 64) // 8) * 8
+
     def chosen(self) -> dict[str, Chosen]:
         """`cache`: there is nothing to keep."""
         return {"cache": Chosen("episodes are played, not read", "none")} if self.cache == "auto" else {}

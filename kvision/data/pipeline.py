@@ -141,7 +141,7 @@ class Pipeline:
     @cached_property
     def val_steps(self) -> int:
         """Global batches that hold each validation example once."""
-        return -(-self.num_val // self.options.batch)
+        return -(-self.num_val // self.options.val_batch)
 
     def train(self, start_step: int, context: tf.distribute.InputContext | None = None) -> tf.data.Dataset:
         """Endless training batches from global step `start_step` on.
@@ -214,7 +214,8 @@ class Pipeline:
 
     def _in_order(self, split: SplitName, context: tf.distribute.InputContext | None) -> tf.data.Dataset:
         """Per-replica batches of all examples of a split in order, filled up by repeats of weight 0."""
-        share, batch, store = Share.of(self.options.batch, context), self.options.batch, self._store(split)
+        batch, store = self.options.val_batch, self._store(split)
+        share = Share.of(batch, context)
         total = len(store)
 
         def fetch(count: tf.Tensor) -> dict[str, tf.Tensor]:

@@ -124,4 +124,6 @@ def create(options: OptimOptions, name: str) -> _OwnCopy:
         extra = {"momentum": options.used("momentum"), "nesterov": options.nesterov}
     elif options.name == "rmsprop":
         extra = {"momentum": options.used("momentum")}
+    if options.epsilon is not None:
+        extra["epsilon"] = options.epsilon
     return CLASSES[options.name](learning_rate=options.lr, name=name, **extra)

@@ -16,7 +16,9 @@ def variable(value: tf.Tensor, name: str) -> tf.Variable:
 def place() -> tuple[int, int]:
     """Number of this replica, and of how many."""
     context = tf.distribute.get_replica_context()
-    return (0, 1) if context is None else (context.replica_id_in_sync_group, context.num_replicas_in_sync)
+    if context is None or context.num_replicas_in_sync == 1:
+        return 0, 1
+    return context.replica_id_in_sync_group, context.num_replicas_in_sync
 
 
 def mine(whole: tf.Tensor | tf.Variable) -> tf.Tensor:

@@ -272,6 +272,7 @@ def _training(recipe: Recipe, system: System, pipeline: Pipeline, precision_name
     """Optimizers and the rest of the training's state; inside the strategy's scope."""
     options, networks = recipe.optim, list(system.networks.values())
     total = total_steps(recipe, system, pipeline.steps_per_epoch)
+    system.carried()  # variables are made in the scope
     step, guard, loss_scale = replica.scalar(0, tf.int64, "step"), Guard(), precision.loss_scale(precision_name)
     plateau = Plateau(options.decay, options.patience_epochs) if options.schedule == "plateau" else None
     updates = optim.of_system(system, options, total_steps=total, step=step, loss_scale=loss_scale, guard=guard, plateau=plateau)

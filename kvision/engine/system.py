@@ -150,7 +150,7 @@ class System(abc.ABC):
     def carried(self) -> dict[str, AnyVariable]:
         """What a training step hands to the next one beside the networks' weights, such as the state of a recurrent network, by name.
 
-        Made in `build`; checkpoints of a training hold it, evaluation and export know nothing of it.
+        Made in `build`, or when asked for in the strategy's scope before the first step; checkpoints of a training hold it, evaluation and export know nothing of it.
         """
         return {}
 

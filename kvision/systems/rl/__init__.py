@@ -1,0 +1,1 @@
+"""Agents: what acts in environments, from tables to actor-critics."""

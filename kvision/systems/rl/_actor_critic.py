@@ -1,0 +1,109 @@
+"""A policy and a value function, and what a rollout says of both: what REINFORCE, A2C and PPO share."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import tensorflow as tf
+
+from kvision.ops import returns
+from kvision.systems.rl import _normalisation, _policy
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import keras
+
+    from kvision.systems.rl._collector import Draw, Rollout
+    from kvision.systems.rl._part import Agent, NetworkOptions
+
+KEPT = ("observation", "action", "log_prob", "advantage", "target", "value")
+
+
+class ActorCritic:
+    """The networks `policy` and `value` of an agent.
+
+    Args:
+        agent: Its options and its environment are read.
+    """
+
+    def __init__(self, agent: Agent) -> None:
+        from kvision.systems.rl import _network
+
+        options: NetworkOptions = agent.recipe.model  # type: ignore[assignment]
+        self._agent, self._options = agent, options
+        self.distribution = _policy.choose(agent.spaces)
+        self.normaliser = _normalisation.RunningNormalization(name="normalise") if options.normalise_observation else None
+        self.networks = _network.actor_critic(agent.spaces, options, self.distribution, self.normaliser)
+        self._rewards = _normalisation.Returns(agent.data.envs, options.gamma) if options.reward == "normalised" else None
+
+    @property
+    def trainables(self) -> list[keras.Variable]:
+        """Of both networks; what they share counts once."""
+        found = {id(variable): variable for network in self.networks.values() for variable in network.trainable_variables}
+        return list(found.values())
+
+    @property
+    def variables(self) -> dict[str, tf.Variable]:
+        """What rewards are normalised by."""
+        return {} if self._rewards is None else self._rewards.variables
+
+    def value(self, observation: tf.Tensor) -> tf.Tensor:
+        """`[B]`, of observations `[B, ...]`."""
+        return self.networks["value"](observation, training=False)["value"]
+
+    def play(self) -> Rollout:
+        """A rollout with drawn actions and their `log_prob`."""
+        rollout = self._agent.collector.rollout(self._act, self._agent.rollout_length)
+        if self.normaliser is not None:
+            self.normaliser.see(_flat(rollout["observation"]))
+        reward = rollout["reward"]
+        if self._options.reward == "sign":
+            reward = tf.sign(reward)
+        elif self._rewards is not None:
+            reward = self._rewards.normalised(reward, rollout["terminated"] | rollout["truncated"])
+        return {**rollout, "reward": reward}
+
+    def judged(self, rollout: Mapping[str, tf.Tensor], gae_lambda: float) -> dict[str, tf.Tensor]:
+        """What is learnt from a rollout, its steps one after the other.
+
+        Args:
+            rollout: As `play` gives it, `[T, n, ...]`.
+            gae_lambda: Lambda of the advantages; 1: all rewards that there are.
+
+        Returns:
+            `[T * n, ...]`: observation, action, log_prob, advantage, target (of the value) and value.
+        """
+        shape = tf.shape(rollout["reward"])
+        v_tm1 = tf.reshape(self.value(_flat(rollout["observation"])), shape)
+        v_t = tf.reshape(self.value(_flat(rollout["final_observation"])), shape)
+        discount_t = self._options.gamma * (1.0 - tf.cast(rollout["terminated"], tf.float32))
+        ends = rollout["terminated"] | rollout["truncated"]
+        advantage = returns.gae(rollout["reward"], discount_t, v_tm1, v_t, gae_lambda, ends)
+        found = {**rollout, "advantage": advantage, "target": advantage + v_tm1, "value": v_tm1}
+        return {name: tf.stop_gradient(_flat(found[name])) for name in KEPT}
+
+    def _act(self, observation: tf.Tensor, draw: Draw) -> dict[str, tf.Tensor]:
+        said = self.networks["policy"](observation, training=False)
+        action = self.distribution.sample(said, draw)
+        return {"action": action, "taken": self.distribution.taken(action), "log_prob": self.distribution.log_prob(said, action)}
+
+
+def normalised(advantage: tf.Tensor) -> tf.Tensor:
+    """Of mean 0 and deviation 1 over all replicas, `[b]`."""
+    context = tf.distribute.get_replica_context()
+    sums = [tf.cast(tf.size(advantage), tf.float32), tf.reduce_sum(advantage), tf.reduce_sum(tf.square(advantage))]
+    if context is not None and context.num_replicas_in_sync > 1:
+        sums = context.all_reduce(tf.distribute.ReduceOp.SUM, sums)
+    mean = sums[1] / sums[0]
+    return (advantage - mean) / (tf.sqrt(tf.maximum(sums[2] / sums[0] - tf.square(mean), 0.0)) + 1e-8)
+
+
+def explained_variance(value: tf.Tensor, target: tf.Tensor) -> tf.Tensor:
+    """1 - Var(target - value) / Var(target), scalar: 1 for perfect values, 0 for none; of `[b]`."""
+    return 1.0 - tf.math.divide_no_nan(tf.math.reduce_variance(target - value), tf.math.reduce_variance(target))
+
+
+def _flat(values: tf.Tensor) -> tf.Tensor:
+    """`[T, n, ...]` as `[T * n, ...]`."""
+    return tf.reshape(values, [-1, *values.shape[2:]])

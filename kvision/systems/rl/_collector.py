@@ -1,0 +1,173 @@
+"""Plays an environment on and on: each rollout goes on where the last one stopped."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import tensorflow as tf
+
+from kvision.data.environments.environment import first_seeds
+from kvision.engine import replica, rows
+
+if TYPE_CHECKING:
+
+    from kvision.data.environments.environment import Environment, Maker, Transition
+    from kvision.engine.replica import AnyVariable
+
+Rollout = dict[str, "tf.Tensor"]
+"""Time-major `[T, n, ...]`: observation (s_tm1), action, reward, terminated, truncated, final_observation (s_t), and what `act` gave beside."""
+RECENT = 100
+"""Episodes whose returns are averaged."""
+
+
+class Draw:
+    """Random rows for this replica's lanes: a function of (seed, environment step, lane), however many replicas there are.
+
+    Args:
+        seed: Of the run.
+        step: Environment steps so far, int64 scalar.
+        lanes: N over all replicas.
+    """
+
+    def __init__(self, seed: int, step: tf.Tensor, lanes: int) -> None:
+        self._seed, self._step, self._lanes = seed, step, lanes
+        self._asked = 0
+
+    def uniform(self, shape: list[int]) -> tf.Tensor:
+        """Float32 `[n, *shape]` above 0 and below 1."""
+        return rows.mine(tf.random.stateless_uniform([self._lanes, *shape], self._key(), minval=1e-7))
+
+    def normal(self, shape: list[int]) -> tf.Tensor:
+        """Float32 `[n, *shape]` of mean 0 and variance 1."""
+        return rows.mine(tf.random.stateless_normal([self._lanes, *shape], self._key()))
+
+    def integers(self, high: int, shape: list[int] | None = None) -> tf.Tensor:
+        """Int32 `[n, *shape]` from 0 to high - 1."""
+        return rows.mine(tf.random.stateless_uniform([self._lanes, *(shape or [])], self._key(), 0, high, tf.int32))
+
+    def _key(self) -> tf.Tensor:
+        self._asked += 1
+        return tf.stack([tf.constant((self._seed << 8) + self._asked, tf.int64), self._step])
+
+
+class Collector:
+    """The lanes of a training, and where they stand.
+
+    Args:
+        maker: Of the environment.
+        lanes: N over all replicas.
+        seed: Of the run.
+
+    Attributes:
+        steps: Environment steps so far, over all lanes, int64 scalar variable.
+    """
+
+    def __init__(self, maker: Maker, lanes: int, seed: int) -> None:
+        self._lanes, self._seed = lanes, seed
+        replicas = tf.distribute.get_strategy().num_replicas_in_sync
+        self._environments = [maker.make(lanes // replicas) for _ in range(replicas)]
+        seeds = first_seeds("train", seed, lanes).reshape(replicas, -1)
+        begun = [environment.reset(tf.constant(own)) for environment, own in zip(self._environments, seeds, strict=True)]
+        self._state = {name: rows.variable(tf.concat([state[name] for state, _ in begun], 0), name) for name in begun[0][0]}
+        self._observation = rows.variable(tf.concat([observation for _, observation in begun], 0), "observation")
+        self._return = rows.variable(tf.zeros([lanes]), "return")
+        self._length = rows.variable(tf.zeros([lanes], tf.int32), "length")
+        self._recent = rows.variable(tf.fill([RECENT], float("nan")), "recent")
+        self.steps = replica.scalar(0, tf.int64, "steps")
+
+    @property
+    def variables(self) -> dict[str, AnyVariable]:
+        """Where everything stands, by name, for `System.carried`."""
+        own = {"observation": self._observation, "return": self._return, "length": self._length, "recent": self._recent, "steps": self.steps}
+        hosted = {
+            f"{name}/{number}": variable
+            for number, environment in enumerate(self._environments)
+            for name, variable in environment.host_state().items()
+        }
+        return {
+            f"play/{name}": variable for name, variable in {**own, **{f"state/{name}": each for name, each in self._state.items()}, **hosted}.items()
+        }
+
+    @property
+    def environments(self) -> list[Environment]:
+        """One a replica."""
+        return self._environments
+
+    @property
+    def returns(self) -> tf.Tensor:
+        """Mean return of the last hundred episodes, or of so many as there were; 0 before the first is over."""
+        recent = tf.convert_to_tensor(self._recent)
+        known = ~tf.math.is_nan(recent)
+        return tf.math.divide_no_nan(tf.reduce_sum(tf.where(known, recent, 0.0)), tf.reduce_sum(tf.cast(known, tf.float32)))
+
+    @property
+    def episodes(self) -> tf.Tensor:
+        """How many of the last hundred episodes there were, float32."""
+        return tf.reduce_sum(tf.cast(~tf.math.is_nan(tf.convert_to_tensor(self._recent)), tf.float32))
+
+    @property
+    def observation(self) -> tf.Tensor:
+        """What this replica's lanes show now, `[n, ...]`."""
+        return rows.mine(self._observation)
+
+    def rollout(self, act: Any, length: int) -> Rollout:
+        """Plays on; in replica context.
+
+        Args:
+            act: From observations `[n, ...]` and a `Draw` to `action` and whatever else is to be kept; `taken`, if it is there, is what the
+                environment is given in place of the action.
+            length: T, steps on each lane.
+
+        Returns:
+            What happened.
+        """
+        before = tf.identity(self.steps)
+        lanes = {name: rows.mine(variable) for name, variable in self._state.items()}
+        at = (lanes, self.observation, rows.mine(self._return), rows.mine(self._length))
+        at, first = self._one(act, before, at)
+        arrays = {name: tf.TensorArray(value.dtype, length, element_shape=value.shape).write(0, value) for name, value in first.items()}
+
+        def body(time: tf.Tensor, at: Any, arrays: dict[str, tf.TensorArray]) -> Any:
+            at, found = self._one(act, before + tf.cast(time, tf.int64) * self._lanes, at)
+            return time + 1, at, {name: array.write(time, found[name]) for name, array in arrays.items()}
+
+        _, at, arrays = tf.while_loop(lambda time, *_: time < length, body, (1, at, arrays))
+        rollout = {name: array.stack() for name, array in arrays.items()}
+        self._keep(at, rollout.pop("finished"), before + length * self._lanes)
+        return rollout
+
+    def _one(self, act: Any, step: tf.Tensor, at: Any) -> tuple[Any, Rollout]:
+        """One step on each lane, from where they stand (`at`) to where they stand after."""
+        state, observation, total, length = at
+        number, _ = rows.place()
+        chosen = dict(act(observation, Draw(self._seed, step, self._lanes)))
+        taken = chosen.pop("taken", chosen["action"])
+        state, found = self._environments[number].step(state, taken)
+        over = found.terminated | found.truncated
+        total, length = total + found.reward, length + 1
+        kept = {"observation": observation, **chosen, **_kept(found), "finished": tf.where(over, total, float("nan"))}
+        return (state, found.observation, tf.where(over, 0.0, total), tf.where(over, 0, length)), kept
+
+    def _keep(self, at: Any, finished: tf.Tensor, steps: tf.Tensor) -> None:
+        """Remembers where the lanes stand, and the returns `[T, n]` of episodes that ended (others are NaN)."""
+        state, observation, total, length = at
+        pairs = [*((self._state[name], value) for name, value in state.items())]
+        pairs += [(self._observation, observation), (self._return, total), (self._length, length)]
+        for variable, value in pairs:
+            replica.assign(variable, rows.everyones(value))
+        known = rows.everyones(tf.transpose(tf.cast(~tf.math.is_nan(finished), tf.int32)))
+        values = rows.everyones(tf.transpose(tf.where(tf.math.is_nan(finished), 0.0, finished)))
+        in_time = [tf.reshape(tf.transpose(each), [-1]) for each in (values, known)]
+        ended = tf.boolean_mask(in_time[0], in_time[1] > 0)
+        replica.assign(self._recent, tf.concat([tf.convert_to_tensor(self._recent), ended], 0)[-RECENT:])
+        replica.assign(self.steps, steps)
+
+
+def _kept(found: Transition) -> Rollout:
+    """What a rollout keeps of a transition."""
+    return {
+        "reward": found.reward,
+        "terminated": found.terminated,
+        "truncated": found.truncated,
+        "final_observation": found.final_observation,
+    }

@@ -1,0 +1,174 @@
+"""What all agents share: an environment, a policy that predicts, and evaluation by playing."""
+
+from __future__ import annotations
+
+import functools
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from pydantic import Field
+
+from kvision.core.schema import Probability, Section
+from kvision.data.episodes import EpisodeOptions
+from kvision.engine.system import Batch, Monitor, System
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import numpy as np
+    import tensorflow as tf
+    from PIL import Image
+
+    from kvision.core.errors import KvisionError
+    from kvision.core.schema import Recipe
+    from kvision.data.environments.environment import Environment, Maker
+    from kvision.data.environments.spaces import Spaces
+    from kvision.engine.replica import AnyVariable
+    from kvision.systems.rl._collector import Collector
+
+
+class AgentOptions(Section):
+    """What agents have in common."""
+
+    gamma: Probability = Field(0.99, description="Discount of the reward of the next step.")
+
+
+class NetworkOptions(AgentOptions):
+    """An agent whose policy is a network."""
+
+    body: Literal["auto", "mlp", "nature", "impala"] = Field(
+        "auto", description="What looks at observations; `auto`: `nature` for pictures, else `mlp`. nature: Mnih 2015; impala: Espeholt 2018."
+    )
+    hidden: tuple[int, ...] = Field((64, 64), description="Widths of the dense layers of an `mlp`.")
+    activation: Literal["tanh", "relu", "elu", "gelu", "silu"] = Field("tanh", description="Of the dense layers.")
+    normalise_observation: bool = Field(False, description="Subtract the running mean of the observations, and divide by their deviation.")
+    reward: Literal["raw", "sign", "normalised"] = Field(
+        "raw",
+        description="What is learnt from: the reward, its sign, or it divided by the running deviation of returns. What is shown stays the return.",
+    )
+
+
+class Agent(System):
+    """Acts in an environment; a leaf gives the networks, of which the first is the policy that predicts, and `train_step`."""
+
+    Loss = Section
+    fields: ClassVar[frozenset[str]] = frozenset({"seed"})
+    given = "observation"
+    monitor = Monitor("return", "max")
+    reports: ClassVar[tuple[str, ...]] = ("return",)
+    task = "policy"
+
+    @classmethod
+    def check(cls, recipe: Recipe) -> list[tuple[str, str]]:
+        """A source without an environment, a batch that the lanes can't share, and micro-batches."""
+        data, count = recipe.data, recipe.optim.accumulate
+        if not isinstance(data, EpisodeOptions):
+            name = recipe.data.source
+            return [("data.source", f"{name} has no environment to act in; use one that has, such as gymnasium with data.id=CartPole-v1")]
+        found = []
+        if data.batch % data.envs:
+            fix = f"use a multiple of {data.envs}, such as {max(1, data.batch // data.envs) * data.envs}, or another data.envs"
+            found.append(("data.batch", f"{data.batch} environment steps can't be shared by data.envs={data.envs} lanes; {fix}"))
+        if count > 1:
+            found.append(("optim.accumulate", f"got {count}; agents cut what they have played into minibatches of their own, so use 1"))
+        return found
+
+    @property
+    def decision(self) -> str:  # type: ignore[override]
+        """`action`, unless actions are quantities."""
+        return "action" if self.spaces.discrete else ""
+
+    @property
+    def data(self) -> EpisodeOptions:
+        """How the environment is played."""
+        return self.recipe.data  # type: ignore[return-value]
+
+    @property
+    def maker(self) -> Maker:
+        """Of the environment."""
+        if self.info.environment is None:
+            raise TypeError(f"{self.recipe.data.source} has no environment")
+        return self.info.environment
+
+    @property
+    def spaces(self) -> Spaces:
+        """What the environment shows and takes."""
+        return self.maker.spaces
+
+    @functools.cached_property
+    def collector(self) -> Collector:
+        """Plays the training's lanes."""
+        from kvision.systems.rl._collector import Collector
+
+        return Collector(self.maker, self.data.envs, self.recipe.train.seed)
+
+    @property
+    def rollout_length(self) -> int:
+        """T, steps on each lane between two updates."""
+        return self.data.batch // self.data.envs
+
+    def carried(self) -> dict[str, AnyVariable]:
+        """Where the training's lanes stand."""
+        return dict(self.collector.variables)
+
+    def blame(self) -> KvisionError | None:
+        """What went wrong in a lane."""
+        played = self.collector.environments if "collector" in self.__dict__ else []
+        faults = [environment.fault for environment in (*played, *self._stages.values())]
+        return next(filter(None, faults), None)
+
+    def act(self, said: Mapping[str, tf.Tensor]) -> tf.Tensor:
+        """The best actions `[B, *action_shape]` by the outputs `[B, ...]` of the policy network: of the largest logits, or the mean, clipped."""
+        from kvision.systems.rl import _policy
+
+        return _policy.choose(self.spaces).mode(said)
+
+    def eval_step(self, batch: Batch) -> tuple[dict[str, tf.Tensor], dict[str, tf.Tensor]]:
+        """Plays the episodes of the batch to their ends."""
+        import tensorflow as tf
+
+        from kvision.systems.rl import _play
+
+        environment = self.stage(batch["seed"].shape[0])
+        returns, lengths = _play.episodes(environment, lambda seen: self.act(self.net(seen, training=False)), batch["seed"])
+        weight = batch["weight"]
+        sums = {
+            "return": tf.reduce_sum(weight * returns),
+            "length": tf.reduce_sum(weight * tf.cast(lengths, tf.float32)),
+            "weight": tf.reduce_sum(weight),
+        }
+        return sums, {"worst": returns, "length": lengths}
+
+    def stage(self, num: int) -> Environment:
+        """This replica's lanes for evaluation."""
+        from kvision.engine import rows
+
+        key = (rows.place()[0], num)
+        if key not in self._stages:
+            self._stages[key] = self.maker.make(num)
+        return self._stages[key]
+
+    @functools.cached_property
+    def _stages(self) -> dict[tuple[int, int], Environment]:
+        return {}
+
+    def metrics(self, sums: Mapping[str, np.ndarray]) -> dict[str, float]:
+        """Mean return and length of the episodes."""
+        return {name: float(sums[name] / sums["weight"]) for name in ("return", "length")}
+
+    def predict_step(self, image: tf.Tensor) -> dict[str, tf.Tensor]:
+        """`action` for observations `[B, ...]`, and what the policy network says."""
+        said = self.net(image, training=False)
+        return {"action": self.act(said), **said}
+
+    def decoding(self) -> dict[str, Any]:
+        """The sizes or the bounds of the actions."""
+        spaces = self.spaces
+        if spaces.discrete:
+            return {"output": "logits", "actions": list(spaces.actions)}
+        return {"output": "mean", "low": list(spaces.low), "high": list(spaces.high)}
+
+    def picture(self, image: np.ndarray, output: Mapping[str, np.ndarray], truth: Mapping[str, np.ndarray] | None) -> Image.Image:
+        """The observation as a picture, or as the numbers that it is, and the action."""
+        from kvision.systems.rl import _picture
+
+        return _picture.observation(self.spaces, image, output["action"])
