@@ -1,0 +1,1 @@
+"""Environments of our own, in TensorFlow: rollouts with them run inside the graph."""
