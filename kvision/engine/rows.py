@@ -18,7 +18,7 @@ def place() -> tuple[int, int]:
     context = tf.distribute.get_replica_context()
     if context is None or context.num_replicas_in_sync == 1:
         return 0, 1
-    return context.replica_id_in_sync_group, context.num_replicas_in_sync
+    return int(tf.get_static_value(context.replica_id_in_sync_group)), context.num_replicas_in_sync
 
 
 def mine(whole: tf.Tensor | tf.Variable) -> tf.Tensor:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from kvision.core.schema import Chosen, GroupOptions, Recipe, Section
     from kvision.data.preprocess import Preprocess
     from kvision.data.source import DataInfo, Source
+    from kvision.engine.film import Film
     from kvision.engine.optim import Update
     from kvision.engine.pretrained import Pretrained
     from kvision.engine.replica import AnyVariable
@@ -48,17 +49,19 @@ class Monitor:
 
 @dataclass(frozen=True)
 class Prediction:
-    """What `kvision predict` keeps of one picture.
+    """What `kvision predict` keeps of one picture, or of one episode.
 
     Attributes:
         facts: Plain JSON for predictions.json.
         pictures: Pictures to be written, by kind.
         arrays: Arrays to be written, by kind.
+        films: Films to be written, by kind.
     """
 
     facts: Mapping[str, Any]
     pictures: Mapping[str, Image.Image]
     arrays: Mapping[str, np.ndarray] = field(default_factory=dict)
+    films: Mapping[str, Film] = field(default_factory=dict)
 
 
 Heat = Callable[["np.ndarray", Mapping[str, "np.ndarray"]], Prediction]
@@ -84,7 +87,7 @@ class System(abc.ABC):
     fields: ClassVar[frozenset[str]]
     """Example fields that the system trains on; without `image` among them it needs a source of no pictures, nor does it see any."""
     given: ClassVar[str] = PICTURE
-    """The example field that `predict_step` takes."""
+    """What `predict_step` takes: a field of the examples, unless `seen` makes it of them."""
     monitor: ClassVar[Monitor]
     reports: ClassVar[tuple[str, ...]] = ()
     """Scalars that `train_step` gives beside `loss`, to be shown and kept as means over the epoch's steps: columns `train/<name>`."""
@@ -101,7 +104,12 @@ class System(abc.ABC):
     folder_source: ClassVar[str] = "image_masks"
     """The source that reads a labelled folder of the user's, which `kvision eval --data FOLDER` is given."""
     gates: ClassVar[Mapping[str, float]] = {"fp32": 1e-4, "fp16": 0.001, "dynamic": 0.005, "quantized": 0.01}
-    """What an exported file may lose of the monitored metric, by kind of file; `fp32`: largest output error as a share of the outputs' range."""
+    """What an exported file may lose of the monitored metric, by kind of file; `fp32`: largest output error as a share of the outputs' range;
+    `decisions`: share of its decisions that may be others than the networks', whatever the kind of file; without it, any."""
+    relative: ClassVar[bool] = False
+    """Whether the monitored metric is on the scale of the data, as returns are: `gates` are then shares of what the networks reach."""
+    plays: ClassVar[bool] = False
+    """Whether it acts in an environment: an example to evaluate is then an episode, and `play` gives one."""
 
     def __init__(self, recipe: Recipe, info: DataInfo) -> None:
         self.recipe = recipe
@@ -137,6 +145,11 @@ class System(abc.ABC):
         """The networks by role, the one that predicts first; the engine keeps them in `self.networks` before any step."""
 
     @property
+    def unit(self) -> str:
+        """What an example of the training split is, for figures such as `images/s`."""
+        return "image" if self.given == PICTURE else "example"
+
+    @property
     def net(self) -> keras.Model:
         """The network that predicts."""
         return next(iter(self.networks.values()))
@@ -150,7 +163,8 @@ class System(abc.ABC):
     def carried(self) -> dict[str, AnyVariable]:
         """What a training step hands to the next one beside the networks' weights, such as the state of a recurrent network, by name.
 
-        Made in `build`, or when asked for in the strategy's scope before the first step; checkpoints of a training hold it, evaluation and export know nothing of it.
+        Made in `build`, or when asked for in the strategy's scope before the first step; checkpoints of a training hold it, evaluation and export
+        know nothing of it.
         """
         return {}
 
@@ -265,6 +279,33 @@ class System(abc.ABC):
 
         A system that is not given pictures takes the values `[B, ...]` of the field `given` instead.
         """
+
+    def seen(self, examples: Batch, each: int = 1) -> tf.Tensor:
+        """What `predict_step` takes of examples.
+
+        Args:
+            examples: `[B, ...]` by field, as `eval_step` is given them.
+            each: How much of each example, where it has more than one: of an episode, so many of the observations that the system comes to in it.
+
+        Returns:
+            `[B, ...]`; of episodes `[B * each, ...]`, those of one behind one another.
+        """
+        del each
+        return examples[self.given]
+
+    def play(self, seed: int) -> Prediction:
+        """Acts in the environment for one episode.
+
+        Args:
+            seed: Of the episode.
+
+        Returns:
+            Return, length and end of the episode, and its film.
+
+        Raises:
+            UsageError: If the system does not act, or its environment can't be drawn here.
+        """
+        raise UsageError(f"{self.recipe.system} does not act in an environment: it has no episode {seed}")
 
     def signatures(self) -> dict[str, str]:
         """What is exported: names of an exported file's functions, and the role of the network that each one is.

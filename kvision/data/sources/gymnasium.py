@@ -72,6 +72,9 @@ class GymnasiumMaker(Maker):
         env = self._build(None)
         self.threshold = env.spec.reward_threshold if env.spec is not None else None
         self.spaces = spaces.of_gymnasium(options.id, env)
+        self.fps = float(env.metadata.get("render_fps") or self.fps)
+        bare = self._plain and options.max_episode_steps is None and env.observation_space == env.unwrapped.observation_space
+        self.device_id = options.id if bare else ""
         env.close()
 
     def make(self, num: int, *, render: bool = False) -> Environment:
@@ -120,10 +123,15 @@ class GymnasiumMaker(Maker):
 
         options = self._options
         spec = gymnasium.spec(options.id)
-        plain = options == options.model_copy(update={"frame_stack": 1, "grey": False, "resize_px": None, "atari": False, "kwargs": {}})
-        if options.vectorize != "auto" or not plain or not batched.serves(spec.vector_entry_point):
+        if options.vectorize != "auto" or not self._plain or not batched.serves(spec.vector_entry_point):
             return None
         return options.max_episode_steps or spec.max_episode_steps
+
+    @property
+    def _plain(self) -> bool:
+        """Whether the environment is as its id alone makes it."""
+        options = self._options
+        return options == options.model_copy(update={"frame_stack": 1, "grey": False, "resize_px": None, "atari": False, "kwargs": {}})
 
     def _build(self, render_mode: str | None) -> gymnasium.Env[Any, Any]:
         """One environment, wrapped."""

@@ -43,5 +43,5 @@ def actor_critic(
     if body_of(spaces, options) == "mlp":
         x = features(spaces, options, seen, normaliser, "value")
     worth = keras.layers.Activation("linear", dtype="float32", name="value_float")(_bodies.dense(1, 1.0, "value")(x))
-    value = keras.Model(seen, {"value": keras.layers.Reshape([], name="value_scalar")(worth)}, name="value")
+    value = keras.Model(seen, {"value": keras.layers.Reshape([], dtype="float32", name="value_scalar")(worth)}, name="value")
     return {"policy": policy, "value": value}
