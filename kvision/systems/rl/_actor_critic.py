@@ -83,20 +83,54 @@ class ActorCritic:
         found = {**rollout, "advantage": advantage, "target": advantage + v_tm1, "value": v_tm1}
         return {name: tf.stop_gradient(_flat(found[name])) for name in KEPT}
 
+    def to_the_end(self, rollout: Mapping[str, tf.Tensor], *, baseline: bool) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
+        """As `judged`, but targets are the returns to the end of the episode, and advantages these less the value, or as they are.
+
+        Args:
+            rollout: As `play` gives it, `[T, n, ...]`.
+            baseline: Whether the value is subtracted.
+
+        Returns:
+            The same by name; and `[T * n]`, 1 for the steps of episodes that are over, whose return is therefore known, else 0.
+        """
+        ends = rollout["terminated"] | rollout["truncated"]
+        discount_t = self._options.gamma * (1.0 - tf.cast(ends, tf.float32))
+        target = returns.discounted(rollout["reward"], discount_t, tf.zeros_like(rollout["reward"][0]))
+        known = tf.cumsum(tf.cast(ends, tf.float32), axis=0, reverse=True) > 0
+        value = tf.reshape(self.value(_flat(rollout["observation"])), tf.shape(target)) if baseline else tf.zeros_like(target)
+        found = {**rollout, "advantage": target - value, "target": target, "value": value}
+        return {name: tf.stop_gradient(_flat(found[name])) for name in KEPT}, tf.cast(_flat(known), tf.float32)
+
+    def gradient_terms(self, part: Mapping[str, tf.Tensor], *, value: bool = True) -> dict[str, tf.Tensor]:
+        """What the loss of the policy gradient is made of, for each step.
+
+        Args:
+            part: `[m, ...]`, as `judged` gives it.
+            value: Whether there is a value to learn.
+
+        Returns:
+            `[m]` each: policy_loss (Sutton and Barto 2018, eq. 13.11), value_loss and entropy.
+        """
+        said = self.networks["policy"](part["observation"], training=True)
+        policy = -part["advantage"] * self.distribution.log_prob(said, part["action"])
+        error = self.networks["value"](part["observation"], training=True)["value"] - part["target"] if value else tf.zeros_like(policy)
+        return {"policy_loss": policy, "value_loss": tf.square(error), "entropy": self.distribution.entropy(said)}
+
     def _act(self, observation: tf.Tensor, draw: Draw) -> dict[str, tf.Tensor]:
         said = self.networks["policy"](observation, training=False)
         action = self.distribution.sample(said, draw)
         return {"action": action, "taken": self.distribution.taken(action), "log_prob": self.distribution.log_prob(said, action)}
 
 
-def normalised(advantage: tf.Tensor) -> tf.Tensor:
-    """Of mean 0 and deviation 1 over all replicas, `[b]`."""
+def normalised(advantage: tf.Tensor, weight: tf.Tensor | None = None) -> tf.Tensor:
+    """Of mean 0 and deviation 1 over all replicas, `[b]`; of those of weight 1, where there are weights."""
     context = tf.distribute.get_replica_context()
-    sums = [tf.cast(tf.size(advantage), tf.float32), tf.reduce_sum(advantage), tf.reduce_sum(tf.square(advantage))]
+    weight = tf.ones_like(advantage) if weight is None else weight
+    sums = [tf.reduce_sum(weight), tf.reduce_sum(weight * advantage), tf.reduce_sum(weight * tf.square(advantage))]
     if context is not None and context.num_replicas_in_sync > 1:
         sums = context.all_reduce(tf.distribute.ReduceOp.SUM, sums)
-    mean = sums[1] / sums[0]
-    return (advantage - mean) / (tf.sqrt(tf.maximum(sums[2] / sums[0] - tf.square(mean), 0.0)) + 1e-8)
+    mean, square = (tf.math.divide_no_nan(each, sums[0]) for each in sums[1:])
+    return (advantage - mean) / (tf.sqrt(tf.maximum(square - tf.square(mean), 0.0)) + 1e-8)
 
 
 def explained_variance(value: tf.Tensor, target: tf.Tensor) -> tf.Tensor:
