@@ -23,12 +23,9 @@ SIDE_PX = 320
 """About as long is the longer side of a picture for a person, pixels."""
 
 
-def moved(cell: tf.Tensor, action: tf.Tensor, size: int, moves: Sequence[tuple[int, int]]) -> tf.Tensor:
-    """Where `moves[action]` leads from a cell of a square field, `[N]`; its edge is a wall."""
-    step = tf.gather(tf.constant(moves, tf.int32), action)
-    place = tf.stack([cell // size, cell % size], axis=-1) + step
-    place = tf.clip_by_value(place, 0, size - 1)
-    return place[:, 0] * size + place[:, 1]
+def moved(cell: tf.Tensor, down: tf.Tensor | int, right: tf.Tensor | int, size: int) -> tf.Tensor:
+    """The cell so many rows further down and columns further right, on a square field that goes on at the other side."""
+    return (cell // size + down) % size * size + (cell % size + right) % size
 
 
 def paint(layers: Sequence[tuple[tf.Tensor, Colour]], rows: int, columns: int, ground: Colour = GROUND) -> tf.Tensor:

@@ -1,9 +1,10 @@
-"""Gather: an agent collects coins on a field that guards cross, and keeps out of their way."""
+"""Gather: an agent collects coins on a field without an edge that guards cross, and keeps out of their way."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
 import tensorflow as tf
 
 from kvision.data.environments.spaces import Spaces
@@ -13,8 +14,6 @@ from kvision.data.environments.worlds import chance, field
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    import numpy as np
-
     from kvision.data.environments.environment import State
 
 COIN, AGENT, GUARD, TRAIL = (255, 210, 60), (255, 255, 255), (255, 60, 60), (110, 30, 40)
@@ -22,10 +21,11 @@ MOVES = ((0, 0), *field.MOVES)
 
 
 class Gather(World):
-    """Coins lie about, and another one appears where none was for each that is taken; guards go to and fro, half along rows, half along columns.
+    """Coins lie about, and another one appears for each that is taken; guards go round and round, every other one along a row or a column.
 
-    Actions: 0 stay, 1 left, 2 down, 3 right, 4 up. Reward 1 for a coin. The episode ends when the agent meets a guard, in a cell or by changing cells
-    with it; else it is cut off at `max_steps`. A guard's last cell is darker, so that one picture tells where it goes.
+    Who leaves the field on one side comes back on the other one; the picture has the agent in its middle. Actions: 0 stay, 1 left, 2 down, 3 right,
+    4 up. Reward 1 for a coin. The episode ends when the agent meets a guard, in a cell or by changing cells with it, and is cut off at `max_steps`.
+    A guard's last cell is darker, so that one picture tells where it goes.
     """
 
     def __init__(self, num: int, *, size: int, coins: int, guards: int, max_steps: int) -> None:
@@ -40,47 +40,45 @@ class Gather(World):
         """
         super().__init__(num, Spaces((size, size, 3), "uint8", actions=(len(MOVES),)), max_steps)
         self.size, self.coins, self.guards = size, coins, guards
+        self._by_row = np.arange(guards) % 2 == 0
 
     def begin(self, seeds: tf.Tensor) -> State:
-        """The agent in the middle; coins and guards anywhere, but no guard in the agent's row or column."""
+        """The agent in the corner; coins and guards anywhere, but no guard in the agent's row or column."""
         first = tf.zeros_like(seeds)
-        agent = tf.zeros_like(seeds, tf.int32) + (self.size // 2) * (self.size + 1)
-        drawn = chance.uniform(seeds, first, 2 * self.guards)
-        line = tf.cast(drawn[:, : self.guards] * (self.size - 1), tf.int32)
-        line += tf.cast(line >= self.size // 2, tf.int32)
-        phase = tf.cast(drawn[:, self.guards :] * (2 * self.size - 2), tf.int32)
-        coins = self._elsewhere(agent, seeds, first + 1)
-        return {"agent": agent, "coins": coins, "line": line, "phase": phase}
+        agent = tf.zeros_like(seeds, tf.int32)
+        drawn = chance.uniform(seeds, first, 3 * self.guards)
+        line, along, ways = tf.split(drawn, 3, axis=1)
+        guards = (1 + tf.cast(line * (self.size - 1), tf.int32)) * self.size + tf.cast(along * self.size, tf.int32)
+        turned = guards % self.size * self.size + guards // self.size
+        guards = tf.where(self._by_row, guards, turned)
+        return {"agent": agent, "coins": self._elsewhere(agent, seeds, first + 1), "guards": guards, "way": tf.where(ways < 0.5, -1, 1)}
 
     def advance(self, state: Mapping[str, tf.Tensor], actions: tf.Tensor) -> tuple[State, tf.Tensor, tf.Tensor]:
         """The agent and the guards go at the same time, then coins are taken."""
-        time = state["time"] + 1
-        agent = field.moved(state["agent"], actions, self.size, MOVES)
+        step = tf.gather(tf.constant(MOVES), actions)
+        agent = field.moved(state["agent"], step[:, 0], step[:, 1], self.size)
         taken = tf.equal(state["coins"], agent[:, None])
-        coins = tf.where(taken, self._elsewhere(agent, state["seed"], time + 1), state["coins"])
-        before, guards = self._guards(state, state["time"]), self._guards(state, time)
-        same = tf.equal(guards, agent[:, None])
-        passed = tf.equal(before, agent[:, None]) & tf.equal(guards, state["agent"][:, None])
-        met = tf.reduce_any(same | passed, axis=1)
-        return {**state, "agent": agent, "coins": coins}, tf.reduce_sum(tf.cast(taken, tf.float32), axis=1), met
+        coins = tf.where(taken, self._elsewhere(agent, state["seed"], state["time"] + 2), state["coins"])
+        guards = self._gone(state["guards"], state["way"])
+        passed = tf.equal(state["guards"], agent[:, None]) & tf.equal(guards, state["agent"][:, None])
+        met = tf.reduce_any(tf.equal(guards, agent[:, None]) | passed, axis=1)
+        return {**state, "agent": agent, "coins": coins, "guards": guards}, tf.reduce_sum(tf.cast(taken, tf.float32), axis=1), met
 
     def observe(self, state: Mapping[str, tf.Tensor]) -> tf.Tensor:
         """A pixel for each cell, uint8 `[N, S, S, 3]`."""
-        trail, guards = self._guards(state, state["time"] - 1), self._guards(state, state["time"])
-        layers = [(trail, TRAIL), (state["coins"], COIN), (state["agent"][:, None], AGENT), (guards, GUARD)]
-        return field.paint(layers, self.size, self.size)
+        agent, middle = state["agent"][:, None], self.size // 2
+        trail = self._gone(state["guards"], -state["way"])
+        layers = [(trail, TRAIL), (state["coins"], COIN), (agent, AGENT), (state["guards"], GUARD)]
+        shown = [(field.moved(cells, middle - agent // self.size, middle - agent % self.size, self.size), colour) for cells, colour in layers]
+        return field.paint(shown, self.size, self.size)
 
     def render(self, state: Mapping[str, np.ndarray]) -> np.ndarray:
         """The observation, enlarged."""
         return field.enlarged(self.observe({name: tf.constant(value)[None] for name, value in state.items()})[0].numpy())
 
-    def _guards(self, state: Mapping[str, tf.Tensor], time: tf.Tensor) -> tf.Tensor:
-        """Cell of each guard `[N, guards]`: it goes to and fro on its line, the even ones along a row."""
-        period = 2 * self.size - 2
-        way = (state["phase"] + tf.cast(time, tf.int32)[:, None]) % period
-        along = tf.minimum(way, period - way)
-        by_row = tf.range(self.guards) % 2 == 0
-        return tf.where(by_row, state["line"] * self.size + along, along * self.size + state["line"])
+    def _gone(self, guards: tf.Tensor, way: tf.Tensor) -> tf.Tensor:
+        """Where guards are, `[N, guards]`, when they have gone a cell on their way, 1 or -1."""
+        return field.moved(guards, tf.where(self._by_row, 0, way), tf.where(self._by_row, way, 0), self.size)
 
     def _elsewhere(self, agent: tf.Tensor, seed: tf.Tensor, step: tf.Tensor) -> tf.Tensor:
         """Cells `[N, coins]` that are not the agent's."""
