@@ -12,6 +12,9 @@ from __future__ import annotations
 
 import tensorflow as tf
 
+UNLIKELY = 1e-12
+"""Probability that an episode still goes on, below which it counts as over."""
+
 
 def backup(values: tf.Tensor, expected: tf.Tensor, continuing: tf.Tensor, gamma: float) -> tf.Tensor:
     """What each action is worth if states are worth `values`: q(s, a) = r(s, a) + gamma sum over s' of c(s, a, s') v(s').
@@ -85,7 +88,10 @@ def expected_return(policy: tf.Tensor, start: tf.Tensor, expected: tf.Tensor, co
     def step(count: tf.Tensor, there: tf.Tensor, total: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         return count + 1, tf.linalg.matvec(onward, there, transpose_a=True), total + tf.tensordot(there, rewards, 1)
 
-    return tf.while_loop(lambda count, *_: count < steps, step, (0, start, tf.zeros((), start.dtype)))[2]
+    def going(count: tf.Tensor, there: tf.Tensor, _: tf.Tensor) -> tf.Tensor:
+        return (count < steps) & (tf.reduce_sum(there) > UNLIKELY)
+
+    return tf.while_loop(going, step, (0, start, tf.zeros((), start.dtype)))[2]
 
 
 def best_return(start: tf.Tensor, expected: tf.Tensor, continuing: tf.Tensor, steps: int) -> tf.Tensor:
