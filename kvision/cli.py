@@ -126,7 +126,11 @@ def evaluate(
 ) -> None:
     """Evaluate a run or a checkpoint.
 
+    Agents play as many episodes as you like.
+
     Example: kvision eval runs/unet --split val
+
+    Example: kvision eval runs/ppo data.episodes=200
     """
     with computing(verbose):
         from kvision.commands import evaluate as command
@@ -147,32 +151,40 @@ def evaluate(
 @app.command()
 def predict(
     source: AnySource,
-    inputs: Annotated[list[str], typer.Argument(metavar="IMAGE", help="Image files, folders or globs.")],
-    out: Annotated[str | None, typer.Option(help="Folder for pictures and predictions.json; else predictions/ in the run.")] = None,
+    inputs: Annotated[list[str] | None, typer.Argument(metavar="IMAGE", help="Image files, folders or globs; nothing for agents.")] = None,
+    out: Annotated[str | None, typer.Option(help="Folder for pictures or films, and predictions.json; else predictions/ in the run.")] = None,
     weights: Annotated[Weights, typer.Option(help="Which of the run's weights.")] = Weights.best,
     tile: Annotated[int | None, typer.Option(min=1, help="Pixels of a tile, with data.fit=crop; else 512, for large images only.")] = None,
     overlap: Annotated[int | None, typer.Option(min=0, help="Pixels by which tiles overlap and are blended; else a quarter of the tile.")] = None,
     heatmap: Annotated[bool, typer.Option("--heatmap", help="Classifiers: where the best class is, and the logits of every window.")] = False,
+    episodes: Annotated[int | None, typer.Option(min=1, help="Agents: how many to play; else 3.")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Agents: of the first episode, the others follow; else 0.")] = None,
     devices: Devices = "auto",
     precision: RunPrecision = None,
     json_lines: Json = False,
     verbose: Verbose = False,
 ) -> None:
-    """Predict on images of any size.
+    """Predict on images of any size; agents play.
+
+    An episode becomes a GIF, and an MP4 where imageio-ffmpeg is installed.
 
     Example: kvision predict runs/unet photos/ --out predictions
+
+    Example: kvision predict runs/ppo --episodes 5 --seed 100
     """
     with computing(verbose):
         from kvision.commands import predict as command
 
         command.run(
             source,
-            inputs,
+            inputs or [],
             out=out,
             weights=weights.value,
             tile=tile,
             overlap=overlap,
             heatmap=heatmap,
+            episodes=episodes,
+            seed=seed,
             json_lines=json_lines,
             devices=devices,
             precision=precision.value if precision else None,

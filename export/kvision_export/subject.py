@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+import tensorflow as tf
 
 from kvision.data.source import PICTURE
 
@@ -73,9 +74,22 @@ class Subject:
         """Whether the first network takes what `System.predict_step` is given; others are fed with what the system makes of it, such as noise."""
         return [each.name for each in self._inputs] == [self.field]
 
-    def examples(self, split: SplitName, numbers: Iterable[int]) -> np.ndarray:
-        """Values of `field` as the data set has them, `[N, ...]`; pictures uint8 `[N, S, S, 3]`."""
-        return np.stack([self.session.pipeline.raw(split, number)[self.field] for number in numbers])
+    def examples(self, split: SplitName, numbers: Iterable[int], each: int = 1) -> np.ndarray:
+        """Values of `field` as the data set has them, `[N, ...]`; pictures uint8 `[N, S, S, 3]`.
+
+        Args:
+            split: `train` or `val`.
+            numbers: Of N examples.
+            each: Of an agent, whose examples are episodes, how many of the observations that it comes to in each: then it is `[N * each, ...]`.
+
+        Returns:
+            What `given` takes.
+        """
+        raw = [self.session.pipeline.raw(split, number) for number in numbers]
+        if not self.system.plays:
+            return np.stack([example[self.field] for example in raw])
+        batch = {name: tf.convert_to_tensor(np.stack([example[name] for example in raw])) for name in raw[0]}
+        return self.system.seen(batch, each).numpy()
 
     def given(self, examples: np.ndarray) -> np.ndarray:
         """What `System.predict_step` is given for `examples`: pictures are normalised, all else is as it is."""

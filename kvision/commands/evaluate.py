@@ -15,6 +15,7 @@ from kvision.core import paths, progress, words
 from kvision.core.errors import RunError, UsageError
 from kvision.core.jsonable import jsonable
 from kvision.engine import runfolder
+from kvision.metrics import episodes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -71,7 +72,7 @@ def run(
 
     session = trained.open_session(found, resolved=resolved, narrow=narrow, devices=devices, precision=precision)
     with progress.Count("evaluating", session.pipeline.val_steps) as count:
-        result = evaluation.write(session, folder, progress=lambda done, total: count.at(done), option="--out")
+        result = evaluation.write(session, folder, progress=lambda done, total: count.at(done), option="--out", films=True)
     if json_lines:
         facts = {
             "run": str(found.run),
@@ -153,8 +154,8 @@ def _show(result: Evaluation, class_names: Sequence[str]) -> None:
     console = Console()
     table = Table("metric", box=None, header_style="bold", pad_edge=False)
     table.add_column("value", justify="right")
-    for name, value in result.metrics.items():
-        table.add_row(name, f"{value:.4f}")
+    for name, value in episodes.texts(result.metrics).items():
+        table.add_row(name, value)
     console.print(table, "")
     columns = result.tables.get("per_class") or {}
     if not columns or len(class_names) > _MOST_CLASSES:

@@ -34,11 +34,13 @@ def run(
     tile: int | None = None,
     overlap: int | None = None,
     heatmap: bool = False,
+    episodes: int | None = None,
+    seed: int | None = None,
     devices: str = "auto",
     precision: str | None = None,
     json_lines: bool = False,
 ) -> None:
-    """Predicts pictures: for each what `System.prediction` keeps, such as a mask and an overlay; for all of them predictions.json.
+    """Predicts pictures: for each what `System.prediction` keeps, such as a mask and an overlay; for all of them predictions.json. An agent plays.
 
     Args:
         source: A run folder, a checkpoint in it, its `model.keras`, or a bundle, a SavedModel or a `.tflite` file exported from it.
@@ -48,6 +50,8 @@ def run(
         tile: Side of a tile, for masks of runs with `data.fit=crop`; none: 512 px, for large pictures only.
         overlap: Overlap of neighbouring tiles; none: a quarter of the tile.
         heatmap: Whether to show where in a picture its best class is, and to keep the map of logits.
+        episodes: How many an agent plays; none: three.
+        seed: Of the first one; none: 0.
         devices: As `--devices`.
         precision: `fp32`, `bf16` or `fp16`; none: as the run was trained.
         json_lines: One JSON object a picture on the standard output.
@@ -62,7 +66,15 @@ def run(
         raise found.exported.missing("use kvision-edge, which needs the bundle alone")
     if heatmap and found.exported is not None:
         raise UsageError(f"--heatmap: {source} takes pictures of one size only; give the run that it was exported from")
-    given = catalog.system(catalog.from_run(found.run).recipe.system).given
+    system = catalog.system(catalog.from_run(found.run).recipe.system)
+    if system.plays:
+        from kvision.commands import play
+
+        play.run(found, inputs, episodes=episodes, seed=seed, out=out, devices=devices, precision=precision, json_lines=json_lines)
+        return
+    if episodes is not None or seed is not None:
+        raise UsageError(f"--episodes and --seed are for agents; {source} takes {system.given}: leave them out")
+    given = system.given
     if given != PICTURE:
         raise UsageError(f"{source}: its system takes {given}, and only pictures can be predicted here; `kvision eval {source}` shows examples")
     files = pictures.collect(inputs)
@@ -91,7 +103,7 @@ def run(
 
 
 def write_one(found: Prediction, folder: Path, name: str) -> dict[str, Any]:
-    """Writes the pictures and arrays of one prediction.
+    """Writes the pictures, arrays and films of one prediction.
 
     Args:
         found: What is kept.
@@ -99,9 +111,11 @@ def write_one(found: Prediction, folder: Path, name: str) -> dict[str, Any]:
         name: Their files' stem.
 
     Returns:
-        What predictions.json says of the picture: the file of each kind of picture and array, and the facts.
+        What predictions.json says of it: the file of each kind of picture, array and film, and the facts.
     """
     files = {kind: f"{name}.{kind}.png" for kind in found.pictures}
+    for film in found.films.values():
+        files |= film.save(folder / name)
     for kind, picture in found.pictures.items():
         picture.save(folder / files[kind], optimize=picture.mode == "P")
     for kind, array in found.arrays.items():

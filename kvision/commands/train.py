@@ -19,6 +19,7 @@ from kvision.engine.actions.early_stop import EarlyStop
 from kvision.engine.checkpoint import Checkpoints
 from kvision.engine.journal import Journal
 from kvision.engine.session import Session, open_session, recorded_preprocess
+from kvision.metrics import episodes
 from kvision.report import folder
 
 if TYPE_CHECKING:
@@ -161,10 +162,10 @@ def _print_result(run_dir: Path, json_lines: bool, judged: bool) -> None:
         result = {"event": "result", "run_dir": str(run_dir), "best": best, "expectation_met": headline.met if headline and judged else None}
         print(json.dumps(result), flush=True)
         return
+    told = episodes.texts({name: value for name, value in best.items() if name.startswith("val/")})
     if headline is not None:
-        print(f"{headline.metric} {headline.value:.4f} (best, epoch {headline.epoch} of {len(read.rows)})")
-    others = {name: value for name, value in best.items() if name.startswith("val/") and not (headline and name == headline.metric)}
-    print("  ".join(f"{name} {value:.4f}" for name, value in others.items() if value is not None))
+        print(f"{headline.metric} {told.pop(headline.metric, f'{headline.value:.4f}')} (best, epoch {headline.epoch} of {len(read.rows)})")
+    print("  ".join(f"{name} {text}" for name, text in told.items()))
     if headline is not None and headline.met is not None and judged:  # a smoke run can't be expected to keep the recipe's promise
         print(f"expected {headline.bound} ({headline.evidence}): {'met' if headline.met else 'NOT met'}")
     expected = (read.values.get("expect") or {}).get("metric")

@@ -62,12 +62,12 @@ class EpisodeSplit:
         return len(self.names)
 
     def read(self, index: tf.Tensor, fields: frozenset[str]) -> dict[str, tf.Tensor]:
-        """`seed` int64 of an episode; 0 of a step."""
+        """`seed` int64 of an episode; of a step one that is of the training's, too."""
         import tensorflow as tf
 
         if "seed" not in fields:
             return {}
-        return {"seed": tf.zeros_like(index) if self._seeds is None else tf.gather(self._tensor, index)}
+        return {"seed": 4 * index + STREAMS["train"] if self._seeds is None else tf.gather(self._tensor, index)}
 
     @functools.cached_property
     def _tensor(self) -> tf.Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from kvision.core.disk import writing
-from kvision.core.errors import DataError
+from kvision.core.errors import DataError, UsageError
 from kvision.core.jsonable import jsonable
 from kvision.engine import runfolder
 from kvision.engine.strategy import distribute
@@ -22,8 +23,12 @@ if TYPE_CHECKING:
 
     from PIL import Image
 
+    from kvision.engine.film import Film
     from kvision.engine.session import Session
     from kvision.engine.system import Batch, System
+
+    Show = Callable[[int], tuple[Image.Image, Film | None]]
+    """Of an example, its picture, and its film if it has one."""
 
 
 @dataclass(frozen=True)
@@ -141,15 +146,23 @@ def judged(
 
 
 def write(
-    session: Session, out_dir: Path, *, progress: Callable[[int, int], None] = lambda done, total: None, option: str = "--run-dir"
+    session: Session,
+    out_dir: Path,
+    *,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+    option: str = "--run-dir",
+    films: bool = False,
 ) -> Evaluation:
     """Evaluates, and writes evaluation.json and pictures/ with the examples that the system chooses and `SHOWN` random ones.
+
+    Of a system that acts they are the episodes that it chooses, in strips of frames.
 
     Args:
         session: With or without its training part.
         out_dir: A run folder, or any folder; made if need be.
         progress: Called after each batch with the batches done and their number.
         option: The option of the command line that names another folder, for the message.
+        films: Whether films of the episodes are written, too, which takes a while.
 
     Returns:
         What was found; the random examples are the same for the same `train.seed`.
@@ -159,17 +172,22 @@ def write(
         RunError: If the folder can't be written.
     """
     found = evaluate(session, progress=progress)
-    generator = np.random.default_rng(session.recipe.train.seed)
-    kinds = {**session.system.examples(found.scores), "random": generator.choice(found.count, min(SHOWN, found.count), replace=False)}
-    draw = functools.cache(_drawer(session))  # an example may be of several kinds
+    kinds = session.system.examples(found.scores)
+    if not session.system.plays:
+        generator = np.random.default_rng(session.recipe.train.seed)
+        kinds = {**kinds, "random": generator.choice(found.count, min(SHOWN, found.count), replace=False)}
+    show = functools.cache(_player(session) if session.system.plays else _drawer(session))  # an example may be of several kinds
     examples = []
     with writing(out_dir, "the evaluation", option):
         (out_dir / "pictures").mkdir(parents=True, exist_ok=True)
         for kind, numbers in kinds.items():
             for place, number in enumerate(numbers.tolist(), start=1):
-                file = f"pictures/{kind}-{place}.png"
-                draw(number).save(out_dir / file)
-                examples.append({"name": session.pipeline.name("val", number), "picture": file, "kind": kind, **_facts(found, kind, number)})
+                picture, film = show(number)
+                stem = out_dir / "pictures" / f"{kind}-{place}"
+                picture.save(stem.with_suffix(".png"))
+                written = film.save(stem) if films and film is not None else {}
+                files = {"picture": f"pictures/{stem.name}.png", **{each: f"pictures/{name}" for each, name in written.items()}}
+                examples.append({"name": session.pipeline.name("val", number), **files, "kind": kind, **_facts(found, kind, number)})
         runfolder.write_json(out_dir / "evaluation.json", jsonable({"metrics": found.metrics, "tables": found.tables, "examples": examples}))
     return found
 
@@ -181,14 +199,31 @@ def _facts(found: Evaluation, kind: str, number: int) -> dict[str, Any]:
     return {"score": values.get(kind, values[first]), **{name: value for name, value in values.items() if name != first}}
 
 
-def _drawer(session: Session) -> Callable[[int], Image.Image]:
+def _drawer(session: Session) -> Show:
     """Draws a validation example and what the network says of it."""
     system, pipeline, predict = session.system, session.pipeline, tf.function(session.system.predict_step)
 
-    def draw(number: int) -> Image.Image:
+    def draw(number: int) -> tuple[Image.Image, None]:
         truth = pipeline.raw("val", number)
-        given = truth.pop(system.given)
-        output = predict(pipeline.normalised({system.given: tf.convert_to_tensor(given)[None]})[system.given])
-        return system.picture(given, {name: value[0].numpy() for name, value in output.items()}, truth)
+        seen = system.seen(pipeline.normalised({name: tf.convert_to_tensor(value)[None] for name, value in truth.items()}))
+        given = truth.pop(system.given) if system.given in truth else seen[0].numpy()
+        return system.picture(given, {name: value[0].numpy() for name, value in predict(seen).items()}, truth), None
 
     return draw
+
+
+def _player(session: Session) -> Show:
+    """Plays a validation episode; where it can't be drawn, draws what is seen in it."""
+    draw, undrawn = _drawer(session), set[str]()
+
+    def play(number: int) -> tuple[Image.Image, Film | None]:
+        if not undrawn:
+            try:
+                made = session.system.play(int(session.pipeline.raw("val", number)["seed"]))
+                return next(iter(made.pictures.values())), next(iter(made.films.values()))
+            except UsageError as error:
+                undrawn.add(str(error))
+                print(f"warning: no films: {error}", file=sys.stderr)
+        return draw(number)
+
+    return play

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     Statistic = Callable[[np.ndarray], np.ndarray]
     """From `[..., N]` to `[...]`."""
@@ -83,3 +83,15 @@ def summary(values: np.ndarray, name: str = "return") -> dict[str, float]:
         low, high = interval(values, statistic)
         found |= {f"{name}{suffix}": float(statistic(values)), f"{name}{suffix}{LOW}": low, f"{name}{suffix}{HIGH}": high}
     return found | {f"{name}_min": float(np.min(values)), f"{name}_max": float(np.max(values))}
+
+
+def texts(metrics: Mapping[str, float | None]) -> dict[str, str]:
+    """Metrics for people: by name the value, with its interval behind it where it has one; those that are none are left out."""
+    ends = {name: (metrics.get(name + LOW), metrics.get(name + HIGH)) for name in metrics}
+    bounds = {f"{name}{end}" for name, both in ends.items() if None not in both for end in (LOW, HIGH)}
+    found = {}
+    for name, value in metrics.items():
+        if value is not None and name not in bounds:
+            low, high = ends[name]
+            found[name] = f"{value:.4f}" if low is None or high is None else f"{value:.4f} ({low:.4f} to {high:.4f})"
+    return found

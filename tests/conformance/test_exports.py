@@ -42,6 +42,12 @@ def said(made: Subject, signature: str, inputs: dict[str, np.ndarray]) -> dict[s
     return {key: np.asarray(value) for key, value in standin.by_name(net, net(given, training=False)).items()}
 
 
+def batch(made: Subject) -> np.ndarray:
+    """A validation batch as `predict_step` takes it."""
+    session = made.session
+    return made.given(made.examples("val", range(min(session.recipe.data.batch, session.pipeline.num_val))))
+
+
 def sentences(made: Subject, opened: runner.Runner, given: np.ndarray) -> list[tuple[int, ...]]:
     """The tokens that a device says of each example."""
     decoder = postprocess.choose(tiny.described(made.system.task, made.system.decoding()), opened.signatures)
@@ -53,9 +59,11 @@ def sentences(made: Subject, opened: runner.Runner, given: np.ndarray) -> list[t
 def test_saved_model(name: str, exported: Subject, tmp_path: Path) -> None:
     made = exported
     served.save(made, tmp_path / "model")
-    given = next(iter(made.session.pipeline.val()))[made.field]
-    (first, inputs), *others = calibration.calls(made, given.numpy()).items()
-    expected = {key: value.numpy() for key, value in made.system.predict_step(given).items()} if made.direct else said(made, first, inputs)
+    given = batch(made)
+    (first, inputs), *others = calibration.calls(made, given).items()
+    expected = (
+        {key: value.numpy() for key, value in made.system.predict_step(tf.constant(given)).items()} if made.direct else said(made, first, inputs)
+    )
     opened = runner.SavedModel(tmp_path / "model")
     outputs = opened.run("predict_tensor", inputs)
     for signature, asked in others:
@@ -81,7 +89,7 @@ def test_litert(name: str, exported: Subject, tmp_path: Path, monkeypatch: pytes
     ranges = calibration.choose(made, 8)
     outs = {formats.FORMATS[each]: tmp_path / f"{each}.tflite" for each in SHARES}
     files = convert.convert_many(made, outs, calibration=ranges)
-    given = next(iter(made.session.pipeline.val()))[made.field].numpy()
+    given = batch(made)
     asked = calibration.calls(made, given)
     exact = {signature: said(made, signature, inputs) for signature, inputs in asked.items()}
     for each, result in files.items():
@@ -110,7 +118,7 @@ def test_the_manifest_s_decoder_names_outputs_that_exist(name: str, exported: Su
     if named is not None:
         assert any(named in standin.by_name(net, net.output) for net in exported.networks().values())
     if system.decision:
-        output = system.predict_step(next(iter(exported.session.pipeline.val()))[exported.field][:1])
+        output = system.predict_step(tf.constant(batch(exported)[:1]))
         assert output[system.decision].dtype.is_integer
 
 

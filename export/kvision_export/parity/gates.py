@@ -19,7 +19,17 @@ if TYPE_CHECKING:
     from kvision_export.parity.proof import Proof
 
 POINT = 0.01
-"""One point of a metric."""
+"""One point of a metric; of one on the scale of the data (`System.relative`), one per cent of what the networks reach."""
+DECISIONS = "decisions"
+"""In `System.gates`, the share of decisions that may be others than the networks'."""
+
+
+_ADVICE = {
+    "fp32": "the conversion changed what is computed: export it again, or report it with the run",
+    "fp16": "some values do not fit float16; use --to tflite-fp32",
+    "dynamic": "use --to tflite-int8-full with calibration, or --to tflite-fp16",
+    "quantized": "use --repair (keeps the worst layers in float), --qat (fine-tunes with quantization), or --to tflite-fp16",
+}
 
 
 @dataclass(frozen=True)
@@ -52,10 +62,10 @@ def overrides(texts: Sequence[str]) -> dict[str, float]:
 
     Args:
         texts: `KIND=POINTS` of one of `System.gates` or of one format, such as `quantized=2.0` or `int8-full=2.0`; of those in float32,
-            `fp32=SHARE` of the outputs' range.
+            `fp32=SHARE` of the outputs' range; `decisions=PER_CENT` that may be others than the networks'.
 
     Returns:
-        By the format's full name, in the units of `Limit.most`.
+        By the format's full name, in the units of `Limit.most`; `decisions` as a share.
 
     Raises:
         UsageError: If a kind is unknown, or a value is no number of 0 or more.
@@ -68,9 +78,9 @@ def overrides(texts: Sequence[str]) -> dict[str, float]:
     found: dict[str, float] = {}
     for text in texts:
         kind, _, value = (part.strip() for part in text.partition("="))
-        if kind not in kinds:
-            raise UsageError(f"--gate {text}: expected KIND=POINTS with one of {', '.join(kinds)}{did_you_mean(kind, list(kinds))}")
-        of_range = kinds[kind][0].gate == "fp32"
+        if kind not in (*kinds, DECISIONS):
+            raise UsageError(f"--gate {text}: expected KIND=POINTS with one of {', '.join((*kinds, DECISIONS))}{did_you_mean(kind, list(kinds))}")
+        of_range = kind in kinds and kinds[kind][0].gate == "fp32"
         try:
             number = float(value)
         except ValueError:
@@ -78,7 +88,8 @@ def overrides(texts: Sequence[str]) -> dict[str, float]:
         if not (math.isfinite(number) and number >= 0):
             unit = "a share of the outputs' range, such as 1e-4" if of_range else "points of the metric, such as 1.5"
             raise UsageError(f"--gate {text}: got {value!r}, expected {unit}")
-        found |= {each.name: number if of_range else number * POINT for each in kinds[kind]}
+        names = [DECISIONS] if kind == DECISIONS else [each.name for each in kinds[kind]]
+        found |= dict.fromkeys(names, number if of_range else number * POINT)
     return found
 
 
@@ -123,8 +134,10 @@ def judge(
     if proof.not_finite:
         names = ", ".join(name for name, error in proof.errors.items() if error.not_finite)
         failures.append(f"{proof.not_finite:,} values of {names} are NaN or infinite; the file is broken: export it again, or report it with the run")
-    elif failure := _lost(proof, chosen, limit(chosen, gates, changed)):
-        failures.append(failure)
+    else:
+        others = {**gates, **(changed or {})}.get(DECISIONS)
+        found = (_lost(proof, chosen, limit(chosen, gates, changed)), "" if others is None else _decided(proof, chosen, others))
+        failures += [failure for failure in found if failure]
     left = [each for each in float_ops if layers.unmarked(each.partition(" ")[2]) not in kept]
     if chosen.edges != "float32" and left:
         failures.append(
@@ -143,16 +156,18 @@ def _lost(proof: Proof, chosen: Format, bound: Limit) -> str:
         error = proof.errors[worst]
         return (
             f"{worst} differs from the network's by up to {error.largest:.3g}, {error.largest_share:.2g} of its range, where {bound.most:.2g} "
-            "is allowed; the conversion changed what is computed: export it again, or report it with the run"
+            f"is allowed; {_ADVICE['fp32']}"
         )
     if proof.drop <= bound.most:
         return ""
-    advice = {
-        "fp16": "some values do not fit float16; use --to tflite-fp32",
-        "dynamic": "use --to tflite-int8-full with calibration, or --to tflite-fp16",
-        "quantized": "use --repair (keeps the worst layers in float), --qat (fine-tunes with quantization), or --to tflite-fp16",
-    }[chosen.gate]
     return (
         f"{proof.metric} falls from {proof.reference:.4f} to {proof.value:.4f}, by {proof.drop / POINT:.2f} points, where {bound.most / POINT:.2f} "
-        f"are allowed; {advice}"
+        f"are allowed; {_ADVICE[chosen.gate]}"
     )
+
+
+def _decided(proof: Proof, chosen: Format, others: float) -> str:
+    """That too many decisions are others than the networks', or nothing."""
+    if proof.agreement is None or 1 - proof.agreement <= others:
+        return ""
+    return f"only {proof.agreement:.2%} of its decisions are the network's, where {1 - others:.2%} are asked for; {_ADVICE[chosen.gate]}"

@@ -55,12 +55,13 @@ def draw(subject: Subject, files: Mapping[str, Path], numbers: Sequence[int]) ->
     found = []
     for number in numbers:
         raw = subject.session.pipeline.raw("val", number)
-        example = tf.constant(subject.given(raw[subject.field][None]))
+        shown = subject.examples("val", [number])
+        example = tf.constant(subject.given(shown))
         truth = {name: value for name, value in raw.items() if name != subject.field}
         sources = {}
         for name, graph in graphs.items():
             output = {key: value[0].numpy() for key, value in graph(example).items()}
-            sources[name] = _uri(systems[name], raw[subject.field], output, truth)
+            sources[name] = _uri(systems[name], shown[0], output, truth)
         found.append(Pair(subject.session.pipeline.name("val", number), sources))
     return found
 

@@ -28,8 +28,14 @@ if TYPE_CHECKING:
 
 SAME = 1e-6
 """How far the reference may be from what the run recorded of itself."""
+DECISIONS = 5000
+"""Of an agent, so many observations that it comes to are compared at least, if there is an episode to evaluate on."""
 SHOWN = 6
 """Examples that differ most, for a report to draw."""
+
+
+_LEAST = 1e-9
+"""A loss as a share of nothing is as great as can be."""
 
 
 @dataclass(frozen=True)
@@ -83,8 +89,9 @@ class Proof:
         metric: The monitored metric.
         reference: What the Keras networks reach in it.
         value: What the file reaches.
-        drop: How much worse the file is, positive is worse, in the metric's own unit.
-        agreement: Share of the whole numbers of `System.decision` that are the same; none if the system has no such output.
+        drop: How much worse the file is, positive is worse, in the metric's own unit, or as a share of the reference (`System.relative`).
+        agreement: Share of the whole numbers of `System.decision` that are the same; none if the system has no such output. Of an agent, of its
+            actions for observations that the Keras networks come to.
         errors: By `signature/output`, for the same inputs in both.
         examples: Examples that were run; all of the split.
         differing: Numbers of the examples whose decision differs most, the most first; none where all agree.
@@ -180,12 +187,13 @@ def compare(subject: Subject, calls: Mapping[str, Call], reference: Reference) -
         raise DataError("there are no validation examples to prove a file on; give data that has some")
     monitor, (metrics, _) = subject.system.monitor, evaluation.judged(subject.system, sums, parts)
     expected, value = reference.metrics[monitor.metric], metrics[monitor.metric]
+    scale = max(abs(expected), _LEAST) if subject.system.relative else 1.0
     return Proof(
         metrics=metrics,
         metric=monitor.metric,
         reference=expected,
         value=value,
-        drop=expected - value if monitor.mode == "max" else value - expected,
+        drop=(expected - value if monitor.mode == "max" else value - expected) / scale,
         agreement=agreed / decided if decided else None,
         differing=tuple(number for _, number in differing),
         errors={name: error.found() for name, error in both.errors.items()},
@@ -207,7 +215,7 @@ class _Pass:
         for signature, role in system.signatures().items():
             exact[role] = _Once(system.networks[role])
             found[role] = _Once(_Compared(signature, system.networks[role], exact[role], on_file.networks[role], self.errors))
-        self._field = subject.field
+        self._each = -(-DECISIONS // max(subject.session.pipeline.num_val, 1))
         self._exact, self._file = system.with_networks(exact), system.with_networks(found)
         self.step = tf.function(self._step)
 
@@ -219,8 +227,9 @@ class _Pass:
         if not decision:
             return sums, told, tf.zeros([count], tf.int64), tf.constant(0, tf.int64)
         # Where the steps that judge an answer tell it, too, it is not looked for again: a decoder calls its networks many times.
-        mine = told[decision] if decision in told else self._file.predict_step(batch[self._field])[decision]
-        theirs = self._exact.predict_step(batch[self._field])[decision]
+        seen = self._exact.seen(batch, self._each)
+        mine = told[decision] if decision in told else self._file.predict_step(seen)[decision]
+        theirs = self._exact.predict_step(seen)[decision]
         same = tf.reshape(tf.cast(tf.equal(mine, theirs), tf.int64), [count, -1])
         return sums, told, tf.reduce_sum(same, axis=1), tf.shape(same, tf.int64)[1]
 

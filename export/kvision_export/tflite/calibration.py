@@ -27,6 +27,8 @@ _POOL = 4
 """Examples looked at for each one chosen, so that rare classes are found."""
 _AT_ONCE = 16
 """Examples that are predicted together."""
+EPISODES = 16
+"""Of an agent, from which its observations are taken."""
 
 
 @dataclass(frozen=True)
@@ -89,6 +91,8 @@ def choose(subject: Subject, count: int = COUNT) -> Calibration:
         ExportError: If no training example is left that validation does not have too.
     """
     pipeline, seed = subject.session.pipeline, subject.session.recipe.train.seed
+    if subject.system.plays:
+        return _played(subject, count)
     validation = set(_validation_hashes(subject))
     order = np.random.default_rng(seed).permutation(pipeline.num_train)[: _POOL * count]
     found, shared = {}, []
@@ -113,6 +117,23 @@ def choose(subject: Subject, count: int = COUNT) -> Calibration:
         seed=seed,
         classes={_class_name(pipeline, value): times[value] for value in sorted(times)},
         shared=tuple(shared),
+        sha256=hashlib.sha256(examples.tobytes()).hexdigest(),
+    )
+
+
+def _played(subject: Subject, count: int) -> Calibration:
+    """Of an agent, observations that it comes to in episodes with seeds of the training, which validation never has."""
+    pipeline, seed = subject.session.pipeline, subject.session.recipe.train.seed
+    indices = sorted(np.random.default_rng(seed).choice(pipeline.num_train, min(EPISODES, count, pipeline.num_train), replace=False).tolist())
+    examples = subject.examples("train", indices, -(-count // len(indices)))
+    examples = examples[np.linspace(0, len(examples) - 1, count).astype(int)]
+    return Calibration(
+        names=tuple(pipeline.name("train", index) for index in indices),
+        indices=tuple(indices),
+        inputs=calls(subject, subject.given(examples)),
+        seed=seed,
+        classes={},
+        shared=(),
         sha256=hashlib.sha256(examples.tobytes()).hexdigest(),
     )
 

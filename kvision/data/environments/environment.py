@@ -120,11 +120,15 @@ class Maker(abc.ABC):
         name: Of the environment, such as `CartPole-v1`.
         spaces: What a lane shows and takes.
         threshold: The mean return from which on it counts as solved; none: nobody says.
+        fps: Frames a second that its films are shown with.
+        device_id: What a device makes it by with Gymnasium alone; empty: it can't.
     """
 
     name: str
     spaces: Spaces
     threshold: float | None = None
+    fps: float = 10.0
+    device_id: str = ""
 
     @abc.abstractmethod
     def make(self, num: int, *, render: bool = False) -> Environment:

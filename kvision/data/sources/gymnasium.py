@@ -6,6 +6,7 @@ Paper: Towers et al. 2024, Gymnasium: A Standard Interface for Reinforcement Lea
 from __future__ import annotations
 
 import functools
+import os
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from kvision.data.environments.dynamics import Dynamics
-    from kvision.data.environments.hosted import Setting
+    from kvision.data.environments.lane import Setting
 
 
 class Options(EpisodeOptions):
@@ -81,6 +82,8 @@ class GymnasiumMaker(Maker):
         """Lanes of it; CartPole's in one numpy expression unless they are drawn or wrapped."""
         from kvision.data.environments import batched, hosted
 
+        if render:
+            os.environ.setdefault("SDL_VIDEODRIVER", "dummy")  # pygame would look for a screen
         limit = self._batched_limit
         if limit is not None and not render:
             return batched.BatchedCartPole(self.spaces, num, limit)
@@ -109,7 +112,7 @@ class GymnasiumMaker(Maker):
 
     @property
     def _setting(self) -> Setting:
-        from kvision.data.environments.hosted import Setting
+        from kvision.data.environments.lane import Setting
 
         options = self._options
         return Setting(options.id, self._build, options.vectorize == "async", options.timeout_s)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import functools
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from pydantic import Field
 
 from kvision.core.schema import Probability, Section
 from kvision.data.episodes import EpisodeOptions
-from kvision.engine.system import Batch, Monitor, System
+from kvision.engine.system import Batch, Monitor, Prediction, System
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from kvision.data.environments.spaces import Spaces
     from kvision.engine.replica import AnyVariable
     from kvision.systems.rl._collector import Collector
+    from kvision.systems.rl._episode import Player
 
 
 class AgentOptions(Section):
@@ -56,6 +57,8 @@ class Agent(System):
     monitor = Monitor("return", "max")
     reports: ClassVar[tuple[str, ...]] = ("return",)
     task = "policy"
+    relative, plays, unit = True, True, "step"
+    gates: ClassVar[Mapping[str, float]] = {"fp32": 1e-4, "fp16": 0.02, "dynamic": 0.02, "quantized": 0.02, "decisions": 0.02}
 
     @classmethod
     def check(cls, recipe: Recipe) -> list[tuple[str, str]]:
@@ -155,17 +158,62 @@ class Agent(System):
         """Mean return and length of the episodes."""
         return {name: float(sums[name] / sums["weight"]) for name in ("return", "length")}
 
+    def judge(self, answers: Mapping[str, np.ndarray]) -> tuple[dict[str, float], dict[str, np.ndarray]]:
+        """Mean, median and interquartile mean of the returns with their intervals, and the share of the episodes that reach the threshold."""
+        import numpy as np
+
+        from kvision.metrics import episodes
+
+        returns, threshold = answers["worst"], self.maker.threshold
+        solved = {} if threshold is None else {"solved": float(np.mean(returns >= threshold))}
+        return {**episodes.summary(returns), **solved}, dict(answers)
+
+    def examples(self, scores: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """The episode of the lowest return, a typical one, and the best."""
+        import numpy as np
+
+        order = np.argsort(scores["worst"], kind="stable")
+        return {"worst": order[:1], "typical": order[len(order) // 2 :][:1], "best": order[-1:]}
+
+    def seen(self, examples: Batch, each: int = 1) -> tf.Tensor:
+        """Observations that the policy comes to in the episodes of the batch."""
+        import tensorflow as tf
+
+        from kvision.systems.rl import _visits
+
+        stage = self.stage(examples["seed"].shape[0])
+        graph = tf.function(lambda seeds: _visits.visited(stage, lambda seen: self.act(self.net(seen, training=False)), seeds, each))
+        return graph(examples["seed"])
+
+    def play(self, seed: int) -> Prediction:
+        """Plays an episode for people."""
+        return self._player.play(seed)
+
+    @functools.cached_property
+    def _player(self) -> Player:
+        from kvision.systems.rl._episode import Player
+
+        return Player(self.maker, lambda seen: self.act(self.net(seen, training=False)))
+
+    def with_networks(self, networks: Mapping[str, Any]) -> Self:
+        """The same agent on other networks, with which it plays."""
+        other = super().with_networks(networks)
+        other.__dict__.pop("_player", None)
+        return other
+
     def predict_step(self, image: tf.Tensor) -> dict[str, tf.Tensor]:
         """`action` for observations `[B, ...]`, and what the policy network says."""
         said = self.net(image, training=False)
         return {"action": self.act(said), **said}
 
     def decoding(self) -> dict[str, Any]:
-        """The sizes or the bounds of the actions."""
-        spaces = self.spaces
-        if spaces.discrete:
-            return {"output": "logits", "actions": list(spaces.actions)}
-        return {"output": "mean", "low": list(spaces.low), "high": list(spaces.high)}
+        """How actions are made of the policy network's outputs, the sizes or the bounds of the actions, and where a device can play."""
+        spaces, said = self.spaces, self.net.output
+        output = next(name for name in ("logits", "q_values", "mean") if name in said)
+        policy = {"logits": "categorical", "q_values": "values", "mean": "gaussian"}[output]
+        taken = {"actions": list(spaces.actions)} if spaces.discrete else {"low": list(spaces.low), "high": list(spaces.high)}
+        place = {"environment": self.maker.device_id} if self.maker.device_id else {}
+        return {"output": output, "policy": policy, **taken, **place}
 
     def picture(self, image: np.ndarray, output: Mapping[str, np.ndarray], truth: Mapping[str, np.ndarray] | None) -> Image.Image:
         """The observation as a picture, or as the numbers that it is, and the action."""

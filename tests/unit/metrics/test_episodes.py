@@ -50,3 +50,8 @@ def test_a_summary_names_what_it_says() -> None:
     assert found["return_iqm_low"] <= 2.5 <= found["return_iqm_high"]
     assert set(found) == {f"return{kind}{end}" for kind in ("", "_median", "_iqm") for end in ("", "_low", "_high")} | {"return_min", "return_max"}
     assert episodes.summary(RETURNS, "length")["length_max"] == RETURNS.max()
+
+
+def test_intervals_stand_behind_their_values() -> None:
+    found = {"return": 4.0, "return_low": 3.0, "return_high": 5.25, "length": 2.0, "length_low": 1.0, "none": None}
+    assert episodes.texts(found) == {"return": "4.0000 (3.0000 to 5.2500)", "length": "2.0000", "length_low": "1.0000"}
