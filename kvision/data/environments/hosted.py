@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import abc
-from dataclasses import dataclass
 from multiprocessing import TimeoutError as WorkerTimeoutError
 from typing import TYPE_CHECKING, Any, cast
 
@@ -12,13 +11,12 @@ import tensorflow as tf
 
 from kvision.core.errors import DataError, KvisionError
 from kvision.data.environments.environment import Environment, State, Transition
-from kvision.data.environments.lane import Lane, LaneError
+from kvision.data.environments.lane import LaneError, LaneMaker
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping
 
-    import gymnasium
-
+    from kvision.data.environments.lane import Setting
     from kvision.data.environments.spaces import Spaces
     from kvision.engine.replica import AnyVariable
 
@@ -93,23 +91,6 @@ class Hosted(Environment):
         return guarded
 
 
-@dataclass(frozen=True)
-class Setting:
-    """How lanes of a Gymnasium environment are made.
-
-    Attributes:
-        name: Its id.
-        build: Makes one environment, its wrappers included; with a render mode or none.
-        workers: Whether each lane has a process of its own.
-        timeout_s: Seconds after which a worker that does not answer is given up.
-    """
-
-    name: str
-    build: Callable[[str | None], gymnasium.Env[Any, Any]]
-    workers: bool = False
-    timeout_s: float = 60.0
-
-
 class GymnasiumLanes(Hosted):
     """Lanes by Gymnasium's vector environments.
 
@@ -125,7 +106,7 @@ class GymnasiumLanes(Hosted):
 
         self.num, self.spaces = num, spaces
         self._setting = setting
-        made = [_LaneMaker(setting, number, "rgb_array" if render else None) for number in range(num)]
+        made = [LaneMaker(setting, number, "rgb_array" if render else None) for number in range(num)]
         same_step = vector.AutoresetMode.SAME_STEP
         self.vector: Any
         if setting.workers:
@@ -188,24 +169,20 @@ class GymnasiumLanes(Hosted):
             return call()
         except WorkerTimeoutError as error:
             silent = [str(lane) for lane, pipe in enumerate(self.vector.parent_pipes) if not pipe.poll(0)]
-            self.vector.close(terminate=True)
+            self._give_up()
             raise DataError(
                 f"{self._setting.name}: lane {', '.join(silent) or '?'} did not answer within data.timeout_s={self._setting.timeout_s:g} s; "
                 "the environment hangs, or needs more time: raise data.timeout_s"
             ) from error
         except (EOFError, BrokenPipeError, ConnectionResetError) as error:
             dead = [str(lane) for lane, worker in enumerate(self.vector.processes) if not worker.is_alive()]
+            self._give_up()
             raise DataError(f"{self._setting.name}: the worker of lane {', '.join(dead) or '?'} died; try data.vectorize=sync to see why") from error
         except LaneError as error:
             raise DataError(f"{error}. The run stands at its last checkpoint; mend the environment and go on with --resume") from error
 
-
-class _LaneMaker:
-    """Makes a lane, in this process or in another one."""
-
-    def __init__(self, setting: Setting, number: int, render_mode: str | None) -> None:
-        self._setting, self._number, self._render_mode = setting, number, render_mode
-
-    def __call__(self) -> gymnasium.Env[Any, Any]:
-        return Lane(self._setting.build(self._render_mode), self._setting.name, self._number)
-
+    def _give_up(self) -> None:
+        """Ends workers that may no longer answer, which Gymnasium would wait for."""
+        for worker in self.vector.processes:
+            worker.kill()
+        self.vector.closed = True

@@ -1,8 +1,11 @@
-"""One lane of a Gymnasium environment: seeds its episodes, remembers what leads to where it stands, and names what goes wrong. No TensorFlow here,
-for worker processes import it."""
+"""One lane of a Gymnasium environment: seeds its episodes, remembers what leads to where it stands, and names what goes wrong.
+
+No TensorFlow here, for worker processes import it.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, SupportsFloat
 
 import gymnasium
@@ -11,10 +14,27 @@ import numpy as np
 from kvision.data.environments.environment import next_seed
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 Kept = tuple[int, list[Any]]
 """The seed of an episode and its actions so far: together they say where a deterministic environment stands."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """How lanes of a Gymnasium environment are made.
+
+    Attributes:
+        name: Its id.
+        build: Makes one environment, its wrappers included; with a render mode or none.
+        workers: Whether each lane has a process of its own.
+        timeout_s: Seconds after which a worker that does not answer is given up.
+    """
+
+    name: str
+    build: Callable[[str | None], gymnasium.Env[Any, Any]]
+    workers: bool = False
+    timeout_s: float = 60.0
 
 
 class LaneError(RuntimeError):
@@ -76,6 +96,23 @@ class Lane(gymnasium.Wrapper[Any, Any, Any, Any]):
     @property
     def _where(self) -> str:
         return f"{self._name}, lane {self._number}, step {len(self._actions)} of the episode with seed {self._seed}"
+
+
+class LaneMaker:
+    """Makes a lane, in this process or in another one.
+
+    Args:
+        setting: How it is made.
+        number: Of the lane.
+        render_mode: Gymnasium's; none: it is not drawn.
+    """
+
+    def __init__(self, setting: Setting, number: int, render_mode: str | None) -> None:
+        self._setting, self._number, self._render_mode = setting, number, render_mode
+
+    def __call__(self) -> gymnasium.Env[Any, Any]:
+        """A new one."""
+        return Lane(self._setting.build(self._render_mode), self._setting.name, self._number)
 
 
 def _shown(array: np.ndarray) -> str:
