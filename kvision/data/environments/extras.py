@@ -72,7 +72,8 @@ def missing(name: str, error: Exception) -> str:
         licence = f"; note its licence, {found.licence}" if found.licence else ""
         return f"data.id: {name} needs a package that is not installed: run `pip install 'kvision[{found.name}]'`{licence}"
     if isinstance(error, ModuleNotFoundError):
-        return f"data.id: {name} names the module {error.name!r}, which Python does not find; install it, or start where it can be imported"
+        module = error.name or name.partition(":")[0]
+        return f"data.id: {name} names the module {module!r}, which Python does not find; install it, or start where it can be imported"
     if isinstance(error, gymnasium.error.NameNotFound | gymnasium.error.NamespaceNotFound):
         return f"data.id: Gymnasium knows no environment {name}{did_you_mean(name, gymnasium.registry)}"
     return f"data.id: {name}: {error}"

@@ -9,6 +9,7 @@ import numpy as np
 from gymnasium import spaces, wrappers
 
 from kvision.core.errors import DataError
+from kvision.data.palette import palette
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 Env: TypeAlias = "gymnasium.Env[Any, Any]"
 ATARI_PX = 84
+ENLARGED = 32
+"""Pixels of a cell of MinAtar in a picture for people."""
 
 
 def arguments(options: Options) -> dict[str, Any]:
@@ -52,7 +55,7 @@ def wrapped(env: Env, options: Options) -> Env:
 def _plain(env: Env, name: str) -> Env:
     """Without what no agent here reads: a dictionary's other entries, and pictures of truth values as such."""
     if name.startswith("MinAtar/"):
-        env = Forgetful(env)
+        env = MinAtar(env)
     if isinstance(env.observation_space, spaces.Dict) and "image" in env.observation_space.spaces:
         if name.startswith(("MiniGrid-", "BabyAI-")):
             env = _minigrid(env)
@@ -63,13 +66,23 @@ def _plain(env: Env, name: str) -> Env:
     return env
 
 
-class Forgetful(gymnasium.Wrapper[Any, Any, Any, Any]):
-    """MinAtar keeps the last action over the end of an episode, and may play it again in the next one: here an episode is its seed's alone."""
+class MinAtar(gymnasium.Wrapper[Any, Any, Any, Any]):
+    """MinAtar keeps the last action over the end of an episode, and may play it again in the next one: here an episode is its seed's alone.
+
+    Its pictures for people need no seaborn here, and are bytes.
+    """
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
         """Begins an episode."""
         self.env.unwrapped.game.last_action = 0  # type: ignore[attr-defined]
         return self.env.reset(seed=seed, options=options)
+
+    def render(self) -> Any:
+        """A colour for each channel, uint8 `[320, 320, 3]`."""
+        shown = self.env.unwrapped.game.state()  # type: ignore[attr-defined]
+        colours = np.array(palette(shown.shape[2] + 1), np.uint8)
+        picture = colours[(shown * np.arange(1, shown.shape[2] + 1)).max(2)]
+        return picture.repeat(ENLARGED, 0).repeat(ENLARGED, 1)
 
 
 def _minigrid(env: Env) -> Env:

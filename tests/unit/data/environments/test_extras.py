@@ -8,6 +8,7 @@ import pytest
 
 from kvision.data.environments import extras, wrappers
 from kvision.data.environments.spaces import of_gymnasium
+from kvision.data.palette import palette
 from tests.unit.data.environments.test_wrappers import Options
 
 ABSENT = ModuleNotFoundError("No module named 'x'", name="x")
@@ -34,8 +35,10 @@ def test_an_unknown_environment_is_told_with_one_that_is_alike() -> None:
 
 
 def test_a_module_of_the_users_that_is_not_there_is_named() -> None:
-    message = "data.id: x:Mine-v0 names the module 'x', which Python does not find; install it, or start where it can be imported"
-    assert extras.missing("x:Mine-v0", ABSENT) == message
+    with pytest.raises(ModuleNotFoundError) as caught:
+        gymnasium.make("not_there:Mine-v0")
+    message = "data.id: not_there:Mine-v0 names the module 'not_there', which Python does not find; install it, or start where it can be imported"
+    assert extras.missing("not_there:Mine-v0", caught.value) == message
 
 
 def test_other_faults_are_told_in_gymnasiums_words() -> None:
@@ -69,6 +72,18 @@ def test_minatar_is_played_in_bytes_and_an_episode_is_its_seeds_alone() -> None:
     assert set(np.unique(first)) == {0, 255}
     np.testing.assert_array_equal(episode(5), first)
     assert (first != other).any()
+
+
+def test_minatar_is_drawn_in_a_colour_for_each_channel() -> None:
+    env = made("MinAtar/Breakout-v1")
+    env.reset(seed=0)
+    picture = env.get_wrapper_attr("render")()
+    assert (picture.shape, picture.dtype) == ((320, 320, 3), np.uint8)
+    shown = env.get_wrapper_attr("game").state()
+    assert (picture[::32, ::32].any(2) == shown.any(2)).all()
+    paddle, brick = palette(5)[1], palette(5)[4]
+    assert (picture[::32, ::32][shown[:, :, 0]] == paddle).all()
+    assert (picture[::32, ::32][shown[:, :, 3]] == brick).all()
 
 
 def test_minigrid_is_shown_as_planes() -> None:
