@@ -1,0 +1,196 @@
+"""What agents share that learn from a replay buffer: its options, and the order of playing, keeping, drawing and learning.
+
+An engine step plays `data.batch` environment steps, puts them into the buffer, and then makes `model.gradient_steps` updates, each on a minibatch of
+its own, all of which are drawn before the first update.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from pydantic import Field
+
+from kvision.core.schema import Count, Probability, Recipe
+from kvision.systems.rl._part import NetworkOptions
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    import keras
+    import tensorflow as tf
+
+    from kvision.engine.replica import AnyVariable
+    from kvision.systems.rl._collector import Draw
+    from kvision.systems.rl._part import Agent
+    from kvision.systems.rl._replay import Transitions
+
+Found: TypeAlias = "tuple[dict[str, tf.Tensor], tf.Tensor]"
+"""What an update says: scalars, this replica's part, `loss` among them; and the temporal-difference error of each transition `[m]`."""
+_DRAWS = 250
+"""Stream of random numbers; those of the systems lie below, and those that acting draws from far below."""
+
+
+class OffPolicyOptions(NetworkOptions):
+    """What is kept of what was played, and how much is learnt from it."""
+
+    hidden: tuple[int, ...] = Field((256, 256), description="Widths of the dense layers of an `mlp`.")
+    activation: Literal["tanh", "relu", "elu", "gelu", "silu"] = Field("relu", description="Of the dense layers.")
+    capacity: Count = Field(100_000, description="Transitions that are kept; the oldest make room for new ones.")
+    learning_starts: int = Field(1000, ge=0, le=10**9, description="Transitions that must be there before anything is learnt.")
+    minibatch: Count = Field(64, description="Transitions of an update, over all devices.")
+    gradient_steps: Count = Field(1, description="Updates after each `data.batch` environment steps.")
+    n_step: int = Field(1, ge=1, le=100, description="Rewards that are added up before a value is asked for; fewer at an episode's end.")
+    prioritised: bool = Field(False, description="Draw transitions oftener that the network was wrong about (Schaul 2016).")
+    priority_alpha: Probability = Field(0.6, description="Of `prioritised`: 0: all alike; 1: in proportion to the error.")
+    priority_beta: Probability = Field(0.4, description="Of `prioritised`: how far weights make up for it at first; at the run's end fully.")
+    checkpoint_replay: bool = Field(True, description="Keep the buffer in checkpoints; else a resumed run fills it anew before it learns on.")
+
+
+def faults(recipe: Recipe) -> list[tuple[str, str]]:
+    """Options that do not fit one another, for `System.check`."""
+    options, data = recipe.model, recipe.data
+    if not isinstance(options, OffPolicyOptions) or not hasattr(data, "envs"):
+        return []
+    found, lanes = [], data.envs
+    for path, needed in (("model.learning_starts", options.learning_starts), ("data.batch", data.batch)):
+        if options.capacity // lanes * lanes < needed:
+            fault = f"{options.capacity} transitions are fewer than {path}={needed}; use at least {-(-needed // lanes) * lanes}, or a smaller {path}"
+            found.append(("model.capacity", fault))
+    if options.reward == "normalised":
+        found.append(("model.reward", "normalised rewards would mean something else each time they are drawn from the buffer; use raw or sign"))
+    return found
+
+
+class Experience:
+    """The replay buffer of an agent, and what is learnt from it.
+
+    Args:
+        agent: Its options and its environment are read; make it inside the strategy's scope.
+
+    Attributes:
+        made: Updates made so far, int64 scalar variable.
+    """
+
+    def __init__(self, agent: Agent) -> None:
+        import tensorflow as tf
+
+        from kvision.engine import replica
+        from kvision.systems.rl import _exploration, _network
+        from kvision.systems.rl._prioritised import Priorities
+        from kvision.systems.rl._replay import Replay
+
+        options: OffPolicyOptions = agent.recipe.model  # type: ignore[assignment]
+        self._agent, self._options = agent, options
+        self._total = _exploration.run_steps(agent.recipe)
+        self._compiles = _network.body_of(agent.spaces, options) == "mlp"
+        priorities = Priorities(options.capacity, options.priority_alpha) if options.prioritised else None
+        lanes: int = agent.recipe.data.envs  # type: ignore[attr-defined]
+        self._replay = Replay(agent.spaces, lanes, options.capacity, n_step=options.n_step, gamma=options.gamma, priorities=priorities)
+        self.made = replica.scalar(0, tf.int64, "updates")
+
+    @property
+    def variables(self) -> dict[str, AnyVariable]:
+        """What checkpoints hold, by name."""
+        kept = self._replay.variables if self._options.checkpoint_replay else {}
+        return {"replay/updates": self.made, **{f"replay/{name}": variable for name, variable in kept.items()}}
+
+    def play(self, act: Callable[[tf.Tensor, Draw], Mapping[str, tf.Tensor]], normaliser: keras.layers.Layer | None = None) -> None:
+        """Plays on, and keeps what happened.
+
+        Args:
+            act: As for `Collector.rollout`.
+            normaliser: Of the observations, which is shown those of the rollout.
+        """
+        import tensorflow as tf
+
+        rollout = self._agent.collector.rollout(act, self._agent.rollout_length)
+        if normaliser is not None:
+            normaliser.see(tf.reshape(rollout["observation"], [-1, *rollout["observation"].shape[2:]]))
+        reward = tf.sign(rollout["reward"]) if self._options.reward == "sign" else rollout["reward"]
+        self._replay.add({**rollout, "reward": reward})
+
+    def draw(self) -> Transitions:
+        """Draws all minibatches of this engine step; this replica's part of each, see `Replay.draw`."""
+        import tensorflow as tf
+
+        options = self._options
+        share = tf.cast(tf.minimum(tf.identity(self._agent.collector.steps) / self._total, 1.0), tf.float32)
+        beta = options.priority_beta + (1.0 - options.priority_beta) * share
+        return self._replay.draw(options.gradient_steps, options.minibatch, self.key(_DRAWS), beta)
+
+    def learn(self, batches: Transitions, names: Sequence[str], update: Callable[[Transitions], Found], together: int = 1) -> dict[str, tf.Tensor]:
+        """Learns from minibatches, one after the other; from none, as long as the buffer holds too little.
+
+        Args:
+            batches: As `draw` gives them, `[G, m, ...]`, with further fields that an update may need, `[G, ...]`.
+            names: Of the scalars that an update gives.
+            update: Of a minibatch `[m, ...]`, or of several `[K, m, ...]`.
+            together: K, a divisor of G; 1: one at a time.
+
+        Returns:
+            Means of the scalars over the updates, 0 if there were none.
+        """
+        import tensorflow as tf
+
+        from kvision.engine import replica, rows
+        from kvision.systems.rl import _phase
+
+        count, rounds = self._options.gradient_steps, self._options.gradient_steps // together
+        ready = self._replay.size >= self._options.learning_starts
+        if rows.place()[1] > 1:  # replicas can't meet in a branch: until then what they learn weighs nothing
+            batches = {**batches, "weight": batches["weight"] * tf.cast(ready, tf.float32)}
+
+        def phase(batches: Transitions) -> dict[str, tf.Tensor]:
+            if together > 1:
+                batches = {name: tf.reshape(values, [rounds, together, *values.shape[1:]]) for name, values in batches.items()}
+            return _phase.repeat(rounds, lambda number: one(number, {name: values[number] for name, values in batches.items()}))
+
+        def one(number: tf.Tensor, minibatch: Transitions) -> dict[str, tf.Tensor]:
+            found, error = update(minibatch)
+            place = tf.reshape(tf.one_hot(number, rounds), [-1, *[1] * len(error.shape)])
+            return {**found, "error": rounds * place * error}  # so that the means over the updates are the errors of all of them
+
+        def learn() -> dict[str, tf.Tensor]:
+            found = _phase.compiled(phase, batches, wanted=self._compiles)
+            error = tf.reshape(found.pop("error"), batches["place"].shape)
+            self._replay.learnt(batches["place"], error)
+            replica.assign(self.made, self.made + count)
+            return found
+
+        return learn() if rows.place()[1] > 1 else tf.cond(ready, learn, lambda: {name: tf.zeros([]) for name in names})
+
+    def key(self, stream: int) -> tf.Tensor:
+        """A seed of this engine step's own, int64 `[2]`."""
+        import tensorflow as tf
+
+        return tf.stack([tf.constant((self._agent.recipe.train.seed << 8) + stream, tf.int64), tf.identity(self._agent.collector.steps)])
+
+    def noise(self, shape: list[int], stream: int) -> tf.Tensor:
+        """Normal numbers, the same on all replicas."""
+        import tensorflow as tf
+
+        return tf.random.stateless_normal(shape, self.key(stream))
+
+    def noises(self, width: int, stream: int) -> tf.Tensor:
+        """Normal numbers for each transition of this engine step's minibatches, `[G, m, width]`, those of this replica."""
+        import tensorflow as tf
+
+        from kvision.engine import rows
+
+        options = self._options
+        return tf.transpose(rows.mine(self.noise([options.minibatch, options.gradient_steps, width], stream)), [1, 0, 2])
+
+
+def follow(target: keras.Model, network: keras.Model, tau: float = 1.0) -> None:
+    """Moves a target network's weights by the share `tau` of the way towards another network's; 1: they become the same.
+
+    References:
+        Lillicrap et al. 2016, arXiv 1509.02971, algorithm 1.
+    """
+    from kvision.engine import replica
+
+    for slow, fast in zip(target.trainable_variables, network.trainable_variables, strict=True):
+        if tau == 1.0:
+            replica.assign(slow, fast.value)
+        else:
+            replica.assign_sub(slow, tau * (slow.value - fast.value))
