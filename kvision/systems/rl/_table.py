@@ -105,6 +105,12 @@ class Tabular(Agent):
         values = self.net(tf.reshape(observation, [-1]), training=False)[VALUES]
         return tf.reshape(values, [*observation.shape, self.sizes[1]])
 
+    def whole(self) -> tf.Tensor:
+        """The whole table `[S, A]`."""
+        import tensorflow as tf
+
+        return self.q_values(tf.range(self.sizes[0]))
+
     def act(self, said: Mapping[str, tf.Tensor]) -> tf.Tensor:
         """The best actions int32 `[B]`."""
         import tensorflow as tf
@@ -185,7 +191,7 @@ class Tabular(Agent):
 
         model, (states, actions) = self.known, self.sizes
         state, action = tf.meshgrid(tf.range(states), tf.range(actions), indexing="ij")
-        before = self.q_values(tf.range(states))
+        before = self.whole()
         target = tf.cast(backup(tf.cast(before, tf.float64), tf.constant(model.expected), tf.constant(model.continuing)), tf.float32)
         residual = tf.reduce_max(tf.abs(target - before)) / rows.place()[1]
         return {"loss": self.learn(updates, {"observation": state, "action": action}, target), "residual": residual}
@@ -194,6 +200,17 @@ class Tabular(Agent):
         """And `exact_return` where the dynamics are known: the policy's mean return, by probabilities and not by playing."""
         exact = self.exact_return()
         return {**super().metrics(sums), **({} if exact is None else {"exact_return": exact})}
+
+    def residual(self) -> float:
+        """How far the table of a known environment is from Bellman's optimality equation, at most; 0: nothing can be better."""
+        import tensorflow as tf
+
+        from kvision.ops import planning
+
+        options: TableOptions = self.recipe.model  # type: ignore[assignment]
+        table = tf.cast(self.whole(), tf.float64)
+        ahead = planning.backup(tf.reduce_max(table, 1), tf.constant(self.known.expected), tf.constant(self.known.continuing), options.gamma)
+        return float(tf.reduce_max(tf.abs(ahead - table)))
 
     def exact_return(self) -> float | None:
         """The policy's mean return within the time limit; none: the dynamics are not known."""
@@ -205,7 +222,7 @@ class Tabular(Agent):
         model = self.dynamics
         if model is None:
             return None
-        policy = planning.greedy(tf.cast(self.q_values(tf.range(self.sizes[0])), tf.float64))
+        policy = planning.greedy(tf.cast(self.whole(), tf.float64))
         start, expected, continuing = map(tf.constant, (model.start, model.expected, model.continuing))
         return float(planning.expected_return(policy, start, expected, continuing, model.max_steps or _play.LONGEST))
 
@@ -222,11 +239,9 @@ class Tabular(Agent):
 
     def _drawn(self, state: int | None) -> Image.Image:
         """Values and policy, and where the agent stands, if anywhere."""
-        import tensorflow as tf
-
         from kvision.systems.rl import _map
 
-        values, model, exact = self.q_values(tf.range(self.sizes[0])).numpy(), self.dynamics, self.exact_return()
+        values, model, exact = self.whole().numpy(), self.dynamics, self.exact_return()
         title = self.maker.name + ("" if exact is None else f": exact return {exact:.4g}")
         if model is None or model.grid is None:
             return _map.as_table(values, state, title)

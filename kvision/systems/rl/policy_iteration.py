@@ -15,6 +15,7 @@ from kvision.systems.rl._table import TableOptions, Tabular
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    import numpy as np
     import tensorflow as tf
 
     from kvision.core.schema import Recipe
@@ -27,7 +28,7 @@ class PolicyIteration(Tabular):
     """A training step is one evaluation and improvement; nothing is played but to evaluate."""
 
     Options = TableOptions
-    monitor = Monitor("exact_return", "max")
+    monitor = Monitor("residual", "min")
     reports: ClassVar[tuple[str, ...]] = ("residual",)
 
     @classmethod
@@ -40,6 +41,10 @@ class PolicyIteration(Tabular):
     def carried(self) -> dict[str, AnyVariable]:
         """Nothing, for nothing is played."""
         return {}
+
+    def metrics(self, sums: Mapping[str, np.ndarray]) -> dict[str, float]:
+        """And `residual`, what is left of Bellman's optimality equation."""
+        return {**super().metrics(sums), "residual": self.residual()}
 
     def train_step(self, batch: Batch, updates: Mapping[str, Update]) -> dict[str, tf.Tensor]:
         """Values of the greedy policy, and from them what each action is worth."""

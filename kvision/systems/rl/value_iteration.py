@@ -16,6 +16,7 @@ from kvision.systems.rl._table import TableOptions, Tabular
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    import numpy as np
     import tensorflow as tf
 
     from kvision.engine.optim import Update
@@ -27,12 +28,16 @@ class ValueIteration(Tabular):
     """A training step is a sweep; nothing is played but to evaluate. The learning rate is the share of the way that values go: 1 in the textbook."""
 
     Options = TableOptions
-    monitor = Monitor("exact_return", "max")
+    monitor = Monitor("residual", "min")
     reports: ClassVar[tuple[str, ...]] = ("residual",)
 
     def carried(self) -> dict[str, AnyVariable]:
         """Nothing, for nothing is played."""
         return {}
+
+    def metrics(self, sums: Mapping[str, np.ndarray]) -> dict[str, float]:
+        """And `residual`, what is left of Bellman's optimality equation."""
+        return {**super().metrics(sums), "residual": self.residual()}
 
     def train_step(self, batch: Batch, updates: Mapping[str, Update]) -> dict[str, tf.Tensor]:
         """One sweep: q(s, a) = r(s, a) + gamma sum over s' of p(s' | s, a) max over a' of q(s', a')."""

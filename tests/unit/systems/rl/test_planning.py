@@ -32,12 +32,14 @@ def test_sweeps_end_where_nothing_changes(tmp_path):
     call = loop.train(5)
     assert call.means["residual"] == call.means["loss"] == 0.0
     found = loop.evaluate()
+    assert found["residual"] < 1e-7
     assert found["exact_return"] == pytest.approx(0.8) == found["return"]
 
 
 def test_each_policy_is_evaluated_exactly_and_made_better(tmp_path):
     session = tables.opened(tmp_path, "policy_iteration", "optim.lr=1.0")
     loop, endless = Loop(session), -0.1 / (1 - 0.5)
+    assert loop.evaluate()["residual"] == pytest.approx(GOAL)  # of an empty table
     loop.train(1)  # of the first policy, which always goes left
     np.testing.assert_allclose(tables.read(session.system)[:2], [[endless] * 4, [endless, endless, GOAL, endless]], rtol=1e-6)
     loop.train(3)  # of the second, which goes right beside the goal; and of the third, the best
