@@ -114,6 +114,7 @@ def measure(resolved: Resolved, *, devices: str = "auto", precision: str = "fp32
         "eval_step_s": eval_s,
         "eta_s": first_s + total * step_s + epochs * pipeline.val_steps * eval_s,
         "images_per_s": recipe.data.batch / step_s,
+        "unit": opened.system.unit,
         "memory": max(0, process.memory_info().rss - before),
         "activations": sum(layer.outputs for layer in layers) * recipe.data.batch // recipe.optim.accumulate * width,
         **_disk(opened, epochs),
@@ -153,16 +154,15 @@ def _show(facts: dict[str, Any]) -> None:
         shape = "×".join(str(size) for size in layer["shape"])
         table.add_row(layer["name"], layer["kind"], shape, number(layer["parameters"]), number(layer["multiply_adds"]))
     console.print(table, "")
-    speed = (
-        f"{facts['step_s'] * 1000:.0f} ms a step, {facts['images_per_s']:.1f} images/s, {facts['multiply_adds_per_s'] / 1e9:.1f} G multiply-adds/s"
-    )
+    each, rate = f"{facts['step_s'] * 1000:.0f} ms a step", f"{facts['multiply_adds_per_s'] / 1e9:.1f} G multiply-adds/s"
+    speed = f"{each}, {facts['images_per_s']:.1f} {facts['unit']}s/s, {rate}"
     whole = facts["steps"] == facts["epochs"] * facts["steps_per_epoch"]
     per_epoch = f": {words.counted(facts['epochs'], 'epoch')} of {number(facts['steps_per_epoch'])}" if whole else ""
     rows = [
         ("system", f"{facts['system']} on {', '.join(facts['devices'])}, {facts['precision']}"),
         ("shapes", f"{_shape(facts['input'])} to {_shape(facts['output'])}"),
         ("parameters", f"{number(facts['parameters'])}, of which {number(facts['trainable'])} are trained"),
-        ("multiply-adds", f"{number(facts['multiply_adds'])} an image"),
+        ("multiply-adds", f"{number(facts['multiply_adds'])} for one {facts['unit']}"),
         ("data", f"{number(facts['num_train'])} training and {number(facts['num_val'])} validation examples, batch {facts['batch']}"),
         ("steps", f"{number(facts['steps'])}{per_epoch}"),
         ("speed", speed),

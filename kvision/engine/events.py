@@ -38,6 +38,7 @@ class Started:
         precision: `fp32`, `bf16` or `fp16`.
         monitor: Column of metrics.csv that decides what is best, e.g. `val/miou`.
         mode: Whether the greatest or the smallest value is the best.
+        unit: What an example of the training is: `image`, `example`, or `step` of an environment.
     """
 
     run_dir: str
@@ -52,6 +53,7 @@ class Started:
     precision: str
     monitor: str
     mode: Mode
+    unit: str = "image"
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,7 @@ class Progress:
         epoch: The epoch in progress, from 1.
         means: Means over the epoch so far: `loss`, and what `System.reports` names.
         lr: Learning rate of the last step.
-        images_per_s: Over the last few seconds.
+        images_per_s: Examples a second, whatever their unit, over the last few seconds.
         wait_share: Share of that time spent waiting for data, 0..1.
         memory_mb: Resident memory of this process, MiB.
         eta_s: Seconds until the run ends, evaluation included; none until it can be told.
@@ -100,7 +102,7 @@ class EpochEnded:
         row: Its row of metrics.csv.
         best: Whether the monitored metric is the best so far.
         seconds: Wall time of the epoch in this process, evaluation included.
-        images_per_s: Training images a second, evaluation left out.
+        images_per_s: Training examples a second, whatever their unit, evaluation left out.
         wait_share: Share of the training time spent waiting for data, 0..1.
     """
 
@@ -139,7 +141,7 @@ class Finished:
         step: Steps done.
         epoch: Whole epochs done.
         seconds: Wall time of this process.
-        images_per_s: Training images a second, evaluation left out.
+        images_per_s: Training examples a second, whatever their unit, evaluation left out.
         wait_share: Share of the training time spent waiting for data, 0..1.
         best: The best epoch's row of metrics.csv; none before the first evaluation.
         message: A sentence for people: why it stopped, or how to go on.

@@ -58,7 +58,7 @@ class Pace:
 
     @property
     def images_per_s(self) -> float:
-        """Training images a second, lately; 0 before the second call."""
+        """Training examples a second, lately; 0 before the second call."""
         steps, seconds, _ = self._sums()
         return steps * self._batch / seconds if seconds else 0.0
 
@@ -70,7 +70,7 @@ class Pace:
 
     @property
     def overall(self) -> tuple[float, float]:
-        """Images a second and share of waiting over all calls but the first."""
+        """Examples a second and share of waiting over all calls but the first."""
         if not self._seconds:
             return 0.0, 0.0
         return self._steps * self._batch / self._seconds, min(1.0, self._waited_s / self._seconds)

@@ -129,6 +129,7 @@ class Trainer:
                 precision=session.precision,
                 monitor=self._column,
                 mode=monitor.mode,
+                unit=session.system.unit,
             )
         )
         message = unsettled(session.system.networks, self._training.total)

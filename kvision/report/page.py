@@ -67,6 +67,7 @@ def render(run: folder.RunFolder) -> str:
             data=_leaves({key: value for key, value in run.data.items() if key not in ("class_names", "palette")}),
             environment=_leaves(run.environment),
             commands=commands(run),
+            unit=unit(run),
         )
     )
 
@@ -81,7 +82,14 @@ def commands(run: folder.RunFolder) -> list[tuple[str, str]]:
     found.append(("Measure it again", f"kvision eval {where}"))
     if has_pictures(run):
         found.append(("Predict pictures of your own", f"kvision predict {where} photo.jpg folder/"))
+    if unit(run) == "step":
+        found.append(("Watch it play", f"kvision predict {where}"))
     return found
+
+
+def unit(run: folder.RunFolder) -> str:
+    """What an example of the run's training is: `image`, `example`, or `step`; older runs tell by what they have."""
+    return str(run.started.get("unit") or ("image" if has_pictures(run) else "example"))
 
 
 def has_pictures(run: folder.RunFolder) -> bool:
@@ -127,7 +135,7 @@ def _facts(run: folder.RunFolder) -> list[tuple[str, str]]:
         ("Epochs", f"{words.number(int(last.get('epoch', 0)))} of {words.number(train.get('epochs'))}"),
         ("Steps", words.number(run.summary.get("steps", int(last.get("step", 0))))),
         ("Time", words.duration(run.summary.get("seconds"))),
-        ("Images a second" if has_pictures(run) else "Examples a second", words.number(run.summary.get("images_per_s"))),
+        (f"{unit(run).capitalize()}s a second", words.number(run.summary.get("images_per_s"))),
         ("Waiting for data", words.percent(run.summary.get("wait_share"))),
         ("Parameters", words.number(run.started.get("parameters"))),
         ("Precision", str(run.started.get("precision", "—"))),

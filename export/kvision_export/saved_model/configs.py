@@ -53,7 +53,7 @@ def write(parent: Path, subject: Subject, models: Iterable[str], answers: Iterab
         "metrics": METRICS,
         "takes_pictures": subject.takes_pictures,
         "most_px": encoded.MOST_PX,
-        "whole_px": dense.WHOLE_PX if sees_whole(subject.system, subject.preprocess) else None,
+        "whole_px": dense.WHOLE_PX if subject.takes_pictures and sees_whole(subject.system, subject.preprocess) else None,
         "example": EXAMPLE,
         "answers": sorted(answers),
         "inputs": next(iter(subject.networks().values())).inputs,

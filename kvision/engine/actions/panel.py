@@ -72,6 +72,11 @@ class _State:
     def monitor(self) -> str:
         return self.started.monitor if self.started else ""
 
+    @property
+    def unit(self) -> str:
+        """Of speeds, such as `images/s`."""
+        return f"{self.started.unit if self.started else 'image'}s/s"
+
     def is_new(self, warning: events.Warned) -> bool:
         """Whether the warning has not been shown yet; it counts as shown from now on."""
         new = warning.message not in self.warned
@@ -105,12 +110,12 @@ class Lines(events.Action):
         if isinstance(event, events.Progress):
             if self._clock() < self._next_s:
                 return
-            self._say(progress_line(event, self._state.monitor, self._state.best))
+            self._say(progress_line(event, self._state.monitor, self._state.best, self._state.unit))
         elif isinstance(event, events.Warned):
             if self._state.is_new(event):
                 self._say(f"warning: {event.message}")
         elif isinstance(event, events.Started | events.EpochEnded | events.Finished):
-            for line in _lines(event, self._state.monitor):
+            for line in _lines(event, self._state.monitor, self._state.unit):
                 self._say(line)
 
     def _say(self, line: str) -> None:
@@ -130,16 +135,16 @@ class LivePanel(events.Action):
         """Keeps what the panel shows; the panel's own thread draws it."""
         self._state.take(event)
         if isinstance(event, events.Started):
-            self._print(_lines(event, ""), "dim")
+            self._print(_lines(event, "", ""), "dim")
             self._live.start()
         elif isinstance(event, events.Warned):
             if self._state.is_new(event):
                 self._print([f"warning: {event.message}"], "yellow")
         elif isinstance(event, events.EpochEnded):
-            self._print(_lines(event, self._state.monitor), "bold" if event.best else "")
+            self._print(_lines(event, self._state.monitor, self._state.unit), "bold" if event.best else "")
         elif isinstance(event, events.Finished):
             self.close()
-            self._print(_lines(event, self._state.monitor), _GOOD.get(event.status, "red"))
+            self._print(_lines(event, self._state.monitor, self._state.unit), _GOOD.get(event.status, "red"))
 
     def close(self) -> None:
         """Gives the terminal back."""
@@ -172,7 +177,7 @@ class LivePanel(events.Action):
             *((name.replace("_", " "), words.number(value)) for name, value in progress.means.items()),
             (metric, f"{words.number(self._state.last)} (best {words.number(self._state.best)})"),
             ("rate", f"{progress.lr:.3g}"),
-            ("images/s", words.number(round(progress.images_per_s, 1))),
+            (self._state.unit, words.number(round(progress.images_per_s, 1))),
             ("waiting", words.percent(progress.wait_share)),
             ("memory", words.size(progress.memory_mb * 2**20)),
             ("left", "evaluating" if evaluating else words.duration(progress.eta_s)),
@@ -184,7 +189,7 @@ class LivePanel(events.Action):
         return grid
 
 
-def progress_line(event: events.Progress, monitor: str, best: float) -> str:
+def progress_line(event: events.Progress, monitor: str, best: float, unit: str) -> str:
     """One line that says where the run is."""
     found = [
         f"epoch {event.epoch}",
@@ -192,7 +197,7 @@ def progress_line(event: events.Progress, monitor: str, best: float) -> str:
         *(f"{name.replace('_', ' ')} {words.number(value)}" for name, value in event.means.items()),
         *([f"best {monitor} {words.number(best)}"] if not math.isnan(best) else []),
         f"lr {event.lr:.3g}",
-        f"{event.images_per_s:.1f} images/s",
+        f"{event.images_per_s:.1f} {unit}",
         f"waiting {words.percent(event.wait_share)}",
         f"memory {words.size(event.memory_mb * 2**20)}",
         f"left {words.duration(event.eta_s)}",
@@ -200,7 +205,7 @@ def progress_line(event: events.Progress, monitor: str, best: float) -> str:
     return "  ".join(found)
 
 
-def _lines(event: events.Started | events.EpochEnded | events.Finished, monitor: str) -> list[str]:
+def _lines(event: events.Started | events.EpochEnded | events.Finished, monitor: str, unit: str) -> list[str]:
     """The lines that stay, of an event that both kinds of output show alike."""
     if isinstance(event, events.Started):
         what = f"{event.system}: {words.number(event.parameters)} parameters, {event.precision}, {', '.join(event.devices)}"
@@ -211,8 +216,8 @@ def _lines(event: events.Started | events.EpochEnded | events.Finished, monitor:
     if isinstance(event, events.EpochEnded):
         value = f"  {monitor} {words.number(event.row[monitor])}{' (best)' if event.best else ''}" if monitor in event.row else ""
         loss = words.number(event.row.get("train/loss"))
-        return [f"epoch {event.epoch} ended  loss {loss}{value}  {words.duration(event.seconds)}  {event.images_per_s:.1f} images/s"]
-    speed = f"{event.images_per_s:.1f} images/s, {words.percent(event.wait_share)} of the time waiting for data"
+        return [f"epoch {event.epoch} ended  loss {loss}{value}  {words.duration(event.seconds)}  {event.images_per_s:.1f} {unit}"]
+    speed = f"{event.images_per_s:.1f} {unit}, {words.percent(event.wait_share)} of the time waiting for data"
     done = f"{words.counted(event.step, 'step')}, {words.counted(event.epoch, 'epoch')} in {words.duration(event.seconds)}"
     found = [f"{event.status}: {done} ({speed})"]
     if event.best and monitor in event.best:

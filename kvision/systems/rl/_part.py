@@ -12,7 +12,7 @@ from kvision.data.episodes import EpisodeOptions
 from kvision.engine.system import Batch, Monitor, Prediction, System
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     import numpy as np
     import tensorflow as tf
@@ -141,17 +141,17 @@ class Agent(System):
         }
         return sums, {"worst": returns, "length": lengths}
 
-    def stage(self, num: int) -> Environment:
-        """This replica's lanes for evaluation."""
+    def stage(self, num: int, number: int = 0) -> Environment:
+        """This replica's lanes for evaluation; there may be several, by number."""
         from kvision.engine import rows
 
-        key = (rows.place()[0], num)
+        key = (rows.place()[0], num, number)
         if key not in self._stages:
             self._stages[key] = self.maker.make(num)
         return self._stages[key]
 
     @functools.cached_property
-    def _stages(self) -> dict[tuple[int, int], Environment]:
+    def _stages(self) -> dict[tuple[int, int, int], Environment]:
         return {}
 
     def metrics(self, sums: Mapping[str, np.ndarray]) -> dict[str, float]:
@@ -181,9 +181,16 @@ class Agent(System):
 
         from kvision.systems.rl import _visits
 
-        stage = self.stage(examples["seed"].shape[0])
-        graph = tf.function(lambda seeds: _visits.visited(stage, lambda seen: self.act(self.net(seen, training=False)), seeds, each))
-        return graph(examples["seed"])
+        stage = self.stage(examples["seed"].shape[0], 1)  # not that of `eval_step`, which may be at play in the same graph
+        key = (stage, each)
+        if key not in self._visits:
+            self._visits[key] = tf.function(lambda seeds: _visits.visited(stage, lambda seen: self.act(self.net(seen, training=False)), seeds, each))
+        found: tf.Tensor = self._visits[key](examples["seed"])
+        return found
+
+    @functools.cached_property
+    def _visits(self) -> dict[tuple[Environment, int], Callable[[tf.Tensor], tf.Tensor]]:
+        return {}
 
     def play(self, seed: int) -> Prediction:
         """Plays an episode for people."""
@@ -198,7 +205,8 @@ class Agent(System):
     def with_networks(self, networks: Mapping[str, Any]) -> Self:
         """The same agent on other networks, with which it plays."""
         other = super().with_networks(networks)
-        other.__dict__.pop("_player", None)
+        for own in ("_player", "_visits"):
+            other.__dict__.pop(own, None)
         return other
 
     def predict_step(self, image: tf.Tensor) -> dict[str, tf.Tensor]:

@@ -45,14 +45,23 @@ def test_disk_holds_weights_slots_and_averages(facts):
 
 def test_time_is_made_of_steps_and_evaluations(facts):
     assert facts["eta_s"] == pytest.approx(facts["first_step_s"] + 6 * facts["step_s"] + 3 * 2 * facts["eval_step_s"])
-    assert facts["images_per_s"] == pytest.approx(4 / facts["step_s"])
+    assert (facts["images_per_s"], facts["unit"]) == (pytest.approx(4 / facts["step_s"]), "image")
 
 
 def test_what_people_see(facts, capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "120")
     plan._show(facts)
     out = capsys.readouterr().out
-    for wanted in ("encoder0a_conv", "[B, 16, 16, 3] to [B, 16, 16, 11]", "3 epochs of 2", "8 training and 6 validation", "checkpoints of", "27,648"):
+    for wanted in (
+        "images/s",
+        "for one image",
+        "encoder0a_conv",
+        "[B, 16, 16, 3] to [B, 16, 16, 11]",
+        "3 epochs of 2",
+        "8 training and 6 validation",
+        "checkpoints of",
+        "27,648",
+    ):
         assert wanted in out, wanted
 
 

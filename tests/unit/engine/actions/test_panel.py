@@ -69,8 +69,16 @@ def test_a_divergence_is_left_to_the_error_message():
 
 
 def test_a_line_tells_loss_rate_speed_wait_memory_and_time_left():
-    line = panel.progress_line(progress(7, loss=0.12345678), "val/miou", math.nan)
+    line = panel.progress_line(progress(7, loss=0.12345678), "val/miou", math.nan, "images/s")
     assert line == "epoch 1  step 7/40 (17 %)  loss 0.1235  lr 0.001  101.3 images/s  waiting 1.2 %  memory 1.1 GB  left 1 min 02 s"
+
+
+def test_speeds_are_in_the_unit_of_the_examples():
+    action, stream, _ = lines_action()
+    for event in (dataclasses.replace(STARTED, unit="step"), ended(1, 0.75), FINISHED):
+        action.on_event(event)
+    assert stream.getvalue().count(" steps/s") == 2
+    assert "images" not in stream.getvalue()
 
 
 @pytest.mark.parametrize(
