@@ -35,7 +35,7 @@ class Listener(BaseCallback):
 
 def algorithm(task: Ppo | Dqn, seed: int) -> BaseAlgorithm:
     """The algorithm of a task."""
-    envs = make_vec_env(ENVIRONMENT, n_envs=task.envs if isinstance(task, Ppo) else 1, seed=seed)
+    envs = make_vec_env(ENVIRONMENT, n_envs=task.envs, seed=seed)
     shared: dict[str, Any] = {"seed": seed, "device": "cpu", "gamma": task.gamma, "batch_size": task.minibatch, "max_grad_norm": task.clip_norm}
     if isinstance(task, Ppo):
         return PPO(
@@ -57,9 +57,9 @@ def algorithm(task: Ppo | Dqn, seed: int) -> BaseAlgorithm:
         learning_rate=task.lr,
         buffer_size=task.replay,
         learning_starts=task.warmup,
-        train_freq=task.every,
+        train_freq=task.every // task.envs,
         gradient_steps=task.updates,
-        target_update_interval=task.target_every,
+        target_update_interval=10,  # the Zoo's; it is copied while it plays only, so once between two rounds counts
         exploration_fraction=task.explored,
         exploration_final_eps=task.epsilon,
         policy_kwargs={"net_arch": list(task.hidden)},

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -37,8 +37,9 @@ class Ppo:
 
 @dataclass(frozen=True)
 class Dqn:
-    """Settings of deep Q-learning; ReLU, Adam, Huber loss, one environment."""
+    """Settings of deep Q-learning; ReLU, Adam, Huber loss; the target network is as it was before a round of updates."""
 
+    envs: int
     lr: float
     minibatch: int
     replay: int
@@ -48,8 +49,6 @@ class Dqn:
     """Environment steps between two rounds of updates."""
     updates: int
     """Updates of a round."""
-    target_every: int
-    """Environment steps between two copies into the target network."""
     explored: float
     """Share of the run over which epsilon falls from 1 to `epsilon`."""
     epsilon: float
@@ -57,23 +56,14 @@ class Dqn:
     hidden: tuple[int, ...] = (256, 256)
 
 
+ZOO_DQN = Dqn(envs=1, lr=2.3e-3, minibatch=64, replay=100_000, warmup=1000, gamma=0.99, every=256, updates=128, explored=0.16, epsilon=0.04)
 TASKS: dict[str, Ppo | Dqn] = {
     "ppo": Ppo(envs=8, rollout=32, epochs=20, minibatch=256, lr=1e-3, falling=True, gamma=0.98, lambda_=0.8),
     "ppo-defaults": Ppo(envs=1, rollout=2048, epochs=10, minibatch=64, lr=3e-4, falling=False, gamma=0.99, lambda_=0.95),
-    "dqn": Dqn(
-        lr=2.3e-3,
-        minibatch=64,
-        replay=100_000,
-        warmup=1000,
-        gamma=0.99,
-        every=256,
-        updates=128,
-        target_every=10,
-        explored=0.16,
-        epsilon=0.04,
-    ),
+    "dqn": replace(ZOO_DQN, envs=8),
+    "dqn-one-env": ZOO_DQN,
 }
-"""RL-Zoo3's for CartPole-v1 (`hyperparams/ppo.yml`, `dqn.yml`), and the defaults of stable-baselines3's PPO."""
+"""RL-Zoo3's for CartPole-v1 (`hyperparams/ppo.yml`, `dqn.yml`), DQN also with eight environments, and the defaults of stable-baselines3's PPO."""
 
 
 @dataclass
@@ -103,7 +93,7 @@ class Progress:
         """What the run is kept by; the clock stops here."""
         wall, cpu = time.perf_counter() - self._begun, time.process_time() - self._cpu
         own = {name: value for name, value in vars(self).items() if not name.startswith("_")}
-        return {**own, "wall_s": wall, "cpu_s": cpu, "steps_a_second": self.steps / wall}
+        return {**own, "wall_s": wall, "cpu_s": cpu, "steps_a_second": self.steps / wall, "steps_a_cpu_second": self.steps / cpu}
 
 
 def work(run: Callable[[argparse.Namespace], Progress]) -> None:
