@@ -36,6 +36,7 @@ def run(
     heatmap: bool = False,
     episodes: int | None = None,
     seed: int | None = None,
+    record: str | None = None,
     devices: str = "auto",
     precision: str | None = None,
     json_lines: bool = False,
@@ -52,6 +53,7 @@ def run(
         heatmap: Whether to show where in a picture its best class is, and to keep the map of logits.
         episodes: How many an agent plays; none: three.
         seed: Of the first one; none: 0.
+        record: File for an agent's steps, in place of films.
         devices: As `--devices`.
         precision: `fp32`, `bf16` or `fp16`; none: as the run was trained.
         json_lines: One JSON object a picture on the standard output.
@@ -68,12 +70,16 @@ def run(
         raise UsageError(f"--heatmap: {source} takes pictures of one size only; give the run that it was exported from")
     system = catalog.system(catalog.from_run(found.run).recipe.system)
     if system.plays:
-        from kvision.commands import play
+        from kvision.commands import play, recording
 
-        play.run(found, inputs, episodes=episodes, seed=seed, out=out, devices=devices, precision=precision, json_lines=json_lines)
+        told: dict[str, Any] = {"episodes": episodes, "seed": seed, "out": out, "json_lines": json_lines}
+        if record is None:
+            play.run(found, inputs, devices=devices, precision=precision, **told)
+        else:
+            recording.run(found, inputs, record, devices=devices, precision=precision, **told)
         return
-    if episodes is not None or seed is not None:
-        raise UsageError(f"--episodes and --seed are for agents; {source} takes {system.given}: leave them out")
+    if episodes is not None or seed is not None or record is not None:
+        raise UsageError(f"--episodes, --seed and --record are for agents; {source} takes {system.given}: leave them out")
     given = system.given
     if given != PICTURE:
         raise UsageError(f"{source}: its system takes {given}, and only pictures can be predicted here; `kvision eval {source}` shows examples")

@@ -100,5 +100,5 @@ def test_an_evaluation_is_told_with_its_intervals(capsys: pytest.CaptureFixture[
 def test_only_agents_play(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(trained, "find", lambda source, weights: trained.Trained(tmp_path, tmp_path, "best"))
     monkeypatch.setattr(catalog, "from_run", lambda run: catalog.load("unet"))
-    with pytest.raises(UsageError, match=r"--episodes and --seed are for agents; .* takes image: leave them out"):
+    with pytest.raises(UsageError, match=r"--episodes, --seed and --record are for agents; .* takes image: leave them out"):
         predict.run(tmp_path, ["a.png"], seed=3)
