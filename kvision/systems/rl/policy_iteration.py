@@ -28,7 +28,7 @@ class PolicyIteration(Tabular):
     """A training step is one evaluation and improvement; nothing is played but to evaluate."""
 
     Options = TableOptions
-    monitor = Monitor("residual", "min")
+    monitor = Monitor("exact_return", "max")
     reports: ClassVar[tuple[str, ...]] = ("residual",)
 
     @classmethod

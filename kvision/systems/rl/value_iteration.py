@@ -28,7 +28,7 @@ class ValueIteration(Tabular):
     """A training step is a sweep; nothing is played but to evaluate. The learning rate is the share of the way that values go: 1 in the textbook."""
 
     Options = TableOptions
-    monitor = Monitor("residual", "min")
+    monitor = Monitor("exact_return", "max")
     reports: ClassVar[tuple[str, ...]] = ("residual",)
 
     def carried(self) -> dict[str, AnyVariable]:
