@@ -28,12 +28,16 @@ if TYPE_CHECKING:
     from kvision.core.schema import Recipe
     from kvision.data.environments.dynamics import Dynamics
     from kvision.engine.optim import Update
-    from kvision.engine.system import Prediction
+    from kvision.engine.system import Batch, Prediction
     from kvision.systems.rl._collector import Draw
 
 TABLE = "table"
 """Role of the network, and name of its layer."""
 VALUES = "q_values"
+KNOWN = ("exact_return", "residual")
+"""Metrics of the table itself."""
+LARGEST = 20_000_000
+"""Transitions `S * A * S`; of an environment with more the model is not looked at."""
 
 
 class TableOptions(AgentOptions):
@@ -85,18 +89,21 @@ class Tabular(Agent):
 
     @functools.cached_property
     def dynamics(self) -> Dynamics | None:
-        """The exact model of the environment; none: it is not known."""
-        return self.maker.dynamics()
+        """The exact model of the environment; none: it is not known, or too large to be looked at as a whole."""
+        states, actions = self.sizes
+        return self.maker.dynamics() if states * actions * states <= LARGEST else None
 
-    @property
-    def known(self) -> Dynamics:
-        """The exact model; raises `UsageError` where it is not known."""
+    @functools.cached_property
+    def model(self) -> tuple[tf.Tensor, tf.Tensor]:
+        """Its expected rewards `[S, A]` and continuing transitions `[S, A, S]`, float64; raises `UsageError` where they are not known."""
+        from kvision.data import host
+
         if self.dynamics is None:
             raise UsageError(
-                f"system: {self.recipe.system} plans with transition probabilities, which {self.maker.name} does not tell; "
-                "use it for grid_world, FrozenLake-v1, CliffWalking-v1 or Taxi-v4, or use rl/q_learning, which learns by trial"
+                f"system: {self.recipe.system} plans with transition probabilities, which {self.maker.name} does not tell, or more than "
+                f"{LARGEST} of them; use it for grid_world, FrozenLake-v1, CliffWalking-v1 or Taxi-v4, or use rl/q_learning, which learns by trial"
             )
-        return self.dynamics
+        return host.tensor(self.dynamics.expected), host.tensor(self.dynamics.continuing)
 
     def q_values(self, observation: tf.Tensor) -> tf.Tensor:
         """What each action is worth, `[..., A]`, in states int32 `[...]`."""
@@ -189,42 +196,47 @@ class Tabular(Agent):
 
         from kvision.engine import rows
 
-        model, (states, actions) = self.known, self.sizes
+        states, actions = self.sizes
         state, action = tf.meshgrid(tf.range(states), tf.range(actions), indexing="ij")
         before = self.whole()
-        target = tf.cast(backup(tf.cast(before, tf.float64), tf.constant(model.expected), tf.constant(model.continuing)), tf.float32)
+        target = tf.cast(backup(tf.cast(before, tf.float64), *self.model), tf.float32)
         residual = tf.reduce_max(tf.abs(target - before)) / rows.place()[1]
         return {"loss": self.learn(updates, {"observation": state, "action": action}, target), "residual": residual}
 
-    def metrics(self, sums: Mapping[str, np.ndarray]) -> dict[str, float]:
-        """And `exact_return` where the dynamics are known: the policy's mean return, by probabilities and not by playing."""
-        exact = self.exact_return()
-        return {**super().metrics(sums), **({} if exact is None else {"exact_return": exact})}
+    def eval_step(self, batch: Batch) -> tuple[dict[str, tf.Tensor], dict[str, tf.Tensor]]:
+        """And what is known of the table without playing, for each episode the same."""
+        import tensorflow as tf
 
-    def residual(self) -> float:
-        """How far the table of a known environment is from Bellman's optimality equation, at most; 0: nothing can be better."""
+        sums, told = super().eval_step(batch)
+        weight = tf.cast(sums["weight"], tf.float64)
+        return {**sums, **{name: weight * value for name, value in self.known().items()}}, told
+
+    def known(self) -> dict[str, tf.Tensor]:
+        """`exact_return` where the dynamics are known: the policy's mean return, by probabilities and not by playing; float64."""
+        import tensorflow as tf
+
+        from kvision.data import host
+        from kvision.ops import planning
+        from kvision.systems.rl import _play
+
+        if self.dynamics is None:
+            return {}
+        policy, steps = planning.greedy(tf.cast(self.whole(), tf.float64)), self.dynamics.max_steps or _play.LONGEST
+        return {"exact_return": planning.expected_return(policy, host.tensor(self.dynamics.start), *self.model, steps)}
+
+    def residual(self) -> tf.Tensor:
+        """How far the table is from Bellman's optimality equation, at most, float64 scalar; 0: nothing can be better."""
         import tensorflow as tf
 
         from kvision.ops import planning
 
         options: TableOptions = self.recipe.model  # type: ignore[assignment]
         table = tf.cast(self.whole(), tf.float64)
-        ahead = planning.backup(tf.reduce_max(table, 1), tf.constant(self.known.expected), tf.constant(self.known.continuing), options.gamma)
-        return float(tf.reduce_max(tf.abs(ahead - table)))
+        return tf.reduce_max(tf.abs(planning.backup(tf.reduce_max(table, 1), *self.model, options.gamma) - table))
 
-    def exact_return(self) -> float | None:
-        """The policy's mean return within the time limit; none: the dynamics are not known."""
-        import tensorflow as tf
-
-        from kvision.ops import planning
-        from kvision.systems.rl import _play
-
-        model = self.dynamics
-        if model is None:
-            return None
-        policy = planning.greedy(tf.cast(self.whole(), tf.float64))
-        start, expected, continuing = map(tf.constant, (model.start, model.expected, model.continuing))
-        return float(planning.expected_return(policy, start, expected, continuing, model.max_steps or _play.LONGEST))
+    def metrics(self, sums: Mapping[str, np.ndarray]) -> dict[str, float]:
+        """And what is known without playing."""
+        return {**super().metrics(sums), **{name: float(sums[name] / sums["weight"]) for name in KNOWN if name in sums}}
 
     def picture(self, image: np.ndarray, output: Mapping[str, np.ndarray], truth: Mapping[str, np.ndarray] | None) -> Image.Image:
         """Values and policy, on the environment's map if it has one, and where the agent stands."""
@@ -241,8 +253,8 @@ class Tabular(Agent):
         """Values and policy, and where the agent stands, if anywhere."""
         from kvision.systems.rl import _map
 
-        values, model, exact = self.whole().numpy(), self.dynamics, self.exact_return()
-        title = self.maker.name + ("" if exact is None else f": exact return {exact:.4g}")
+        values, model, known = self.whole().numpy(), self.dynamics, self.known()
+        title = ", ".join([self.maker.name, *(f"{name.replace('_', ' ')} {float(value):.4g}" for name, value in known.items())])
         if model is None or model.grid is None:
             return _map.as_table(values, state, title)
         return _map.on_grid(values, model, state, title)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, ClassVar
 from pydantic import Field
 
 from kvision.core.errors import UsageError
-from kvision.systems.rl._table import ExploringOptions, Tabular
+from kvision.systems.rl._table import LARGEST, ExploringOptions, Tabular
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 
 PLANNING_STREAM = 1_000_151
 """Keeps what planning draws apart from all other draws."""
-LARGEST = 50_000_000
-"""Entries of the model."""
 
 
 class DynaQOptions(ExploringOptions):

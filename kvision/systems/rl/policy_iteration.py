@@ -15,7 +15,7 @@ from kvision.systems.rl._table import TableOptions, Tabular
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    import numpy as np
+    import keras
     import tensorflow as tf
 
     from kvision.core.schema import Recipe
@@ -38,13 +38,18 @@ class PolicyIteration(Tabular):
         endless = [("model.gamma", "with 1 a policy that never comes to an end has no value to solve for; use less, such as 0.999")]
         return super().check(recipe) + (endless if options.gamma == 1.0 else [])
 
+    def build(self) -> dict[str, keras.Model]:
+        """The table; raises `UsageError` where the dynamics are not known."""
+        _ = self.model
+        return super().build()
+
     def carried(self) -> dict[str, AnyVariable]:
         """Nothing, for nothing is played."""
         return {}
 
-    def metrics(self, sums: Mapping[str, np.ndarray]) -> dict[str, float]:
-        """And `residual`, what is left of Bellman's optimality equation."""
-        return {**super().metrics(sums), "residual": self.residual()}
+    def known(self) -> dict[str, tf.Tensor]:
+        """And `residual`, how far the table is from Bellman's optimality equation."""
+        return {**super().known(), "residual": self.residual()}
 
     def train_step(self, batch: Batch, updates: Mapping[str, Update]) -> dict[str, tf.Tensor]:
         """Values of the greedy policy, and from them what each action is worth."""

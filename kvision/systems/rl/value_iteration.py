@@ -16,7 +16,7 @@ from kvision.systems.rl._table import TableOptions, Tabular
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    import numpy as np
+    import keras
     import tensorflow as tf
 
     from kvision.engine.optim import Update
@@ -31,13 +31,18 @@ class ValueIteration(Tabular):
     monitor = Monitor("exact_return", "max")
     reports: ClassVar[tuple[str, ...]] = ("residual",)
 
+    def build(self) -> dict[str, keras.Model]:
+        """The table; raises `UsageError` where the dynamics are not known."""
+        _ = self.model
+        return super().build()
+
     def carried(self) -> dict[str, AnyVariable]:
         """Nothing, for nothing is played."""
         return {}
 
-    def metrics(self, sums: Mapping[str, np.ndarray]) -> dict[str, float]:
-        """And `residual`, what is left of Bellman's optimality equation."""
-        return {**super().metrics(sums), "residual": self.residual()}
+    def known(self) -> dict[str, tf.Tensor]:
+        """And `residual`, how far the table is from Bellman's optimality equation."""
+        return {**super().known(), "residual": self.residual()}
 
     def train_step(self, batch: Batch, updates: Mapping[str, Update]) -> dict[str, tf.Tensor]:
         """One sweep: q(s, a) = r(s, a) + gamma sum over s' of p(s' | s, a) max over a' of q(s', a')."""

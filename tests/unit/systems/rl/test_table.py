@@ -1,10 +1,11 @@
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from kvision import catalog
 from kvision.core.errors import RecipeError, UsageError
 from kvision.engine.loop import Loop
-from kvision.systems.rl import _map
+from kvision.systems.rl import _map, _table
 from tests.unit.systems.rl import tables
 
 IDENTITY = """
@@ -49,6 +50,23 @@ def test_the_exact_return_is_what_is_played(tmp_path):
     tables.write(session.system, s0=[0, 0, 1, 0], s1=[1, 0, 1, 0])  # of equal actions the first: back and forth until time is up
     found = Loop(session).evaluate()
     assert found["exact_return"] == pytest.approx(-0.5) == found["return"]
+
+
+def test_the_exact_return_is_that_of_the_network_that_plays(tmp_path):
+    session = tables.opened(tmp_path, "q_learning")
+    tables.write(session.system, s0=[0, 0, 1, 0], s1=[0, 0, 1, 0])
+    other = session.system.with_networks({_table.TABLE: lambda seen, training: {"q_values": tf.one_hot(tf.zeros_like(seen), 4)}})
+    batch = next(iter(session.pipeline.val()))
+    for system, found in ((session.system, 0.8), (other, -2.0)):  # the other one always goes left, for 20 steps
+        sums, _ = system.eval_step(batch)
+        assert float(sums["exact_return"] / float(sums["weight"])) == pytest.approx(found)
+
+
+def test_models_too_large_to_be_looked_at_are_left_alone(tmp_path, monkeypatch):
+    monkeypatch.setattr(_table, "LARGEST", 35)
+    system = tables.opened(tmp_path, "q_learning").system
+    assert system.known() == {}
+    assert system.picture(np.int32(0), {}, None).width < 3 * _map.CELL_PX + 2 * _map.MARGIN_PX  # a table, no map
 
 
 def test_a_table_begins_as_the_option_says(tmp_path):
