@@ -23,8 +23,9 @@ def dense(width: int, gain: float, name: str, activation: str | None = None) -> 
 
 
 def observation(spaces: Spaces) -> keras.KerasTensor:
-    """The input `observation` `[B, ...]` as environments give it."""
-    return keras.Input(spaces.observation_shape, dtype=spaces.observation_dtype, name="observation")
+    """The input `observation` `[B, ...]` as environments give it; bytes of pictures as floats 0..255, for int8 files have no other form of them."""
+    dtype = "float32" if spaces.observation_dtype == "uint8" else spaces.observation_dtype
+    return keras.Input(spaces.observation_shape, dtype=dtype, name="observation")
 
 
 def vector(spaces: Spaces, seen: keras.KerasTensor, normalise: keras.layers.Layer | None = None) -> keras.KerasTensor:

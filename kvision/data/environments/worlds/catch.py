@@ -66,7 +66,7 @@ class Catch(World):
 
     def render(self, state: Mapping[str, np.ndarray]) -> np.ndarray:
         """The observation, enlarged."""
-        return field.enlarged(self.observe({name: tf.constant(value)[None] for name, value in state.items()})[0].numpy())
+        return field.drawn(self.observe, state)
 
     def _rows(self, time: tf.Tensor) -> tf.Tensor:
         """Row of each drop `[N, drops]`; one below 0 waits, one of S or more has landed."""

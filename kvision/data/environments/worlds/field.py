@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING
 import tensorflow as tf
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     import numpy as np
+
+    from kvision.data.environments.environment import State
 
 Colour = tuple[int, int, int]
 LEFT, DOWN, RIGHT, UP = (0, -1), (1, 0), (0, 1), (-1, 0)
@@ -46,6 +48,11 @@ def paint(layers: Sequence[tuple[tf.Tensor, Colour]], rows: int, columns: int, g
         here = tf.reduce_any(tf.equal(cells[:, :, None], tf.range(rows * columns)), axis=1)
         shown = tf.where(here, number, shown)
     return tf.reshape(tf.gather(colours, shown), [-1, rows, columns, 3])
+
+
+def drawn(observe: Callable[[State], tf.Tensor], state: Mapping[str, np.ndarray]) -> np.ndarray:
+    """What one lane shows, for a person; its state without the lanes' axis."""
+    return enlarged(observe({name: tf.constant(value)[None] for name, value in state.items()})[0].numpy())
 
 
 def enlarged(picture: np.ndarray) -> np.ndarray:

@@ -74,7 +74,7 @@ class Gather(World):
 
     def render(self, state: Mapping[str, np.ndarray]) -> np.ndarray:
         """The observation, enlarged."""
-        return field.enlarged(self.observe({name: tf.constant(value)[None] for name, value in state.items()})[0].numpy())
+        return field.drawn(self.observe, state)
 
     def _gone(self, guards: tf.Tensor, way: tf.Tensor) -> tf.Tensor:
         """Where guards are, `[N, guards]`, when they have gone a cell on their way, 1 or -1."""

@@ -10,7 +10,7 @@ import tensorflow as tf
 from kvision.data.environments.dynamics import Dynamics
 from kvision.data.environments.spaces import Spaces
 from kvision.data.environments.world import World
-from kvision.data.environments.worlds import chance, field
+from kvision.data.environments.worlds import chance, field, map_text
 from kvision.data.environments.worlds.maker import WorldMaker
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from kvision.data.environments.environment import State
 
-FLOOR, WALL, START, PIT, GOAL = ".#SOG"
+FLOOR, WALL, START, PIT, GOAL = map_text.KINDS
 COLOURS = {WALL: (110, 110, 120), PIT: (200, 60, 60), GOAL: (80, 200, 110)}
 AGENT = (255, 255, 255)
 ACTIONS = len(field.MOVES)

@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     from kvision.data.environments.world import World
 
 
-World_ = TypeVar("World_", bound="World")
+Made = TypeVar("Made", bound="World")
 
 
-class WorldMaker(Maker, Generic[World_]):
+class WorldMaker(Maker, Generic[Made]):
     """Makes lanes of a world.
 
     Args:
@@ -29,7 +29,7 @@ class WorldMaker(Maker, Generic[World_]):
         one: A lane of it, which nobody plays.
     """
 
-    def __init__(self, name: str, world: Callable[[int], World_], threshold: float | None = None) -> None:
+    def __init__(self, name: str, world: Callable[[int], Made], threshold: float | None = None) -> None:
         self.name = name
         self.threshold = threshold
         self._world = world
