@@ -92,8 +92,9 @@ class Subject:
         return self.system.seen(batch, each).numpy()
 
     def given(self, examples: np.ndarray) -> np.ndarray:
-        """What `System.predict_step` is given for `examples`: pictures are normalised, all else is as it is."""
-        return np.asarray(self.session.pipeline.normalised({self.field: examples})[self.field])
+        """What `System.predict_step` is given for `examples`: pictures are normalised, all else is as it is, in the type that the network takes."""
+        found = np.asarray(self.session.pipeline.normalised({self.field: examples})[self.field])
+        return found.astype(self._inputs[0].dtype, copy=False) if self.direct else found
 
     @property
     def _inputs(self) -> list[keras.KerasTensor]:

@@ -91,6 +91,10 @@ class Decode(Decoder):
         every = tuple(float(each) for part in probabilities for each in part)
         return Action(chosen[0], self.label(chosen[0]), every, sizes) if len(chosen) == 1 else Action(tuple(chosen), "", every, sizes)
 
+    def label(self, number: int) -> str:
+        """Name of an action."""
+        return super().label(number) if number < len(self.manifest.labels) else f"action {number}"
+
     def _continuous(self, values: np.ndarray, outputs: Arrays) -> np.ndarray:
         """The values of a continuous action, within its bounds where the bundle tells them: squashed ones are spread over them, others cut."""
         if self._sample:

@@ -127,7 +127,7 @@ class Function:
         """The function's outputs, in the network's structure; the same in a graph and outside."""
         if training:
             raise ExportError("an exported file can't be trained; train the run, and export it again")
-        given = {each.name: tf.convert_to_tensor(value) for each, value in zip(self.inputs, tf.nest.flatten(inputs), strict=True)}
+        given = {each.name: tf.cast(value, each.dtype) for each, value in zip(self.inputs, tf.nest.flatten(inputs), strict=True)}
         expected = by_name(self._net, self._net.output)
         dtypes = {name: tf.as_dtype(each.dtype) for name, each in expected.items()}
 

@@ -81,6 +81,11 @@ class Agent(System):
         return "action" if self.spaces.discrete else ""
 
     @property
+    def device_format(self) -> str:  # type: ignore[override]
+        """Full int8 for pictures, which are whole numbers; eight bits for all of a vector are too few where angles stand beside speeds."""
+        return "tflite-int8-full" if self.spaces.pictures else "tflite-dynamic"
+
+    @property
     def data(self) -> EpisodeOptions:
         """How the environment is played."""
         return self.recipe.data  # type: ignore[return-value]
