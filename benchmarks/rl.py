@@ -5,9 +5,10 @@
 
 The environment of `--torch-python` needs `stable-baselines3==2.9.*` beside PyTorch. All have the same networks and settings (`rl_tasks.py`): those
 of RL-Zoo3 for CartPole-v1, with eight environments; stable-baselines3 is shown also with its own defaults for PPO, and with one environment, as the
-Zoo has it, for DQN. Each run is a process; the programs take turns, seed by seed, so that all see the same state of the machine. The clock begins when
-networks and environments are made, and ours when its graph is traced: how long that takes stands apart (`start`). A run's `steps/s` is of acting and
-learning together, over all its steps; `steps/CPU s` is by the CPU's clock, which tells much even on a busy machine. The figures of a quiet one count.
+Zoo has it, for DQN. Each run is a process; the programs take turns, seed by seed, so that all see the same state of the machine. The clock begins
+when networks and environments are made, and ours when its graph is traced: how long that takes stands apart (`start`). A run's `steps/s` is of acting
+and learning together, over all its steps; `steps/CPU s` is by the CPU's clock, which tells much even on a busy machine. What counts is measured on a
+quiet one.
 """
 
 from __future__ import annotations

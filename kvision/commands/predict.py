@@ -70,13 +70,8 @@ def run(
         raise UsageError(f"--heatmap: {source} takes pictures of one size only; give the run that it was exported from")
     system = catalog.system(catalog.from_run(found.run).recipe.system)
     if system.plays:
-        from kvision.commands import play, recording
-
-        told: dict[str, Any] = {"episodes": episodes, "seed": seed, "out": out, "json_lines": json_lines}
-        if record is None:
-            play.run(found, inputs, devices=devices, precision=precision, **told)
-        else:
-            recording.run(found, inputs, record, devices=devices, precision=precision, **told)
+        told = {"episodes": episodes, "seed": seed, "out": out, "devices": devices, "precision": precision, "json_lines": json_lines}
+        _play(found, inputs, record, told)
         return
     if episodes is not None or seed is not None or record is not None:
         raise UsageError(f"--episodes, --seed and --record are for agents; {source} takes {system.given}: leave them out")
@@ -128,6 +123,16 @@ def write_one(found: Prediction, folder: Path, name: str) -> dict[str, Any]:
         files[kind] = f"{name}.{kind}.npy"
         np.save(folder / files[kind], array)
     return {**files, **found.facts}
+
+
+def _play(found: trained.Trained, inputs: Sequence[str], record: str | None, told: dict[str, Any]) -> None:
+    """An agent's episodes, as films or as arrays."""
+    from kvision.commands import play, recording
+
+    if record is None:
+        play.run(found, inputs, **told)
+    else:
+        recording.run(found, inputs, record, **told)
 
 
 def _predictor(session: Session, tile: int | None, overlap: int | None, *, exported: bool) -> Callable[[np.ndarray], dict[str, np.ndarray]]:
