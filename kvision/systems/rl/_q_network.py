@@ -34,7 +34,7 @@ class QNetwork:
 
     def __init__(self, spaces: Spaces, options: DQNOptions, name: str, normaliser: keras.layers.Layer | None = None) -> None:
         self._actions, self._count = spaces.actions[0], 1 if options.distribution == "none" else options.atoms
-        self.mean = ReturnMean(options.distribution, options.least_return, options.greatest_return, dtype="float32", name="mean")
+        self.mean = ReturnMean(options.distribution, options.least_return, options.greatest_return, dtype="float32", name="return_mean")
         seen = _bodies.observation(spaces)
         x = _network.features(spaces, options, seen, normaliser, name)
         sizes = {"advantage": self._actions * self._count, **({"value": self._count} if options.dueling else {})}

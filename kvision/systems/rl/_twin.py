@@ -5,7 +5,7 @@ Paper: Fujimoto et al. 2018, arXiv 1802.09477, section 4.2.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import keras
 
@@ -29,20 +29,16 @@ def twins(spaces: Spaces, options: NetworkOptions, normaliser: keras.layers.Laye
         Of discrete actions: `observation` to float32 `[B, 2, A]`. Of continuous ones: `observation` and `action` `[B, D]`, in -1..1, to `[B, 2]`.
     """
     seen = _bodies.observation(spaces)
-    given = {"observation": seen}
-    if not spaces.discrete:
-        given["action"] = keras.Input(spaces.action_shape, name="action")
+    given = seen if spaces.discrete else {"observation": seen, "action": keras.Input(spaces.action_shape, name="action")}
     # A model each, so that layers that need no name of their own may have the same in both.
     found = [keras.Model(given, _one(spaces, options, normaliser, given, f"{name}_{number}"), name=f"{name}_{number}")(given) for number in (1, 2)]
     return keras.Model(given, keras.ops.stack(found, axis=1), name=name)
 
 
-def _one(
-    spaces: Spaces, options: NetworkOptions, normaliser: keras.layers.Layer | None, given: dict[str, keras.KerasTensor], name: str
-) -> keras.KerasTensor:
+def _one(spaces: Spaces, options: NetworkOptions, normaliser: keras.layers.Layer | None, given: Any, name: str) -> keras.KerasTensor:
     """One estimate: `[B, A]`, or `[B]` of the action that is given."""
     if spaces.discrete:
-        x = _network.features(spaces, options, given["observation"], normaliser, name)
+        x = _network.features(spaces, options, given, normaliser, name)
         return _float(_bodies.dense(spaces.actions[0], 1.0, f"{name}_values")(x))
     if _network.body_of(spaces, options) == "mlp":
         x = _bodies.vector(spaces, given["observation"], normaliser)

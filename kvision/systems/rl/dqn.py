@@ -104,7 +104,7 @@ class DQN(Agent):
 
     @functools.cached_property
     def _experience(self) -> Experience:
-        return _off_policy.Experience(self)
+        return _off_policy.Experience(self, compiles=True)
 
     def trainables(self) -> dict[str, list[keras.Variable]]:
         """Those of the policy."""
