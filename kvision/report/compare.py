@@ -116,7 +116,7 @@ def _over_seeds(metrics: dict[str, tuple[float | None, ...]], groups: Sequence[s
 
 
 def _svgs(runs: Sequence[folder.RunFolder], groups: Sequence[seeds.Group]) -> list[markupsafe.Markup]:
-    columns = dict.fromkeys(name for run in runs for name in (run.rows[0] if run.rows else ()) if name not in ("epoch", "step"))
+    columns = dict.fromkeys(name for run in runs for name in curves.told(run.rows) if name not in ("epoch", "step"))
     found = []
     for place, column in enumerate(sorted(columns, key=lambda name: name == "lr")[:_MOST_PANELS]):
         with figures.style():

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from kvision.metrics import episodes
 from kvision.report import figures
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ class Panel:
 
 def panels(rows: Sequence[Row]) -> list[Panel]:
     """Which columns are drawn together: losses; metrics within 0..1, at most eight a panel; each other column alone; the rate last."""
-    columns = [name for name in (rows[0] if rows else ()) if name not in ("epoch", "step", "lr")]
+    columns = [name for name in told(rows) if name not in ("epoch", "step", "lr")]
     losses = tuple(name for name in columns if name.rpartition("/")[2] == "loss")
     rest = [name for name in columns if name not in losses]
     shares = [name for name in rest if name.startswith("val/") and all(0 <= row[name] <= 1 for row in rows if math.isfinite(row.get(name, math.nan)))]
@@ -45,11 +46,21 @@ def panels(rows: Sequence[Row]) -> list[Panel]:
     return [Panel(title, names) for title, names in groups]
 
 
+def told(rows: Sequence[Row]) -> list[str]:
+    """The columns without the ends of intervals, which are drawn as bands around the value."""
+    names = list(rows[0]) if rows else []
+    return [name for name in names if not any(name.endswith(end) and name.removesuffix(end) in names for end in (episodes.LOW, episodes.HIGH))]
+
+
 def plot(axes: Any, panel: Panel, rows: Sequence[Row]) -> None:
-    """Draws one panel; values that are not finite leave a gap."""
+    """Draws one panel; values that are not finite leave a gap, intervals are bands."""
     for name, colour in zip(panel.columns, figures.COLOURS, strict=False):
         label = name.removeprefix("val/") if panel.title == "Validation" else name
-        axes.plot([row["epoch"] for row in rows], [row.get(name, math.nan) for row in rows], color=colour, label=label, marker="o", markersize=3)
+        across = [row["epoch"] for row in rows]
+        axes.plot(across, [row.get(name, math.nan) for row in rows], color=colour, label=label, marker="o", markersize=3)
+        if f"{name}{episodes.LOW}" in rows[0]:
+            low, high = ([row.get(f"{name}{end}", math.nan) for row in rows] for end in (episodes.LOW, episodes.HIGH))
+            axes.fill_between(across, low, high, color=colour, alpha=0.18, linewidth=0)
     axes.set_title(panel.title)
     epochs(axes, rows)
     if len(panel.columns) > 1:

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 
 from kvision.metrics import episodes
-from kvision.report import compare, folder, seeds
+from kvision.report import compare, curves, folder, seeds
 from tests.unit import run_folders
 
 if TYPE_CHECKING:
@@ -61,3 +62,15 @@ def test_a_seed_that_comes_twice_tells_nothing_new(tmp_path: Path) -> None:
 def test_what_is_no_number_is_left_out() -> None:
     assert seeds.estimate([None, float("nan"), 2.0]) == (2.0, 2.0, 2.0)
     assert seeds.estimate([None]) is None
+
+
+def test_intervals_are_bands_around_their_values() -> None:
+    rows = [
+        {"epoch": epoch, "step": epoch, "val/return": 9.0, "val/return_low": 8.0, "val/return_high": 10.0, "val/so_low": 3.0} for epoch in (1.0, 2.0)
+    ]
+    assert [panel.columns for panel in curves.panels(rows)] == [("val/return",), ("val/so_low",)]
+    figure = Figure()
+    axes = figure.add_subplot()
+    curves.plot(axes, curves.panels(rows)[0], rows)
+    (band,) = axes.collections
+    assert sorted(set(band.get_paths()[0].vertices[:, 1])) == [8.0, 10.0]
