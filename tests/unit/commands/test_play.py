@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from PIL import Image
@@ -21,18 +21,8 @@ if TYPE_CHECKING:
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> trained.Trained:
     """An agent that walks along its corridor; its session is made without a run folder."""
-    from types import SimpleNamespace
-
-    import tensorflow as tf
-
-    from kvision.data.pipeline import Pipeline
-    from kvision.engine.session import Session
-
-    agent = walk.agent(episodes=5)
     source = walk.source(episodes=5)
-    pipeline = Pipeline(source, source.options, agent.fields, 0)
-    resolved: Any = SimpleNamespace(recipe=agent.recipe)
-    session = Session(agent.recipe, resolved, tf.distribute.get_strategy(), "fp32", False, pipeline, agent, None)
+    session = walk.session(walk.built(walk.Walker, source), source)
     monkeypatch.setattr(trained, "open_session", lambda found, **options: session)
     monkeypatch.setattr(film, "has_mp4", lambda: False)
     return trained.Trained(tmp_path / "run", tmp_path / "run", "best")

@@ -15,6 +15,8 @@ from kvision.data.environments.environment import Environment, Maker
 from kvision.data.environments.spaces import Spaces
 from kvision.data.environments.world import State, World
 from kvision.data.episodes import EpisodeOptions, EpisodeSource
+from kvision.data.pipeline import Pipeline
+from kvision.engine.session import Session
 from kvision.systems.rl._part import Agent
 
 if TYPE_CHECKING:
@@ -103,8 +105,19 @@ def source(length: int = 3, **options: Any) -> EpisodeSource:
 
 def agent(length: int = 3, **options: Any) -> Walker:
     """The agent in corridors of this length."""
-    made = source(length, **options)
-    recipe: Any = SimpleNamespace(system="rl/walker", data=made.options, train=SimpleNamespace(seed=0))
-    system = Walker(recipe, made.info)
+    return built(Walker, source(length, **options))
+
+
+def built(kind: type[Any], made: EpisodeSource) -> Any:
+    """An agent with its networks."""
+    recipe: Any = SimpleNamespace(system=f"rl/{kind.__name__.lower()}", data=made.options, train=SimpleNamespace(seed=0))
+    system = kind(recipe, made.info)
     system.networks = system.build()
     return system
+
+
+def session(system: Any, made: EpisodeSource) -> Session:
+    """The agent with the episodes of a source, without a run."""
+    pipeline = Pipeline(made, made.options, system.fields, 0)
+    resolved: Any = SimpleNamespace(recipe=system.recipe, path=Path("recipes/walker.yaml"))
+    return Session(system.recipe, resolved, tf.distribute.get_strategy(), "fp32", False, pipeline, system, None)
