@@ -17,6 +17,8 @@ from kvision.data.environments.environment import STREAMS, first_seeds
 from kvision.data.source import DataInfo, Source
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy as np
     import tensorflow as tf
 
@@ -54,8 +56,8 @@ class EpisodeSplit:
 
     in_memory = True
 
-    def __init__(self, names: list[str], seeds: np.ndarray | None) -> None:
-        self.names = names
+    def __init__(self, names: Sequence[str], seeds: np.ndarray | None) -> None:
+        self.names: Sequence[str] = names
         self._seeds = seeds
 
     def __len__(self) -> int:

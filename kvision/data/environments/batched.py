@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -31,7 +31,7 @@ class BatchedCartPole(Hosted):
         from gymnasium.envs.classic_control.cartpole import CartPoleVectorEnv
 
         self.num, self.spaces = num, spaces
-        self._env = CartPoleVectorEnv(num, max_steps)
+        self._env: Any = CartPoleVectorEnv(num, max_steps)
         self._env.reset(seed=0)
         self._seeds = np.zeros(num, np.int64)
 

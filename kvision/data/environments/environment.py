@@ -109,8 +109,8 @@ class Environment(abc.ABC):
         """The state that is not in tensors, as things that are read and assigned like variables."""
         return {}
 
-    def close(self) -> None:
-        """Ends processes and windows."""
+    def close(self) -> None:  # noqa: B027 - most have none
+        """Ends processes and windows, if there are any."""
 
 
 class Maker(abc.ABC):

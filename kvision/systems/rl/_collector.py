@@ -10,7 +10,6 @@ from kvision.data.environments.environment import first_seeds
 from kvision.engine import replica, rows
 
 if TYPE_CHECKING:
-
     from kvision.data.environments.environment import Environment, Maker, Transition
     from kvision.engine.replica import AnyVariable
 

@@ -96,7 +96,8 @@ class Returns:
             totals.append(self._gamma * total + now)
             total = tf.where(over, 0.0, totals[-1])
         replica.assign(self._total, rows.everyones(total))
-        found = merged(*map(tf.convert_to_tensor, self._moments), tf.reshape(tf.stack(totals), [-1]))
+        mean, variance, count = map(tf.convert_to_tensor, self._moments)
+        found = merged(mean, variance, count, tf.reshape(tf.stack(totals), [-1]))
         for variable, value in zip(self._moments, found, strict=True):
             replica.assign(variable, value)
         return tf.clip_by_value(reward * tf.math.rsqrt(found[1] + EPSILON), -self._clip, self._clip)
