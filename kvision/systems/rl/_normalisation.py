@@ -42,6 +42,7 @@ class RunningNormalization(keras.layers.Layer):
 
     Args:
         clip: Largest absolute value that it gives.
+        **kwargs: Of every Keras layer.
     """
 
     def __init__(self, clip: float = 10.0, **kwargs: Any) -> None:

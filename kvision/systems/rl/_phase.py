@@ -20,8 +20,11 @@ def compiled(function: Callable[..., Any], *given: Any, wanted: bool = True) -> 
 
     Args:
         function: Updates and other work on tensors.
-        given: Its arguments, nests of tensors.
+        *given: Its arguments, nests of tensors.
         wanted: Whether it is to be compiled; XLA's convolutions on the CPU are slow.
+
+    Returns:
+        Its result.
     """
     if not wanted or tf.executing_eagerly() or rows.place()[1] > 1:
         return function(*given)

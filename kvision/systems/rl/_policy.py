@@ -134,6 +134,7 @@ class Constant(keras.layers.Layer):
 
     Args:
         first: Its first value.
+        **kwargs: Of every Keras layer.
     """
 
     def __init__(self, first: float = 0.0, **kwargs: object) -> None:
