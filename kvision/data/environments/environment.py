@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from kvision.core.errors import KvisionError
     from kvision.data.environments.dynamics import Dynamics
     from kvision.data.environments.spaces import Spaces
-    from kvision.engine.replica import AnyVariable
 
 State = dict[str, "tf.Tensor"]
 Seed = TypeVar("Seed", int, np.ndarray, "tf.Tensor")
@@ -105,8 +104,8 @@ class Environment(abc.ABC):
             The new state, and what the actions led to.
         """
 
-    def host_state(self) -> dict[str, AnyVariable]:
-        """The state that is not in tensors, as things that are read and assigned like variables."""
+    def host_state(self) -> dict[str, Any]:
+        """The state that is not in tensors, by name, as things that are read (`numpy`) and assigned like variables."""
         return {}
 
     def close(self) -> None:  # noqa: B027 - most have none

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import abc
 from multiprocessing import TimeoutError as WorkerTimeoutError
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import tensorflow as tf
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
     from kvision.data.environments.lane import Setting
     from kvision.data.environments.spaces import Spaces
-    from kvision.engine.replica import AnyVariable
 
 Step = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 """Observations, rewards, terminated, truncated, final observations: `Transition` as arrays."""
@@ -60,9 +59,9 @@ class Hosted(Environment):
     def put(self, values: np.ndarray) -> None:
         """Puts the lanes to where they stood, as `stands` gave it."""
 
-    def host_state(self) -> dict[str, AnyVariable]:
+    def host_state(self) -> dict[str, HostState]:
         """One entry."""
-        return {"environment": cast("AnyVariable", HostState(self))}
+        return {"environment": HostState(self)}
 
     def reset(self, seeds: tf.Tensor) -> tuple[State, tf.Tensor]:
         """Begins an episode on each lane, see `Environment.reset`."""
