@@ -55,6 +55,12 @@ def sentences(made: Subject, opened: runner.Runner, given: np.ndarray) -> list[t
     return [tuple(row[row > 0]) for row in found]
 
 
+def actions(made: Subject, opened: runner.Runner, given: np.ndarray) -> np.ndarray:
+    """What a device does at each observation."""
+    decoder = postprocess.choose(tiny.described(made.system.task, made.system.decoding()), opened.signatures)
+    return np.array([decoder.answer(decoder.infer(opened.run, {made.field: each[None]}), None).action for each in given])
+
+
 @every_system
 def test_saved_model(name: str, exported: Subject, tmp_path: Path) -> None:
     made = exported
@@ -108,6 +114,9 @@ def test_litert(name: str, exported: Subject, tmp_path: Path, monkeypatch: pytes
                 assert mean_share(value, found[key]) <= SHARES[each.name], f"{each.name}: {signature}/{key}"
         if each.name == "tflite-fp32" and "start" in made.system.decoding():
             assert sentences(made, opened, given) == [tuple(row[row > 0]) for row in made.system.predict_step(given)[made.system.decision].numpy()]
+        if each.name == "tflite-fp32" and made.system.task == "policy":
+            expected = made.system.predict_step(tf.constant(given))["action"].numpy()
+            np.testing.assert_allclose(actions(made, opened, given), expected, rtol=1e-4, atol=1e-5)
 
 
 @every_system
