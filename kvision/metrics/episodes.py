@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 CONFIDENCE = 0.95
 RESAMPLES = 2000
+_AT_ONCE = 10**7
+"""Values that are drawn together, for memory's sake."""
 LOW, HIGH = "_low", "_high"
 """What the names of an interval's ends have behind the name of the metric."""
 
@@ -62,8 +64,10 @@ def interval(values: np.ndarray, statistic: Statistic, *, confidence: float = CO
     Returns:
         Its ends; both the value itself where there is one value only.
     """
-    places = np.random.default_rng(seed).integers(0, len(values), (RESAMPLES, len(values)))
-    low, high = np.quantile(statistic(np.asarray(values, np.float64)[places]), ((1 - confidence) / 2, (1 + confidence) / 2))
+    known, random = np.asarray(values, np.float64), np.random.default_rng(seed)
+    counts = [len(part) for part in np.array_split(np.arange(RESAMPLES), min(RESAMPLES, -(-RESAMPLES * len(known) // _AT_ONCE)))]
+    found = np.concatenate([statistic(known[random.integers(0, len(known), (count, len(known)))]) for count in counts])
+    low, high = np.quantile(found, ((1 - confidence) / 2, (1 + confidence) / 2))
     return float(low), float(high)
 
 

@@ -35,6 +35,12 @@ def test_intervals_are_the_percentile_bootstrap_s(ours: episodes.Statistic, thei
     assert episodes.interval(RETURNS, ours, confidence=0.9, seed=7) == pytest.approx((same.low, same.high), rel=1e-12)
 
 
+def test_many_values_are_resampled_part_by_part(monkeypatch: pytest.MonkeyPatch) -> None:
+    at_once = episodes.interval(RETURNS, episodes.mean)
+    monkeypatch.setattr(episodes, "_AT_ONCE", 7 * len(RETURNS))
+    assert episodes.interval(RETURNS, episodes.mean) == at_once
+
+
 def test_an_interval_is_as_wide_as_the_error_of_the_mean() -> None:
     low, high = episodes.interval(RETURNS, episodes.mean)
     error = RETURNS.std() / np.sqrt(len(RETURNS))
