@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from pydantic import Field
 
+from kvision.core.errors import UsageError
 from kvision.core.schema import Count, Probability, Recipe
 from kvision.systems.rl._part import NetworkOptions
 
@@ -81,6 +82,9 @@ class Experience:
         from kvision.systems.rl._replay import Replay
 
         options: OffPolicyOptions = agent.recipe.model  # type: ignore[assignment]
+        replicas = tf.distribute.get_strategy().num_replicas_in_sync
+        if options.minibatch % replicas:
+            raise UsageError(f"model.minibatch: {options.minibatch} transitions can't be shared by {replicas} devices; use a multiple of {replicas}")
         self._agent, self._options = agent, options
         self._total = _exploration.run_steps(agent.recipe)
         self._compiles = compiles and _network.body_of(agent.spaces, options) == "mlp"
@@ -148,13 +152,15 @@ class Experience:
 
         def one(number: tf.Tensor, minibatch: Transitions) -> dict[str, tf.Tensor]:
             found, error = update(minibatch)
+            if not self._options.prioritised:
+                return found
             place = tf.reshape(tf.one_hot(number, rounds), [-1, *[1] * len(error.shape)])
             return {**found, "error": rounds * place * error}  # so that the means over the updates are the errors of all of them
 
         def learn() -> dict[str, tf.Tensor]:
             found = _phase.compiled(phase, batches, wanted=self._compiles)
-            error = tf.reshape(found.pop("error"), batches["place"].shape)
-            self._replay.learnt(batches["place"], error)
+            if self._options.prioritised:
+                self._replay.learnt(batches["place"], tf.reshape(found.pop("error"), batches["place"].shape))
             replica.assign(self.made, self.made + count)
             return found
 

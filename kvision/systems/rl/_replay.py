@@ -157,9 +157,10 @@ class Replay:
             places: As drawn, int32 `[G, m]`.
             error: Temporal-difference errors `[G, m]`.
         """
-        if self._priorities is not None:
-            everyones = (_turned(rows.everyones(_turned(each))) for each in (places, error))
-            self._priorities.change(*(tf.reshape(each, [-1]) for each in everyones))
+        if self._priorities is None:
+            return
+        everyones = (_turned(rows.everyones(_turned(each))) for each in (places, error))
+        self._priorities.change(*(tf.reshape(each, [-1]) for each in everyones))
 
     def _gather(self, name: str, places: tf.Tensor) -> tf.Tensor:
         variable = self._kept[name]

@@ -17,8 +17,8 @@ SMALL = (
 CONTINUOUS = (*SMALL, "data.kind=continuous", "data.dims=1")
 
 
-def opened(name: str, *overrides: str) -> Session:
+def opened(name: str, *overrides: str, devices: str = "cpu") -> Session:
     """A session of a shipped recipe; of two values for an option the later one counts."""
     last = dict(override.split("=", 1) for override in overrides)
     found = catalog.load(f"rl/{name}", [f"{path}={value}" for path, value in last.items()])
-    return session.open_session(found, catalog.system(found.recipe.system), catalog.source(found.recipe.data.source), devices="cpu")
+    return session.open_session(found, catalog.system(found.recipe.system), catalog.source(found.recipe.data.source), devices=devices)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from kvision import catalog
-from kvision.core.errors import RecipeError
+from kvision.core.errors import RecipeError, UsageError
 from kvision.engine import state
 from kvision.engine.loop import Loop
 from kvision.systems.rl import _off_policy
@@ -19,7 +19,7 @@ from tests.unit.systems.rl.learners import CONTINUOUS, SMALL, opened
     ("name", "overrides"),
     [
         pytest.param("dqn", SMALL, id="dqn"),
-        pytest.param("sac", CONTINUOUS, id="sac"),
+        pytest.param("sac", CONTINUOUS, id="sac", marks=pytest.mark.slow),
         pytest.param("sac", (*SMALL, "model.target_entropy=0.1"), id="sac-discrete", marks=pytest.mark.slow),
         pytest.param("td3", CONTINUOUS, id="td3", marks=pytest.mark.slow),
     ],
@@ -67,6 +67,31 @@ def test_a_target_network_goes_its_share_of_the_way() -> None:
     _off_policy.follow(slow, fast)
     for one, other in zip(slow.trainable_variables, fast.trainable_variables, strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "overrides"),
+    [
+        ("dqn", ("model.dueling=true", "model.noisy=true", "model.distribution=c51", "model.prioritised=true", "model.n_step=3")),
+        ("sac", ("model.prioritised=true", "model.normalise_observation=true", "model.reward=sign", "model.body=mlp")),
+    ],
+)
+def test_pictures_and_all_options_together(name: str, overrides: tuple[str, ...]) -> None:
+    small = ("data.source=catch", "data.envs=2", "data.batch=4", "data.steps=40", "data.episodes=2", "train.epochs=1", "model.hidden=[8]")
+    learning = ("model.capacity=40", "model.learning_starts=4", "model.minibatch=4", "model.gradient_steps=2", *overrides)
+    session = opened(name, *small, *learning)
+    before = state.read(session.weights())
+    assert Loop(session).train(3).bad_step is None
+    after = state.read(session.weights())
+    assert session.system.carried()["replay/observation"].dtype == "uint8"
+    still = {name for name in after if (before[name] == after[name]).all()}
+    assert all("target" in name for name in still), still
+
+
+def test_minibatches_that_devices_can_t_share_are_refused() -> None:
+    with pytest.raises(UsageError, match=r"model.minibatch: 33 transitions can't be shared by 2 devices; use a multiple of 2"):
+        opened("td3", *CONTINUOUS, "model.minibatch=33", devices="cpu:2")
 
 
 @pytest.mark.parametrize(
