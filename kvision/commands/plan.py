@@ -141,6 +141,8 @@ def _timed(work: Callable[[], object]) -> float:
 def _bytes(variable: AnyVariable) -> int:
     import tensorflow as tf
 
+    if None in variable.shape:  # what is on the host, such as where an environment stands, is as large as it is found
+        return int(variable.numpy().nbytes)
     return math.prod(variable.shape) * int(tf.as_dtype(variable.dtype).size)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import tensorflow as tf
 from PIL import Image, ImageDraw, ImageFont
@@ -12,7 +12,7 @@ from kvision.engine import film
 from kvision.engine.system import Prediction
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     import numpy as np
 
@@ -81,7 +81,7 @@ class Player:
             record.end = "terminated" if found.terminated[0] else "truncated" if found.truncated[0] else ""
 
 
-def strip(frames: Any, title: str) -> Image.Image:
+def strip(frames: Sequence[Image.Image], title: str) -> Image.Image:
     """Frames from the first to the last at even distances, under a title.
 
     Args:

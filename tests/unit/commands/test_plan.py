@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from kvision.commands import plan
@@ -71,3 +73,8 @@ def test_json_and_a_fault_in_the_recipe(facts, capsys, monkeypatch):
     assert json.loads(capsys.readouterr().out)["steps"] == 6
     with pytest.raises(RecipeError, match=r"model\.depht"):
         plan.run("unet", ["model.depht=3"])
+
+
+def test_what_stands_on_the_host_counts_as_it_is_found():
+    lanes = SimpleNamespace(shape=(None,), numpy=lambda: np.zeros(5))
+    assert plan._bytes(lanes) == 40
