@@ -12,6 +12,7 @@ from pydantic import Field
 
 from kvision.core.errors import UsageError
 from kvision.core.schema import Count, Probability, Recipe
+from kvision.data.episodes import EpisodeOptions
 from kvision.systems.rl._part import NetworkOptions
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ class OffPolicyOptions(NetworkOptions):
 def faults(recipe: Recipe) -> list[tuple[str, str]]:
     """Options that do not fit one another, for `System.check`."""
     options, data = recipe.model, recipe.data
-    if not isinstance(options, OffPolicyOptions) or not hasattr(data, "envs"):
+    if not isinstance(options, OffPolicyOptions) or not isinstance(data, EpisodeOptions):
         return []
     found, lanes = [], data.envs
     for path, needed in (("model.learning_starts", options.learning_starts), ("data.batch", data.batch)):
