@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import tensorflow as tf
 
 from kvision.ops import returns
-from kvision.systems.rl import _normalisation, _policy
+from kvision.systems.rl import _network, _normalisation, _policy
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,8 +28,6 @@ class ActorCritic:
     """
 
     def __init__(self, agent: Agent) -> None:
-        from kvision.systems.rl import _network
-
         options: NetworkOptions = agent.recipe.model  # type: ignore[assignment]
         self._agent, self._options = agent, options
         self.distribution = _policy.choose(agent.spaces)
@@ -54,7 +52,8 @@ class ActorCritic:
 
     def play(self) -> Rollout:
         """A rollout with drawn actions and their `log_prob`."""
-        rollout = self._agent.collector.rollout(self._act, self._agent.rollout_length)
+        plain = _network.body_of(self._agent.spaces, self._options) == "mlp"
+        rollout = self._agent.collector.rollout(self._act, self._agent.rollout_length, compiled=plain)
         if self.normaliser is not None:
             self.normaliser.see(_flat(rollout["observation"]))
         reward = rollout["reward"]

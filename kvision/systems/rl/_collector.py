@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 import tensorflow as tf
 
 from kvision.data.environments.environment import first_seeds
+from kvision.data.environments.world import World
 from kvision.engine import replica, rows
+from kvision.systems.rl import _phase
 
 if TYPE_CHECKING:
     from kvision.data.environments.environment import Environment, Maker, Transition
@@ -109,13 +111,14 @@ class Collector:
         """What this replica's lanes show now, `[n, ...]`."""
         return rows.mine(self._observation)
 
-    def rollout(self, act: Any, length: int) -> Rollout:
+    def rollout(self, act: Any, length: int, *, compiled: bool = False) -> Rollout:
         """Plays on; in replica context.
 
         Args:
             act: From observations `[n, ...]` and a `Draw` to `action` and whatever else is to be kept; `taken`, if it is there, is what the
                 environment is given in place of the action.
             length: T, steps on each lane.
+            compiled: Whether `act` may be part of an XLA program; worlds then play the whole rollout in one, with random numbers of XLA's own.
 
         Returns:
             What happened.
@@ -123,15 +126,20 @@ class Collector:
         before = tf.identity(self.steps)
         lanes = {name: rows.mine(variable) for name, variable in self._state.items()}
         at = (lanes, self.observation, rows.mine(self._return), rows.mine(self._length))
-        at, first = self._one(act, before, at)
-        arrays = {name: tf.TensorArray(value.dtype, length, element_shape=value.shape).write(0, value) for name, value in first.items()}
 
-        def body(time: tf.Tensor, at: Any, arrays: dict[str, tf.TensorArray]) -> Any:
-            at, found = self._one(act, before + tf.cast(time, tf.int64) * self._lanes, at)
-            return time + 1, at, {name: array.write(time, found[name]) for name, array in arrays.items()}
+        def play(at: Any, before: tf.Tensor) -> tuple[Any, Rollout]:
+            at, first = self._one(act, before, at)
+            arrays = {name: tf.TensorArray(value.dtype, length, element_shape=value.shape).write(0, value) for name, value in first.items()}
 
-        _, at, arrays = tf.while_loop(lambda time, *_: time < length, body, (1, at, arrays))
-        rollout = {name: array.stack() for name, array in arrays.items()}
+            def body(time: tf.Tensor, at: Any, arrays: dict[str, tf.TensorArray]) -> Any:
+                at, found = self._one(act, before + tf.cast(time, tf.int64) * self._lanes, at)
+                return time + 1, at, {name: array.write(time, found[name]) for name, array in arrays.items()}
+
+            _, at, arrays = tf.while_loop(lambda time, *_: time < length, body, (1, at, arrays))
+            return at, {name: array.stack() for name, array in arrays.items()}
+
+        worlds = all(isinstance(environment, World) for environment in self._environments)
+        at, rollout = _phase.compiled(play, at, before, wanted=compiled and worlds)
         self._keep(at, rollout.pop("finished"), before + length * self._lanes)
         return rollout
 
