@@ -112,11 +112,11 @@ def _differences(runs: Sequence[folder.RunFolder]) -> dict[str, tuple[Any, ...]]
 def _over_seeds(metrics: dict[str, tuple[float | None, ...]], groups: Sequence[seeds.Group]) -> dict[str, tuple[seeds.Estimate | None, ...]]:
     if all(len(group.places) == 1 for group in groups):
         return {}
-    return {name: tuple(seeds.estimate(values[place] for place in group.places) for group in groups) for name, values in metrics.items()}
+    return {name: tuple(seeds.estimate(metrics[name][place] for place in group.places) for group in groups) for name in curves.told(metrics)}
 
 
 def _svgs(runs: Sequence[folder.RunFolder], groups: Sequence[seeds.Group]) -> list[markupsafe.Markup]:
-    columns = dict.fromkeys(name for run in runs for name in curves.told(run.rows) if name not in ("epoch", "step"))
+    columns = dict.fromkeys(name for run in runs for name in curves.told(run.rows[0] if run.rows else ()) if name not in ("epoch", "step"))
     found = []
     for place, column in enumerate(sorted(columns, key=lambda name: name == "lr")[:_MOST_PANELS]):
         with figures.style():

@@ -13,7 +13,7 @@ from kvision.metrics import episodes
 from kvision.report import figures
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
     from pathlib import Path
 
     import markupsafe
@@ -34,7 +34,7 @@ class Panel:
 
 def panels(rows: Sequence[Row]) -> list[Panel]:
     """Which columns are drawn together: losses; metrics within 0..1, at most eight a panel; each other column alone; the rate last."""
-    columns = [name for name in told(rows) if name not in ("epoch", "step", "lr")]
+    columns = [name for name in told(rows[0] if rows else ()) if name not in ("epoch", "step", "lr")]
     losses = tuple(name for name in columns if name.rpartition("/")[2] == "loss")
     rest = [name for name in columns if name not in losses]
     shares = [name for name in rest if name.startswith("val/") and all(0 <= row[name] <= 1 for row in rows if math.isfinite(row.get(name, math.nan)))]
@@ -46,9 +46,8 @@ def panels(rows: Sequence[Row]) -> list[Panel]:
     return [Panel(title, names) for title, names in groups]
 
 
-def told(rows: Sequence[Row]) -> list[str]:
-    """The columns without the ends of intervals, which are drawn as bands around the value."""
-    names = list(rows[0]) if rows else []
+def told(names: Collection[str]) -> list[str]:
+    """The columns without the ends of intervals, which belong to the value that they stand around."""
     return [name for name in names if not any(name.endswith(end) and name.removesuffix(end) in names for end in (episodes.LOW, episodes.HIGH))]
 
 

@@ -69,6 +69,7 @@ def test_intervals_are_bands_around_their_values() -> None:
         {"epoch": epoch, "step": epoch, "val/return": 9.0, "val/return_low": 8.0, "val/return_high": 10.0, "val/so_low": 3.0} for epoch in (1.0, 2.0)
     ]
     assert [panel.columns for panel in curves.panels(rows)] == [("val/return",), ("val/so_low",)]
+    assert curves.told(rows[0]) == ["epoch", "step", "val/return", "val/so_low"]
     figure = Figure()
     axes = figure.add_subplot()
     curves.plot(axes, curves.panels(rows)[0], rows)
