@@ -25,7 +25,8 @@ from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).parent
-OURS = "kvision"
+OURS, WORLD = "kvision", "kvision, world"
+"""The second is the same agent in our own CartPole (`data.source: cart_pole`), whose rollouts are one XLA program."""
 GATES = {
     "ppo": {
         "sb3": {"steps/s": 8.0, "time": 0.15},
@@ -66,6 +67,8 @@ class Program:
 def programs(task: str, torch_python: str | None) -> dict[str, Program]:
     """Those that have a version of the task."""
     found = {OURS: Program([sys.executable, str(HERE / "rl_kvision.py"), task])}
+    if task == "ppo":
+        found[WORLD] = Program([sys.executable, str(HERE / "rl_kvision.py"), task, "--world"])
     if torch_python:
         quiet = [torch_python, "-W", "ignore"]
         found["sb3"] = Program([*quiet, str(HERE / "rl_sb3.py"), task])
@@ -96,11 +99,11 @@ def table(found: dict[str, Program]) -> str:
     return "\n".join(lines)
 
 
-def ratios(found: dict[str, Program], task: str) -> dict[str, dict[str, Any]]:
-    """Ours over each other one: steps a second paired seed by seed, for these ran side by side; times by their medians, for luck is not paired."""
-    ours, told = found[OURS], {}
+def ratios(found: dict[str, Program], own_name: str, task: str) -> dict[str, dict[str, Any]]:
+    """One of ours over each other one: steps a second paired by seed, for these ran side by side; times by medians, for luck is not paired."""
+    ours, told = found[own_name], {}
     for name, other in found.items():
-        if name == OURS:
+        if name in (OURS, WORLD):
             continue
         paired, by_cpu = ([a / b for a, b in zip(ours.of(key), other.of(key), strict=True)] for key in ("steps_a_second", "steps_a_cpu_second"))
         own, theirs = statistics.median(ours.of("reached_s")), statistics.median(other.of("reached_s"))
@@ -134,11 +137,12 @@ def main() -> None:
             found[name].run(["--seed", str(seed), "--steps", str(options.steps), "--threads", str(options.threads)], options.threads)
             print(f"seed {seed}, {name}: {found[name].runs[-1]['steps_a_second']:,.0f} steps/s", file=sys.stderr)
     print(table(found))
-    told = ratios(found, options.task) if OURS in found else {}
-    for name, each in told.items():
-        time = "never reached" if each["time"] is None else f"{each['time']:.2f} of the time ({each['time with start']:.2f} with start)"
-        steps = f"{spread(each['steps/s of each seed'])} times the steps/s ({each['steps/CPU s']:.1f} by the CPU's clock)"
-        print(f"{OURS} / {name}: {steps}, {time}; to reach: {each['gate'] or 'nothing'}")
+    told = {own: ratios(found, own, options.task) for own in (OURS, WORLD) if own in found}
+    for own, others in told.items():
+        for name, each in others.items():
+            time = "never reached" if each["time"] is None else f"{each['time']:.2f} of the time ({each['time with start']:.2f} with start)"
+            steps = f"{spread(each['steps/s of each seed'])} times the steps/s ({each['steps/CPU s']:.1f} by the CPU's clock)"
+            print(f"{own} / {name}: {steps}, {time}; to reach: {each['gate'] or 'nothing'}")
     if options.out:
         facts = {"task": options.task, "steps": options.steps, "threads": options.threads, "machine": platform.processor() or platform.machine()}
         runs = {name: program.runs for name, program in found.items()}

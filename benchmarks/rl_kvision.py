@@ -25,7 +25,7 @@ AT_ONCE = 1024
 
 def overrides(task: Ppo | Dqn, seed: int, steps: int) -> list[str]:
     """A task in the words of our recipes."""
-    shared = [f"data.id={ENVIRONMENT}", f"model.gamma={task.gamma}", f"model.hidden={list(task.hidden)}", f"model.minibatch={task.minibatch}"]
+    shared = [f"model.gamma={task.gamma}", f"model.hidden={list(task.hidden)}", f"model.minibatch={task.minibatch}"]
     shared += [
         f"optim.lr={task.lr}",
         f"optim.clip_norm={task.clip_norm}",
@@ -65,7 +65,9 @@ def run(options: argparse.Namespace) -> Progress:
     tf.config.threading.set_intra_op_parallelism_threads(options.threads)
     tf.config.threading.set_inter_op_parallelism_threads(options.threads)
     task = TASKS[options.task]
-    found = catalog.load("ppo" if isinstance(task, Ppo) else "rl/dqn", overrides(task, options.seed, options.steps))
+    where = [] if options.world else [f"data.id={ENVIRONMENT}"]
+    recipe = "rl/cart_pole" if options.world else "ppo" if isinstance(task, Ppo) else "rl/dqn"
+    found = catalog.load(recipe, [*where, *overrides(task, options.seed, options.steps)])
     session = open_session(found, catalog.system(found.recipe.system), catalog.source(found.recipe.data.source), devices="cpu")
     loop, batch = Loop(session), found.recipe.data.batch
     collector = session.system.collector  # type: ignore[attr-defined]
