@@ -50,6 +50,7 @@ def overrides(task: Ppo | Dqn, seed: int, steps: int) -> list[str]:
         *shared,
         f"data.batch={task.every}",
         "model.double=false",
+        "model.n_step=1",
         f"model.capacity={task.replay}",
         f"model.learning_starts={task.warmup}",
         f"model.gradient_steps={task.updates}",
