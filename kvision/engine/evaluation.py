@@ -71,14 +71,25 @@ class Evaluator:
 
         Yields:
             After each global batch, what is known of its examples `[b, ...]` (those of weight 0 are left out): `index` and the rest by name.
+
+        Raises:
+            KvisionError: If the system can't go through with it, such as an agent whose environment fails.
         """
         if self._batches is None:
             self._batches = distribute(self._session.strategy, self._session.pipeline.val)
         for batch in self._batches:
-            totals, examples = self._graph(batch)
+            totals, examples = self._asked(batch)
             add(sums, totals)
             kept = examples.pop("weight").numpy() > 0
             yield {name: values.numpy()[kept] for name, values in examples.items()}
+
+    def _asked(self, batch: Any) -> tuple[dict[str, tf.Tensor], dict[str, tf.Tensor]]:
+        """What the graph says of a global batch; what fails is told in the user's words where the system knows them."""
+        try:
+            found: tuple[dict[str, tf.Tensor], dict[str, tf.Tensor]] = self._graph(batch)
+        except tf.errors.OpError as error:
+            raise (self._session.system.blame() or error) from error
+        return found
 
     def _batch(self, batch: Any) -> tuple[dict[str, tf.Tensor], dict[str, tf.Tensor]]:
         """Summed statistics of one global batch, and `index`, `weight` and what is known of its examples `[B, ...]`."""

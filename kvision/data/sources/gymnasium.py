@@ -71,8 +71,10 @@ class GymnasiumMaker(Maker):
         self.name = options.id
         self._options = options
         env = self._build(None)
-        self.threshold = env.spec.reward_threshold if env.spec is not None else None
+        self._spec = env.spec
+        self.threshold = self._spec.reward_threshold if self._spec is not None else None
         self.spaces = spaces.of_gymnasium(options.id, env)
+        self._drawn = "rgb_array" in env.metadata.get("render_modes", ())
         self.fps = float(env.metadata.get("render_fps") or self.fps)
         bare = self._plain and options.max_episode_steps is None and env.observation_space == env.unwrapped.observation_space
         self.device_id = options.id if bare else ""
@@ -87,7 +89,7 @@ class GymnasiumMaker(Maker):
         limit = self._batched_limit
         if limit is not None and not render:
             return batched.BatchedCartPole(self.spaces, num, limit)
-        return hosted.GymnasiumLanes(self._setting, self.spaces, num, render=render)
+        return hosted.GymnasiumLanes(self._setting, self.spaces, num, render=render and self._drawn)
 
     def picture(self, environment: Environment, state: Mapping[str, Any], lane: int) -> np.ndarray:
         """A lane as it stands, see `Maker.picture`."""
@@ -98,6 +100,8 @@ class GymnasiumMaker(Maker):
         del state
         if not isinstance(environment, GymnasiumLanes):
             raise TypeError("the environment was made without render=True")
+        if not self._drawn:
+            raise UsageError(f"{self.name} can't be drawn: it has no render mode rgb_array; it is played and evaluated all the same")
         try:
             return environment.picture(lane)
         except gymnasium.error.DependencyNotInstalled as error:
@@ -120,13 +124,10 @@ class GymnasiumMaker(Maker):
     @functools.cached_property
     def _batched_limit(self) -> int | None:
         """The time limit of lanes in one expression; none: there are no such lanes of this environment, or they would not be wrapped."""
-        import gymnasium
-
         from kvision.data.environments import batched
 
-        options = self._options
-        spec = gymnasium.spec(options.id)
-        if options.vectorize != "auto" or not self._plain or not batched.serves(spec.vector_entry_point):
+        options, spec = self._options, self._spec
+        if options.vectorize != "auto" or not self._plain or spec is None or not batched.serves(spec.vector_entry_point):
             return None
         return options.max_episode_steps or spec.max_episode_steps
 

@@ -48,3 +48,6 @@ class Faulty(gymnasium.Env):
 
 def build(what, render_mode, **options):
     return Faulty(what, render_mode=render_mode, **options)
+
+
+gymnasium.register("Faulty-v0", entry_point=f"{__name__}:Faulty")

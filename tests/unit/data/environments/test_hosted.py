@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 
 from kvision import catalog
-from kvision.core.errors import DataError
+from kvision.core.errors import DataError, UsageError
 from kvision.data.environments import hosted, spaces
 from kvision.data.environments.batched import BatchedCartPole
 from kvision.data.environments.environment import first_seeds, next_seed
@@ -150,3 +150,13 @@ def test_spaces_that_no_agent_takes_are_refused_with_what_to_do():
 def test_an_unknown_environment_is_named_with_the_nearest():
     with pytest.raises(DataError, match=r"CartPoel-v1.*CartPole-v1"):
         _ = catalog.source("gymnasium")(catalog.source("gymnasium").Options(id="CartPoel-v1"), seed=0, base=None).info
+
+
+def test_an_environment_of_a_module_is_made_and_one_that_can_t_be_drawn_says_so():
+    source = catalog.source("gymnasium")
+    maker = source(source.Options(id="tests.unit.data.environments.faulty:Faulty-v0"), seed=0, base=None).maker()
+    played = maker.make(1, render=True)
+    played.begin(np.array([8]))
+    assert played.act(np.array([0]))[1].tolist() == [1.0]
+    with pytest.raises(UsageError, match=r"Faulty-v0 can't be drawn: it has no render mode rgb_array"):
+        maker.picture(played, {}, 0)
