@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import keras
 
+from kvision.core.errors import UsageError
 from kvision.systems.rl import _bodies
 
 if TYPE_CHECKING:
@@ -22,10 +23,12 @@ def body_of(spaces: Spaces, options: NetworkOptions) -> str:
 
 
 def features(spaces: Spaces, options: NetworkOptions, seen: keras.KerasTensor, normaliser: keras.layers.Layer | None, name: str) -> keras.KerasTensor:
-    """What a body of its own makes of raw observations, `[B, D]`."""
+    """What a body of its own makes of raw observations, `[B, D]`; raises `UsageError` if the body does not normalise and shall."""
     kind = body_of(spaces, options)
     if kind == "mlp":
         return _bodies.mlp(_bodies.vector(spaces, seen, normaliser), options.hidden, options.activation, name)
+    if normaliser is not None:
+        raise UsageError(f"model.normalise_observation: the body {kind} divides pictures by 255 itself; leave the option out, or use model.body=mlp")
     return getattr(_bodies, kind)(spaces, seen, name)
 
 

@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from kvision import catalog
-from kvision.core.errors import RecipeError
+from kvision.core.errors import RecipeError, UsageError
 from kvision.engine import session, state
 from kvision.engine.loop import Loop
 
@@ -121,3 +121,9 @@ def test_what_the_engine_reports_is_finite(small):
 def test_recipes_that_can_t_work_are_refused(override, said):
     with pytest.raises(RecipeError, match=said):
         catalog.load("ppo", [override])
+
+
+def test_pictures_are_not_normalised_twice(tmp_path):
+    (tmp_path / "pixels.yaml").write_text(IDENTITY.format(name="ppo", own=", normalise_observation: true").replace("source: identity", "source: catch"))
+    with pytest.raises(UsageError, match=r"model.normalise_observation: the body nature divides pictures by 255 itself"):
+        opened(tmp_path / "pixels.yaml")
