@@ -124,6 +124,7 @@ def test_recipes_that_can_t_work_are_refused(override, said):
 
 
 def test_pictures_are_not_normalised_twice(tmp_path):
-    (tmp_path / "pixels.yaml").write_text(IDENTITY.format(name="ppo", own=", normalise_observation: true").replace("source: identity", "source: catch"))
+    recipe = IDENTITY.format(name="ppo", own=", normalise_observation: true").replace("source: identity", "source: catch")
+    (tmp_path / "pixels.yaml").write_text(recipe)
     with pytest.raises(UsageError, match=r"model.normalise_observation: the body nature divides pictures by 255 itself"):
         opened(tmp_path / "pixels.yaml")
