@@ -145,7 +145,7 @@ def main() -> None:
             print(f"{own} / {name}: {steps}, {time}; to reach: {each['gate'] or 'nothing'}")
     if options.out:
         facts = {"task": options.task, "steps": options.steps, "threads": options.threads, "machine": platform.processor() or platform.machine()}
-        runs = {name: program.runs for name, program in found.items()}
+        runs = {name: [{key: run[key] for key in run if key != "curve"} for run in program.runs] for name, program in found.items()}
         options.out.write_text(json.dumps({**facts, "ratios": told, "runs": runs}, indent=1) + "\n")
 
 
