@@ -7,26 +7,21 @@ Shapes: M = N T steps of a rollout on N lanes.
 
 from __future__ import annotations
 
-import functools
 from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
 from kvision.core.schema import NonNegative, Probability
-from kvision.systems.rl._part import Agent, NetworkOptions
+from kvision.systems.rl._on_policy import ROLE, OnPolicy
+from kvision.systems.rl._part import NetworkOptions
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    import keras
     import tensorflow as tf
 
     from kvision.engine.optim import Update
-    from kvision.engine.replica import AnyVariable
     from kvision.engine.system import Batch
-    from kvision.systems.rl._actor_critic import ActorCritic
-
-ROLE = "agent"
 
 
 class A2COptions(NetworkOptions):
@@ -38,7 +33,7 @@ class A2COptions(NetworkOptions):
     normalise_advantage: bool = Field(False, description="Give the advantages of each rollout mean 0 and deviation 1.")
 
 
-class A2C(Agent):
+class A2C(OnPolicy):
     """The policy gradient with a learnt baseline."""
 
     Options = A2COptions
@@ -46,24 +41,6 @@ class A2C(Agent):
     exempt: ClassVar[Mapping[str, str]] = {
         "overfits": "an agent's examples are the states that it comes to, so there is no batch to learn by heart",
     }
-
-    def build(self) -> dict[str, keras.Model]:
-        """`policy` (the actions' distribution) and `value`."""
-        return self._actor_critic.networks
-
-    @functools.cached_property
-    def _actor_critic(self) -> ActorCritic:
-        from kvision.systems.rl._actor_critic import ActorCritic
-
-        return ActorCritic(self)
-
-    def trainables(self) -> dict[str, list[keras.Variable]]:
-        """One optimizer for both networks, whose gradients are clipped together."""
-        return {ROLE: self._actor_critic.trainables}
-
-    def carried(self) -> dict[str, AnyVariable]:
-        """Where the lanes stand, and what rewards are normalised by."""
-        return {**super().carried(), **self._actor_critic.variables}
 
     def train_step(self, batch: Batch, updates: Mapping[str, Update]) -> dict[str, tf.Tensor]:
         """Plays a rollout and learns from it once."""

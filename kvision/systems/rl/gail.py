@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
-from kvision.systems.rl.ppo import PPO, ROLE, PPOOptions
+from kvision.systems.rl._on_policy import ROLE
+from kvision.systems.rl.ppo import PPO, PPOOptions
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

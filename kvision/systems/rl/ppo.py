@@ -7,27 +7,23 @@ Shapes: M steps of a minibatch, N lanes, T steps of a rollout, A actions.
 
 from __future__ import annotations
 
-import functools
 from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
 from kvision.core.schema import Count, NonNegative, Positive, Probability
-from kvision.systems.rl._part import Agent, NetworkOptions
+from kvision.systems.rl._on_policy import ROLE, OnPolicy
+from kvision.systems.rl._part import NetworkOptions
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    import keras
     import tensorflow as tf
 
     from kvision.core.schema import Recipe
     from kvision.engine.optim import Update
-    from kvision.engine.replica import AnyVariable
     from kvision.engine.system import Batch
-    from kvision.systems.rl._actor_critic import ActorCritic
 
-ROLE = "agent"
 SHUFFLE_STREAM = 1_000_133
 """Keeps the order of minibatches apart from all other draws."""
 
@@ -46,7 +42,7 @@ class PPOOptions(NetworkOptions):
     normalise_advantage: bool = Field(True, description="Give the advantages of each minibatch mean 0 and deviation 1.")
 
 
-class PPO(Agent):
+class PPO(OnPolicy):
     """The clipped surrogate, with all details that are known to matter as options."""
 
     Options = PPOOptions
@@ -64,24 +60,6 @@ class PPO(Agent):
             fault = f"{options.minibatch} steps don't divide data.batch={batch}; use a divisor of {batch}"
             found.append(("model.minibatch", fault))
         return found
-
-    def build(self) -> dict[str, keras.Model]:
-        """`policy` (the actions' distribution) and `value`."""
-        return self._actor_critic.networks
-
-    @functools.cached_property
-    def _actor_critic(self) -> ActorCritic:
-        from kvision.systems.rl._actor_critic import ActorCritic
-
-        return ActorCritic(self)
-
-    def trainables(self) -> dict[str, list[keras.Variable]]:
-        """One optimizer for both networks, whose gradients are clipped together."""
-        return {ROLE: self._actor_critic.trainables}
-
-    def carried(self) -> dict[str, AnyVariable]:
-        """Where the lanes stand, and what rewards are normalised by."""
-        return {**super().carried(), **self._actor_critic.variables}
 
     def train_step(self, batch: Batch, updates: Mapping[str, Update]) -> dict[str, tf.Tensor]:
         """Plays a rollout and learns from it."""

@@ -7,13 +7,13 @@ Shapes: M = N T steps of a rollout on N lanes.
 
 from __future__ import annotations
 
-import functools
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
 from kvision.core.schema import NonNegative
-from kvision.systems.rl._part import Agent, NetworkOptions
+from kvision.systems.rl._on_policy import ROLE, OnPolicy
+from kvision.systems.rl._part import NetworkOptions
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,11 +22,7 @@ if TYPE_CHECKING:
     import tensorflow as tf
 
     from kvision.engine.optim import Update
-    from kvision.engine.replica import AnyVariable
     from kvision.engine.system import Batch
-    from kvision.systems.rl._actor_critic import ActorCritic
-
-ROLE = "agent"
 
 
 class ReinforceOptions(NetworkOptions):
@@ -40,7 +36,7 @@ class ReinforceOptions(NetworkOptions):
     value_weight: NonNegative = Field(0.5, description="Weight of the baseline's loss.")
 
 
-class Reinforce(Agent):
+class Reinforce(OnPolicy):
     """The Monte-Carlo policy gradient."""
 
     Options = ReinforceOptions
@@ -55,19 +51,9 @@ class Reinforce(Agent):
         options: ReinforceOptions = self.recipe.model  # type: ignore[assignment]
         return options.baseline == "value"
 
-    @functools.cached_property
-    def _actor_critic(self) -> ActorCritic:
-        from kvision.systems.rl._actor_critic import ActorCritic
-
-        return ActorCritic(self)
-
     def trainables(self) -> dict[str, list[keras.Variable]]:
         """One optimizer for all networks."""
         return {ROLE: self._actor_critic.trainables if self._baseline else self.networks["policy"].trainable_variables}
-
-    def carried(self) -> dict[str, AnyVariable]:
-        """Where the lanes stand, and what rewards are normalised by."""
-        return {**super().carried(), **self._actor_critic.variables}
 
     def train_step(self, batch: Batch, updates: Mapping[str, Update]) -> dict[str, tf.Tensor]:
         """Plays a rollout and learns once from its episodes that are over."""
