@@ -1,6 +1,7 @@
 """An LSTM that looks at another part of the picture for each word.
 
-Paper: Xu et al. 2015, arXiv 1502.03044; local attention: Luong et al. 2015, arXiv 1508.04025, section 3.2.
+Paper: Xu et al. 2015, arXiv 1502.03044; local attention: Luong et al. 2015, arXiv 1508.04025, section 3.2; a query of state and word: Sennrich et al.
+2017, arXiv 1703.04357, section 3.2.
 Deviations: those of `show_attend_tell`.
 Shapes: N sentences, T steps, V numbers, G places of the grid with D features each, H units, A units of the attention, E numbers a token.
 """
@@ -55,16 +56,20 @@ class AttentionDecoder(Decoder):
         grid: Height and width of the grid, G places row by row.
         hard: Whether it looks at one place, drawn in training and else the most probable one, and not at the mean of all.
         window: Width, in places, of the window around a place that the network chooses, outside of which it hardly looks; 0: none.
+        word: Whether the last word, too, decides where it looks, and not the state before that word alone.
         **kwargs: Of `Decoder`.
     """
 
-    def __init__(self, *, units: int, attention: int, grid: tuple[int, int], hard: bool = False, window: float = 0.0, **kwargs: Any) -> None:
+    def __init__(
+        self, *, units: int, attention: int, grid: tuple[int, int], hard: bool = False, window: float = 0.0, word: bool = False, **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
         self.units = units
         self.attention = attention
         self.grid = tuple(grid)
         self.hard = hard
         self.window = window
+        self.word = word
 
     def build(self, input_shape: Mapping[str, tuple[int | None, ...]]) -> None:
         """Makes the weights."""
@@ -77,6 +82,8 @@ class AttentionDecoder(Decoder):
         self.bias = self.add_weight(shape=(4 * units,), initializer=_remembering, name="bias")
         self.aside_kernel = self.add_weight(shape=(units, aside), initializer="glorot_uniform", name="aside_kernel")
         self.aside_bias = self.add_weight(shape=(aside - self.attention,), initializer="zeros", name="aside_bias")
+        if self.word:
+            self.word_kernel = self.add_weight(shape=(embedding, aside), initializer="glorot_uniform", name="word_kernel")
         self.energy = self.add_weight(shape=(self.attention, 1), initializer="glorot_uniform", name="energy")
         self.deep_kernel = self.add_weight(shape=(units + features, embedding), initializer="glorot_uniform", name="deep_kernel")
         self.output_kernel = self.add_weight(shape=(embedding, self.size), initializer="glorot_uniform", name="output_kernel")
@@ -86,9 +93,8 @@ class AttentionDecoder(Decoder):
         """One step, as `Decoder.call` says it; `h` and `c` are the states."""
         embedded = tf.gather(self.cast(self.tokens), inputs[TOKEN])
         held = self._held(inputs)
-        offsets = {"products": tf.pad(self._gates(embedded), [[0, 0], [0, held.recurrent.shape[1] - 4 * self.units]])}
         states = {"h": self.cast(inputs["h"]), "c": dtypes.widened(inputs["c"])}
-        states, found = self._step(states, offsets, held)
+        states, found = self._step(states, {"products": self._of_tokens(embedded)}, held)
         logits = self._logits(embedded, found["h"], found["context"], training=False)
         return {LOGITS: dtypes.widened(logits), ALPHA: found[ALPHA], "h": dtypes.widened(states["h"]), "c": states["c"]}
 
@@ -98,9 +104,7 @@ class AttentionDecoder(Decoder):
         embedded = self.drop_tokens(tf.gather(self.cast(self.tokens), tf.transpose(tokens)), training=training)
         held = self._held(states)
         recurrent, context, features = Deferred(held.recurrent), Deferred(held.context), Deferred(held.features)
-        aside = held.recurrent.shape[1] - 4 * self.units
-        offsets = tf.concat([self._gates(embedded), tf.zeros([steps, count, aside], self.compute_dtype)], -1)
-        gates, aside = tf.split(recurrent.offsets(offsets), [4 * self.units, aside], axis=-1)
+        gates, aside = tf.split(recurrent.offsets(self._of_tokens(embedded)), [4 * self.units, held.recurrent.shape[1] - 4 * self.units], axis=-1)
         look = features.offsets(tf.zeros([steps, count, held.features.shape[-1]], self.compute_dtype))
         given = {"products": tf.concat([context.offsets(gates), aside], -1), "look": look}
         if self.hard and training:
@@ -149,9 +153,12 @@ class AttentionDecoder(Decoder):
         recurrent = tf.concat([self.cast(self.recurrent_kernel), self.cast(self.aside_kernel)], axis=1)
         return _Held(recurrent, *map(self.cast, (self.context_kernel, states["features"], states["keys"], self.energy)))
 
-    def _gates(self, embedded: tf.Tensor) -> tf.Tensor:
-        """What the tokens `[..., E]` add to the gates before their activations."""
-        return recurrence.product(embedded, self.cast(self.kernel)) + self.cast(self.bias)
+    def _of_tokens(self, embedded: tf.Tensor) -> tf.Tensor:
+        """What the tokens `[..., E]` add to the products of a step: to the gates, and, if they decide where it looks, to what attention asks with."""
+        gates = recurrence.product(embedded, self.cast(self.kernel)) + self.cast(self.bias)
+        if self.word:
+            return tf.concat([gates, recurrence.product(embedded, self.cast(self.word_kernel))], axis=-1)
+        return tf.pad(gates, [*[[0, 0]] * (gates.shape.rank - 1), [0, self.aside_kernel.shape[1]]])
 
     def _logits(self, embedded: tf.Tensor, h: tf.Tensor, context: tf.Tensor, *, training: bool) -> tf.Tensor:
         """The deep output (equation 7), `[..., V]`."""
@@ -161,7 +168,7 @@ class AttentionDecoder(Decoder):
 
     def get_config(self) -> dict[str, Any]:
         """What the constructor takes."""
-        names = ("units", "attention", "grid", "hard", "window")
+        names = ("units", "attention", "grid", "hard", "window", "word")
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}
 
 

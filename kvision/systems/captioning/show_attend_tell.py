@@ -3,7 +3,8 @@
 Paper: Xu et al. 2015, arXiv 1502.03044.
 Deviations: the deep output goes through tanh, as in the authors' code; the penalty on attention is a mean over the places, not a sum; hard attention
 looks at the most probable place when it is not trained, its draws are rewarded by each token alone, and its baseline is the mean of the sentence;
-local attention (Luong 2015, arXiv 1508.04025, section 3.2) has a window in two dimensions, within the softmax.
+local attention (Luong 2015, arXiv 1508.04025, section 3.2) has a window in two dimensions, within the softmax. With `query: word` the last word decides
+where it looks, too (Sennrich 2017, arXiv 1703.04357, section 3.2): the paper's state does not know yet whether `red` or `blue` was said.
 Shapes: image `[B, S, S, 3]` normalised; states `h`, `c` `[B, H]`; `features` `[B, G, D]`, `keys` `[B, G, A]`; logits `[B, V]`, `alpha` `[B, G]`.
 """
 
@@ -32,6 +33,7 @@ class ShowAttendTellOptions(CaptionerOptions):
     attention_units: int = Field(512, ge=1, le=8192, description="Of the attention.")
     attention: Literal["soft", "hard"] = Field("soft", description="Look at the mean of all places, or at one that is drawn (REINFORCE).")
     entropy: float = Field(0.01, ge=0.0, description="`hard`: weight of the entropy of where it looks, which is rewarded.")
+    query: Literal["state", "word"] = Field("state", description="What decides where it looks: the state before the last word, or this word as well.")
     window: float = Field(0.0, ge=0.0, description="Width of the window of local attention, in places, around one that it chooses; 0: none.")
 
 
@@ -62,7 +64,8 @@ class ShowAttendTell(Captioner):
         options: ShowAttendTellOptions = self.recipe.model  # type: ignore[assignment]
         return AttentionDecoder(
             size=self.vocabulary_size, embedding=options.embedding, dropout=options.dropout, units=options.units, attention=options.attention_units,
-            grid=grid, hard=options.attention == "hard", window=options.window, name="decoder",
+            grid=grid, hard=options.attention == "hard", window=options.window,
+            word=options.query == "word", name="decoder",
         )  # fmt: skip
 
     def extra_losses(self, said: Any, losses: tf.Tensor, counted: tf.Tensor) -> tf.Tensor:

@@ -15,6 +15,7 @@ from tests.unit.systems.captioning import examples
 KINDS: list[tuple[str, dict[str, Any]]] = [
     ("show_attend_tell", {}),
     ("show_attend_tell", {"attention": "hard"}),
+    ("show_attend_tell", {"query": "word"}),
     ("show_attend_tell", {"window": 2.0, "encoder": {"filters": (4, 6), "positions": "learned", "squeeze_excite": 3}}),
     ("show_tell", {"cell": "lstm", "num_layers": 2}),
     ("show_tell", {"cell": "gru"}),
@@ -95,6 +96,15 @@ def test_hard_attention_draws_in_training_and_takes_the_most_probable_place_else
         np.testing.assert_array_equal(np.sort(each, axis=-1)[..., -2:], np.broadcast_to([0.0, 1.0], (*each.shape[:2], 2)))
     assert np.any(drawn[0] != drawn[1])
     assert system.decoder.sequence(first, tokens).chosen is None
+
+
+def test_the_last_word_decides_where_it_looks_only_if_asked() -> None:
+    batch = examples.batch()
+    for query, moves in (("state", False), ("word", True)):
+        system = examples.captioner(query=query)
+        first = system.encode(batch["image"])
+        one, other = (system.step(tf.fill([4], token), first)[1]["alpha"].numpy() for token in (4, 5))
+        assert np.any(np.abs(one - other) > 1e-6) == moves
 
 
 def test_local_attention_hardly_looks_outside_of_its_window() -> None:
