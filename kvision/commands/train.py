@@ -13,7 +13,7 @@ from kvision import catalog, report
 from kvision.core import words
 from kvision.core.errors import DivergedError, RunError
 from kvision.core.names import did_you_mean
-from kvision.engine import artifacts, evaluation, events, runfolder, trainer
+from kvision.engine import artifacts, board, evaluation, events, runfolder, trainer
 from kvision.engine.actions import panel
 from kvision.engine.actions.early_stop import EarlyStop
 from kvision.engine.checkpoint import Checkpoints
@@ -144,6 +144,7 @@ def _conclude(session: Session, run_dir: Path) -> None:
     """Weights, model, evaluation of the best weights, pictures and report; the report last, so that it says that all the rest is there."""
     artifacts.write(session, run_dir)
     evaluation.write(session, run_dir)
+    board.write(run_dir)
     report.write(run_dir)
 
 

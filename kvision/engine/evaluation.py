@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import sys
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -27,8 +27,21 @@ if TYPE_CHECKING:
     from kvision.engine.session import Session
     from kvision.engine.system import Batch, System
 
-    Show = Callable[[int], tuple[Image.Image, Film | None]]
-    """Of an example, its picture, and its film if it has one."""
+    Show = Callable[[int], "Shown"]
+
+
+class Shown(NamedTuple):
+    """An example for people.
+
+    Attributes:
+        picture: As `System.picture` draws it.
+        words: What the network says, if it speaks in words.
+        film: If it has one.
+    """
+
+    picture: Image.Image
+    words: str = ""
+    film: Film | None = None
 
 
 @dataclass(frozen=True)
@@ -193,12 +206,13 @@ def write(
         (out_dir / "pictures").mkdir(parents=True, exist_ok=True)
         for kind, numbers in kinds.items():
             for place, number in enumerate(numbers.tolist(), start=1):
-                picture, film = show(number)
+                shown = show(number)
                 stem = out_dir / "pictures" / f"{kind}-{place}"
-                picture.save(stem.with_suffix(".png"))
-                written = film.save(stem) if films and film is not None else {}
+                shown.picture.save(stem.with_suffix(".png"))
+                written = shown.film.save(stem) if films and shown.film is not None else {}
                 files = {"picture": f"pictures/{stem.name}.png", **{each: f"pictures/{name}" for each, name in written.items()}}
-                examples.append({"name": session.pipeline.name("val", number), **files, "kind": kind, **_facts(found, kind, number)})
+                said = {"words": shown.words} if shown.words else {}
+                examples.append({"name": session.pipeline.name("val", number), **files, "kind": kind, **said, **_facts(found, kind, number)})
         runfolder.write_json(out_dir / "evaluation.json", jsonable({"metrics": found.metrics, "tables": found.tables, "examples": examples}))
     return found
 
@@ -214,11 +228,12 @@ def _drawer(session: Session) -> Show:
     """Draws a validation example and what the network says of it."""
     system, pipeline, predict = session.system, session.pipeline, tf.function(session.system.predict_step)
 
-    def draw(number: int) -> tuple[Image.Image, None]:
+    def draw(number: int) -> Shown:
         truth = pipeline.raw("val", number)
         seen = system.seen(pipeline.normalised({name: tf.convert_to_tensor(value)[None] for name, value in truth.items()}))
         given = truth.pop(system.given) if system.given in truth else seen[0].numpy()
-        return system.picture(given, {name: value[0].numpy() for name, value in predict(seen).items()}, truth), None
+        output = {name: value[0].numpy() for name, value in predict(seen).items()}
+        return Shown(system.picture(given, output, truth), system.words(output))
 
     return draw
 
@@ -227,11 +242,11 @@ def _player(session: Session) -> Show:
     """Plays a validation episode; where it can't be drawn, draws what is seen in it."""
     draw, undrawn = _drawer(session), set[str]()
 
-    def play(number: int) -> tuple[Image.Image, Film | None]:
+    def play(number: int) -> Shown:
         if not undrawn:
             try:
                 made = session.system.play(int(session.pipeline.raw("val", number)["seed"]))
-                return next(iter(made.pictures.values())), next(iter(made.films.values()))
+                return Shown(next(iter(made.pictures.values())), film=next(iter(made.films.values())))
             except UsageError as error:
                 undrawn.add(str(error))
                 print(f"warning: no films: {error}", file=sys.stderr)

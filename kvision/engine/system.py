@@ -346,6 +346,11 @@ class System(abc.ABC):
         """
         return Prediction({name: value.tolist() for name, value in output.items()}, {"answer": self.picture(image, output, None)})
 
+    def words(self, output: Mapping[str, np.ndarray]) -> str:
+        """What `predict_step` said of one example, as a sentence, for evaluation.json and TensorBoard; empty: it speaks in pictures alone."""
+        del output
+        return ""
+
     def heat(self, preprocess: Preprocess) -> Heat:
         """What tells where in pictures of any size the answer lies, for `kvision predict --heatmap`.
 

@@ -284,17 +284,26 @@ class Captioner(System):
         return {"caption": _wording.sentence(output["tokens"], self.texts.vocabulary), "log_probability": output["log_probability"]}
 
     def prediction(self, image: np.ndarray, output: Mapping[str, np.ndarray]) -> Prediction:
-        """The `caption` and its `log_probability`; a picture of both, `answer`; and where it looked, `attention` `[T, h, w]`."""
-        facts = {"caption": self.texts.vocabulary.decode(output["tokens"].tolist()), "log_probability": round(float(output["log_probability"]), 4)}
-        arrays = {"attention": output["alpha"].reshape(-1, *self.grid)} if "alpha" in output else {}
-        return Prediction(facts, {"answer": self.picture(image, output, None)}, arrays)
+        """The `caption` and its `log_probability`; a picture of both, `answer`; and where it looked, `attention` `[T, h, w]`, also as a film."""
+        from kvision.systems.captioning import _judge, _picture
+
+        facts = {"caption": self.words(output), "log_probability": round(float(output["log_probability"]), 4)}
+        pictures = {"answer": self.picture(image, output, None)}
+        if "alpha" not in output:
+            return Prediction(facts, pictures)
+        attention, words = output["alpha"].reshape(-1, *self.grid), _judge.words(output["tokens"], self.texts)
+        films = {"attention": _picture.filmed(image, words, attention)} if words else {}
+        return Prediction(facts, pictures, {"attention": attention}, films)
+
+    def words(self, output: Mapping[str, np.ndarray]) -> str:
+        """The caption."""
+        return self.texts.vocabulary.decode(output["tokens"].tolist())
 
     def picture(self, image: np.ndarray, output: Mapping[str, np.ndarray], truth: Mapping[str, np.ndarray] | None) -> Image.Image:
         """The image over its caption and a reference if known; with attention, once more for each word, with where it looked."""
         from kvision.systems.captioning import _judge, _picture
 
-        words = _judge.words(output["tokens"], self.texts)
-        caption = self.texts.vocabulary.decode(output["tokens"].tolist())
+        words, caption = _judge.words(output["tokens"], self.texts), self.words(output)
         references = [] if truth is None else [each.decode() for each in truth["captions"].tolist() if each]
         looked = output["alpha"][: len(words)].reshape(-1, *self.grid) if "alpha" in output else None
         return _picture.captioned(image, caption, references[:1], words, looked)

@@ -9,13 +9,19 @@ import numpy as np
 from matplotlib import colormaps
 from PIL import Image, ImageDraw, ImageFont
 
+from kvision.engine import film
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from kvision.engine.film import Film
 
 SMALLEST_PX, LARGEST_PX, TILE_PX = 128, 224, 96
 GAP_PX, LINE_PX, COLUMNS = 6, 18, 6
 LEAST_PX = 320
 """Least width, so that a caption has room."""
+FPS = 1.5
+"""Words a second of a film."""
 SHARE = 0.6
 """Of the colour of the heat; the rest is the picture in grey."""
 BACKDROP, INK, SOFT = (255, 255, 255), (32, 32, 32), (110, 118, 129)
@@ -53,6 +59,29 @@ def captioned(image: np.ndarray, caption: str, references: Sequence[str], words:
     for number, tile in enumerate(tiles):
         canvas.paste(tile, (number % columns * (TILE_PX + GAP_PX), below + number // columns * (tile.height + GAP_PX)))
     return canvas
+
+
+def filmed(image: np.ndarray, words: Sequence[str], looked: np.ndarray) -> Film:
+    """Where the network looked, word after word, over the sentence as far as it goes.
+
+    Args:
+        image: uint8 `[H, W, 3]`.
+        words: Of the caption, one for each token, at least one.
+        looked: `[T, h, w]`, where the network looked at each word.
+
+    Returns:
+        A frame for each word.
+    """
+    square, font = squared(image, LEAST_PX), ImageFont.load_default(13)
+    num_lines = len(_wrapped(" ".join(words), font, LEAST_PX))
+    frames = []
+    for number, where in enumerate(looked[: len(words)], start=1):
+        frame = Image.new("RGB", (LEAST_PX, LEAST_PX + GAP_PX + LINE_PX * num_lines), BACKDROP)
+        frame.paste(heated(square, where), (0, 0))
+        for line, text in enumerate(_wrapped(" ".join(words[:number]), font, LEAST_PX)):
+            ImageDraw.Draw(frame).text((0, LEAST_PX + GAP_PX + line * LINE_PX), text, INK, font)
+        frames.append(np.asarray(frame))
+    return film.of(frames, FPS)
 
 
 def heated(square: Image.Image, looked: np.ndarray) -> Image.Image:

@@ -3,8 +3,8 @@
 Paper: Xu et al. 2015, arXiv 1502.03044.
 Deviations: the deep output goes through tanh, as in the authors' code; the penalty on attention is a mean over the places, not a sum; hard attention
 looks at the most probable place when it is not trained, its draws are rewarded by each token alone, and its baseline is the mean of the sentence;
-local attention (Luong 2015, arXiv 1508.04025, section 3.2) has a window in two dimensions, within the softmax. With `query: word` the last word decides
-where it looks, too (Sennrich 2017, arXiv 1703.04357, section 3.2): the paper's state does not know yet whether `red` or `blue` was said.
+local attention (Luong 2015, arXiv 1508.04025, section 3.2) has a window in two dimensions, within the softmax. With `query: word` the last word
+decides where it looks, too (Sennrich 2017, arXiv 1703.04357, section 3.2): the paper's state does not know yet whether `red` or `blue` was said.
 Shapes: image `[B, S, S, 3]` normalised; states `h`, `c` `[B, H]`; `features` `[B, G, D]`, `keys` `[B, G, A]`; logits `[B, V]`, `alpha` `[B, G]`.
 """
 

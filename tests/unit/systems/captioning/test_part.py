@@ -161,6 +161,7 @@ def test_prediction_and_answer_are_words_up_to_the_end() -> None:
     found = system.prediction(np.zeros([9, 12, 3], np.uint8), {name: value.numpy() for name, value in output.items()})
     assert found.facts == {"caption": caption, "log_probability": pytest.approx(float(output["log_probability"]), abs=1e-4)}
     assert found.arrays["attention"].shape == (examples.LENGTH + 1, 4, 4)
+    assert len(found.films["attention"].frames) == len(_judge.words(output["tokens"].numpy(), texts()))
     assert system.decoding()["end"] == 2 == system.decoding()["start"] + 1
     assert system.decoding()["forbidden"] == (3,)
 
@@ -205,6 +206,19 @@ def test_a_picture_has_a_tile_for_each_word() -> None:
     tile = np.asarray(shown)[-_picture.TILE_PX - _picture.GAP_PX : -_picture.GAP_PX, : _picture.TILE_PX].astype(int).sum(axis=2)
     assert tile[:24, :24].mean() > 3 * tile[48:, 48:].mean() + 10  # the first word looked at the first place
     assert _picture.captioned(image, "", [], [], None).size[0] >= _picture.LEAST_PX
+
+
+def test_a_film_has_a_frame_for_each_word_with_the_sentence_up_to_it() -> None:
+    frames = [
+        np.asarray(frame, int) for frame in _picture.filmed(np.zeros([40, 60, 3], np.uint8), ["a", "circle"], np.eye(4).reshape(4, 2, 2)).frames
+    ]
+    assert len(frames) == 2
+    assert frames[0].shape == frames[1].shape
+    heat = _picture.LEAST_PX
+    assert frames[0][:100, :100].sum() > 3 * frames[0][100:200, 200:300].sum()  # the first word looked at the first place
+    assert frames[1][:100, 200:300].sum() > 3 * frames[1][:100, :100].sum()
+    ink = [int((frame[heat + _picture.GAP_PX :] < 128).sum()) for frame in frames]
+    assert 0 < ink[0] < ink[1]
 
 
 def test_weights_of_another_run_are_all_networks_weights(tmp_path: Path) -> None:
