@@ -49,16 +49,7 @@ def judge(caption: str, content: Content, known: Lexicon) -> tuple[Fact, ...]:
         Its facts; none if it states nothing.
     """
     statement = parse(lexicon.words(caption), known)
-    choice = _readings(statement, content)[0]
-    facts = [fact for k, mention in enumerate(statement.mentions) for fact in _said(mention, choice[k], content)]
-    for relation, subject, other in statement.links:
-        if subject is None or other is None:
-            facts.append(Fact(f"{relation}, but not what of what", holds=False))
-        else:
-            text = f"{statement.mentions[subject]} {lexicon.RELATION_WORDS[relation][0]} {statement.mentions[other]}"
-            facts.append(Fact(text, _is_related(relation, choice[subject], choice[other], content)))
-    facts += [Fact(f"{lexicon.number(total)} objects in all", total == len(content.things)) for total in statement.totals]
-    return (*facts, *(Fact(f"'{word}', which is not understood", holds=False) for word in statement.unread))
+    return _judged(statement, _readings(statement, content)[0], content)
 
 
 def count(caption: str, content: Content, known: Lexicon) -> dict[str, np.ndarray]:
@@ -70,11 +61,15 @@ def count(caption: str, content: Content, known: Lexicon) -> dict[str, np.ndarra
         known: The nouns that captions use.
 
     Returns:
-        int64 `[]`: `facts_stated`, `facts_true`, `captions_true` (1 if it states something and all of it is so), `captions_judged` (1).
+        int64 `[]`: `facts_stated`, `facts_true`, `phrases_stated` (noun phrases), `phrases_true` (those of which all is so), `captions_true` (1 if it
+        states something and all of it is so), `captions_judged` (1).
     """
-    facts = judge(caption, content, known)
+    statement = parse(lexicon.words(caption), known)
+    choice = _readings(statement, content)[0]
+    facts, phrases = _judged(statement, choice, content), _phrases(statement, choice, content)
     held = sum(fact.holds for fact in facts)
     values = {"facts_stated": len(facts), "facts_true": held, "captions_true": int(0 < held == len(facts)), "captions_judged": 1}
+    values |= {"phrases_stated": len(phrases), "phrases_true": sum(all(fact.holds for fact in phrase) for phrase in phrases)}
     return {name: np.array(value, np.int64) for name, value in values.items()}
 
 
@@ -85,11 +80,13 @@ def metrics(sums: Mapping[str, np.ndarray]) -> dict[str, float]:
         sums: Sums of what `count` gives.
 
     Returns:
-        `truth`, the share of captions of which every fact holds; `fact_truth`, the share of facts; `facts_each`, how many a caption states.
+        `truth`, the share of captions of which every fact holds; `phrase_truth`, the share of noun phrases of which every one does; `fact_truth`, the
+        share of facts; `facts_each`, how many a caption states.
     """
     captions, stated = max(1, int(sums["captions_judged"])), int(sums["facts_stated"])
     return {
         "truth": int(sums["captions_true"]) / captions,
+        "phrase_truth": int(sums["phrases_true"]) / max(1, int(sums["phrases_stated"])),
         "fact_truth": int(sums["facts_true"]) / max(1, stated),
         "facts_each": stated / captions,
     }
@@ -120,6 +117,24 @@ def named_things(sentence: Sequence[str], content: Content, known: Lexicon) -> l
             if holds[kind]:
                 named[at] = choice[0]
     return named
+
+
+def _judged(statement: Statement, choice: _Choice, content: Content) -> tuple[Fact, ...]:
+    """All facts of a caption whose phrases are taken to be about these things."""
+    facts = [fact for phrase in _phrases(statement, choice, content) for fact in phrase]
+    for relation, subject, other in statement.links:
+        if subject is None or other is None:
+            facts.append(Fact(f"{relation}, but not what of what", holds=False))
+        else:
+            text = f"{statement.mentions[subject]} {lexicon.RELATION_WORDS[relation][0]} {statement.mentions[other]}"
+            facts.append(Fact(text, _is_related(relation, choice[subject], choice[other], content)))
+    facts += [Fact(f"{lexicon.number(total)} objects in all", total == len(content.things)) for total in statement.totals]
+    return (*facts, *(Fact(f"'{word}', which is not understood", holds=False) for word in statement.unread))
+
+
+def _phrases(statement: Statement, choice: _Choice, content: Content) -> list[list[Fact]]:
+    """The facts of each noun phrase about what it is taken to be about."""
+    return [list(_said(mention, choice[k], content)) for k, mention in enumerate(statement.mentions)]
 
 
 def _said(mention: Mention, things: tuple[int, ...], content: Content) -> Iterator[Fact]:

@@ -7,8 +7,10 @@ crisp. An object image belongs to one split for good: which one depends on nothi
 from __future__ import annotations
 
 import functools
+import itertools
 import math
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -59,29 +61,34 @@ class Library:
     items: tuple[tuple[Item, ...], ...]
 
 
-def class_names(kind: Kind) -> tuple[str, ...]:
-    """Names of the K classes, the background first; raises `DataError` when the stamps are not installed."""
+def class_names(kind: Kind, folders: tuple[str, ...] = ()) -> tuple[str, ...]:
+    """Names of the K classes, the background first; of stamps, of these folders alone if there are any.
+
+    Raises:
+        DataError: The stamps are not installed, or have no such folder.
+    """
     if kind == "digits":
         return ("background", *(f"digit {digit}" for digit in range(10)))
     if kind == "shapes":
         return ("background", *_SHAPES)
-    return ("background", *_stamp_files())
+    return ("background", *_stamp_files(folders))
 
 
-def nouns(kind: Kind) -> tuple[str, ...]:
-    """What captions call the objects of all splits; raises `DataError` when the stamps are not installed."""
+def nouns(kind: Kind, folders: tuple[str, ...] = ()) -> tuple[str, ...]:
+    """What captions call the objects of all splits; raises `DataError` as `class_names` does."""
     if kind == "digits":
         return _DIGITS
     if kind == "shapes":
         return tuple(_SHAPES)
-    return tuple(sorted({_noun(file) for files in _stamp_files().values() for file in files}))
+    return tuple(sorted({_noun(file) for files in _stamp_files(folders).values() for file in files}))
 
 
 @functools.lru_cache(maxsize=6)
-def library(kind: Kind, split: SplitName) -> Library:
-    """The objects of a kind that belong to a split; raises `DataError` when the stamps are not installed."""
-    load: dict[Kind, Callable[[SplitName], list[list[Item]]]] = {"digits": _digits, "shapes": _shapes, "stamps": _stamps}
-    return Library(tuple(tuple(items) for items in load[kind](split)))
+def library(kind: Kind, split: SplitName | None, folders: tuple[str, ...] = ()) -> Library:
+    """The objects of a kind that belong to a split, or those of all splits; raises `DataError` as `class_names` does."""
+    load: dict[Kind, Callable[[SplitName], list[list[Item]]]] = {"digits": _digits, "shapes": _shapes, "stamps": partial(_stamps, folders)}
+    parts = [load[kind](each) for each in ([split] if split else ("train", "val"))]
+    return Library(tuple(tuple(itertools.chain(*items)) for items in zip(*parts, strict=True)))
 
 
 def members(count: int, label: int, split: SplitName) -> list[int]:
@@ -165,9 +172,9 @@ def _shapes(split: SplitName) -> list[list[Item]]:
     return library
 
 
-@functools.lru_cache(maxsize=1)
-def _stamp_files() -> dict[str, list[Path]]:
-    """The described photographs of each top-level folder of Debian's stamps, sorted."""
+@functools.lru_cache(maxsize=2)
+def _stamp_files(folders: tuple[str, ...] = ()) -> dict[str, list[Path]]:
+    """The described photographs of each top-level folder of Debian's stamps, or of these folders, sorted."""
     files: dict[str, list[Path]] = {}
     for file in sorted(STAMPS.rglob("*.png")):
         if file.with_suffix(".txt").exists():
@@ -175,14 +182,16 @@ def _stamp_files() -> dict[str, list[Path]]:
     if not files:
         msg = f"data.objects: stamps: no stamps in {STAMPS}; install them by `apt-get install tuxpaint-stamps-default`, or use digits or shapes"
         raise DataError(msg)
-    return {name: found for name, found in files.items() if len(found) > 1}
+    files = {name: found for name, found in files.items() if len(found) > 1}
+    if unknown := [name for name in folders if name not in files]:
+        raise DataError(f"data.folders: {unknown[0]}: no such folder of stamps in {STAMPS}; there are {', '.join(files)}")
+    return {name: files[name] for name in folders or files}
 
 
-def _stamps(split: SplitName) -> list[list[Item]]:
+def _stamps(folders: tuple[str, ...], split: SplitName) -> list[list[Item]]:
     """Cut-out photographs with their descriptions, one class a folder."""
-    return [
-        [_stamp(files[member], label) for member in members(len(files), label, split)] for label, files in enumerate(_stamp_files().values(), start=1)
-    ]
+    found = enumerate(_stamp_files(folders).values(), start=1)
+    return [[_stamp(files[member], label) for member in members(len(files), label, split)] for label, files in found]
 
 
 def _stamp(file: Path, label: int) -> Item:

@@ -1,7 +1,7 @@
 """The embedded data set: pictures composed of real handwritten digits, drawn shapes or Debian's cut-out photographs on textured grounds.
 
 Needs no download. Every scene is a pure function of (`data.seed`, split, number), and an object image is used in one split only, so the
-validation scenes show digits that were never trained on.
+validation scenes show digits that were never trained on, unless `held_out` says otherwise.
 """
 
 from __future__ import annotations
@@ -44,6 +44,12 @@ class Options(TextOptions):
     objects: Literal["digits", "shapes", "stamps"] = Field(
         "digits", description="scikit-learn's real handwritten digits, drawn shapes, or the photographs of Debian's tuxpaint-stamps-default."
     )
+    folders: tuple[str, ...] = Field((), description="`objects: stamps`: only those of these folders, such as [animals, food]; empty: of all.")
+    held_out: Literal["objects", "scenes"] = Field(
+        "objects",
+        description="What validation shows for the first time: `objects`, each image of which is in one split only; `scenes`, new compositions of the "
+        "same images.",
+    )
     min_objects: int = Field(4, ge=1, le=32, description="Fewest objects in a scene.")
     max_objects: int = Field(7, ge=1, le=32, description="Most objects in a scene.")
     object_scale: tuple[float, float] = Field((0.26, 0.46), description="Smallest and largest height of an object, as a fraction of the side.")
@@ -60,6 +66,14 @@ class Options(TextOptions):
         fewest = info.data.get("min_objects", 1)
         if value < fewest:
             msg = f"max_objects={value} is below min_objects={fewest}; use max_objects >= {fewest}, or a smaller min_objects"
+            raise ValueError(msg)
+        return value
+
+    @field_validator("folders")
+    @classmethod
+    def _folders_are_of_stamps(cls, value: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        if value and info.data.get("objects") != "stamps":
+            msg = f"{list(value)} are folders of stamps, and objects={info.data.get('objects')}; take them out, or set objects: stamps"
             raise ValueError(msg)
         return value
 
@@ -178,21 +192,21 @@ class Scenes(Source):
         """Class names, colours and fields; raises `DataError` when the stamps are asked for but not installed."""
         from kvision.data.scenes import objects
 
-        names = objects.class_names(self.options.objects)
+        names = objects.class_names(self.options.objects, self.options.folders)
         return DataInfo(names, palette(len(names)), _FIELDS, self._texts)
 
     @functools.cached_property
     def _texts(self) -> Texts:
         from kvision.data.scenes import objects
 
-        return Texts(lambda: self.split("train").captions, self.options, objects.nouns(self.options.objects), self.kept)
+        return Texts(lambda: self.split("train").captions, self.options, objects.nouns(self.options.objects, self.options.folders), self.kept)
 
     @functools.cached_property
     def lexicon(self) -> Lexicon:
         """The nouns that captions of all splits may use, for `kvision.data.scenes.facts`."""
         from kvision.data.scenes import lexicon, objects
 
-        return lexicon.Lexicon(objects.nouns(self.options.objects))
+        return lexicon.Lexicon(objects.nouns(self.options.objects, self.options.folders))
 
     def split(self, name: SplitName) -> SceneSplit:
         """The scenes of a split, drawn when first asked for; raises `DataError` when they don't fit in memory."""
@@ -216,7 +230,7 @@ class Scenes(Source):
                 f"{free / 2**30:.1f} GiB are free; use fewer scenes or a smaller data.size_px"
             )
             raise DataError(msg)
-        library = objects.library(options.objects, name)
+        library = objects.library(options.objects, name if options.held_out == "objects" else None, options.folders)
         scenes = [compose.draw(self.generator(name, number), options, library) for number in range(count)]
         return SceneSplit(name, scenes, options, self._texts)
 

@@ -89,6 +89,11 @@ def test_stamps_are_read_with_their_descriptions(tmp_path, monkeypatch):
     items = [item for split in ("train", "val") for kind in objects.library("stamps", split).items for item in kind]
     assert {item.noun for item in items} == {"otter", "red kangaroo", "pie pastry", "cake slice"}
     assert set(objects.nouns("stamps")) == {item.noun for item in items}
+    assert objects.class_names("stamps", ("food",)) == ("background", "food")
+    (both,) = objects.library("stamps", None, ("food",)).items
+    assert {item.noun for item in both} == set(objects.nouns("stamps", ("food",))) == {"pie pastry", "cake slice"}
+    with pytest.raises(DataError, match=r"data.folders: toys: no such folder .* there are animals, food"):
+        objects.class_names("stamps", ("toys",))
     for item in items:
         assert item.field.size == item.picture.size == (objects.FIELD_PX, objects.FIELD_PX)
         cover = np.asarray(item.field) >= 128
