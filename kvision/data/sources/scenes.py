@@ -47,8 +47,8 @@ class Options(TextOptions):
     folders: tuple[str, ...] = Field((), description="`objects: stamps`: only those of these folders, such as [animals, food]; empty: of all.")
     held_out: Literal["objects", "scenes"] = Field(
         "objects",
-        description="What validation shows for the first time: `objects`, each image of which is in one split only; `scenes`, new compositions of the "
-        "same images.",
+        description="What validation shows for the first time: `objects`, each image of which is in one split only; `scenes`, new compositions of "
+        "the same images.",
     )
     min_objects: int = Field(4, ge=1, le=32, description="Fewest objects in a scene.")
     max_objects: int = Field(7, ge=1, le=32, description="Most objects in a scene.")
