@@ -86,7 +86,9 @@ class AugmentOptions(Section):
     cutout_size: float = Field(0.25, gt=0.0, le=1.0, description="Side of the erased square, as a fraction of the image's side.")
     translate: Probability = Field(0.0, description="Probability that the picture is moved by whole pixels (pad-and-crop).")
     translate_share: float = Field(0.125, ge=0.0, le=0.5, description="Largest move down or across, as a fraction of the side.")
-    resized_crop: Probability = Field(0.0, description="Probability that a random part fills the picture (Szegedy 2015, random-resized crop).")
+    resized_crop: Probability = Field(
+        0.0, description="Probability that a random part of the picture as it is stored fills the square (Szegedy 2015, random-resized crop)."
+    )
     crop_area: tuple[Positive, Positive] = Field((0.25, 1.0), description="Smallest and largest area of the part, as a fraction; for ImageNet 0.08.")
     crop_aspect: tuple[Positive, Positive] = Field((0.75, 4 / 3), description="Smallest and largest ratio of the part's width to its height.")
     randaugment: Probability = Field(0.0, description="Probability of randaugment_count operations out of fourteen (Cubuk 2020).")

@@ -1,9 +1,9 @@
 """Random changes of training examples, applied jointly to image, mask, instances and boxes.
 
 Every transform has its own row of random numbers, a pure function of the seed, so that what one transform draws never depends on the others.
-Rotation, scale-crop, shear, elastic and lens distortion, moves and resized crops are composed into one lookup, so that a picture is resampled once
-at most, and once more by each operation of RandAugment; a transform that is not drawn costs nothing. The image is mirrored beyond its edges; masks
-are 255 (ignored) and instances 0 there.
+Rotation, scale-crop, shear, elastic and lens distortion and moves are composed into one lookup, so that a picture is resampled once at most, and once
+more by each operation of RandAugment; a transform that is not drawn costs nothing. Resized crops come first, from the picture as it is stored. The
+image is mirrored beyond its edges; masks are 255 (ignored) and instances 0 there.
 
 Boxes follow through the ellipse inscribed in them and are cut to the picture; those of which less than a quarter is left are dropped: the row of
 `boxes`, `labels` and `order` becomes -1, while `instances` keep what is left. Cutout hides the image and ignores the mask, and leaves boxes alone,
@@ -19,7 +19,7 @@ import tensorflow as tf
 
 from kvision.core.labels import IGNORE_LABEL
 from kvision.data import randaugment
-from kvision.data.preprocess import MIN_VISIBLE
+from kvision.data.preprocess import MIN_VISIBLE, Preprocess
 from kvision.ops import boxes as box_ops
 from kvision.ops import colour, filters, geometry
 from kvision.ops.geometry import Warp
@@ -73,7 +73,7 @@ def augment(example: Mapping[str, tf.Tensor], options: AugmentOptions, seed: tf.
     random = _Draws(options, tf.random.stateless_uniform([len(TRANSFORMS), NUM_DRAWS], seed), seed)
     for axis, name in ((1, "flip_x"), (0, "flip_y")):
         fields = random.maybe(name, fields, lambda old, axis=axis: flip(old, axis))
-    if not any(getattr(options, name) for name in TRANSFORMS[2:]):
+    if not any(getattr(options, name) for name in TRANSFORMS[2:] if name != "resized_crop"):
         return fields
     fields["image"] = tf.cast(fields["image"], tf.float32)
     fields = _warp(fields, random)
@@ -82,6 +82,33 @@ def augment(example: Mapping[str, tf.Tensor], options: AugmentOptions, seed: tf.
     fields["image"] = random.maybe("blur", fields["image"], lambda image: _blur(image, random))
     fields["image"] = random.maybe("noise", fields["image"], lambda image: _noise(image, random))
     return random.maybe("cutout", fields, lambda old: _cutout(old, random, padding))
+
+
+def part(example: Mapping[str, tf.Tensor], options: AugmentOptions, seed: tf.Tensor, preprocess: Preprocess) -> Fields:
+    """The example in the square: a random part of its picture that fills it, if one is drawn, else the whole of it.
+
+    Args:
+        example: As `augment` takes it, but of any size.
+        options: How often, and how large the part is.
+        seed: Integers `[2]`, those of `augment`.
+        preprocess: Brings pictures into the square.
+
+    Returns:
+        The fields, `[S, S, ...]`; `image` is float32, 0-255.
+
+    References:
+        Szegedy et al. 2015, Going deeper with convolutions, section 6.
+    """
+    random = _Draws(options, tf.random.stateless_uniform([len(TRANSFORMS), NUM_DRAWS], seed), seed)
+
+    def whole() -> Fields:
+        placed = preprocess.place(example)
+        return {**placed, "image": tf.cast(placed["image"], tf.float32)}
+
+    def filled() -> Fields:
+        return preprocess.fill(example, _draw_window(random, tf.shape(example["image"])[:2]))
+
+    return filled() if options.resized_crop == 1.0 else tf.cond(random.drawn("resized_crop"), filled, whole)
 
 
 class _Draws:
@@ -134,7 +161,7 @@ def flip(fields: Fields, axis: int) -> Fields:
 
 def _warp(fields: Fields, random: _Draws) -> Fields:
     """Rotation, scale-crop, shear, elastic and lens distortion in one resampling, if any of them is drawn."""
-    used = [name for name in ("rotate", "scale", "shear", "lens", "translate", "resized_crop") if not random.never(name)]
+    used = [name for name in ("rotate", "scale", "shear", "lens", "translate") if not random.never(name)]
     height, width, _ = fields["image"].shape
 
     def bend(displacement: tf.Tensor | None = None) -> Fields:
@@ -164,22 +191,22 @@ def _draw_warp(random: _Draws, height: int, width: int, displacement: tf.Tensor 
     shear = random.around("shear", 1, math.radians(options.shear_deg))
     centre = tf.stack([random.around("scale", 2, 1.0), random.around("scale", 3, 1.0)])
     matrix = geometry.affine(height, width, angle, zoom, shear, centre)
-    if not random.never("resized_crop"):
-        matrix = geometry.composed(matrix, _draw_window(random, height, width))
     if not random.never("translate"):
         down, right = (tf.round(random.around("translate", column, options.translate_share * side)) for column, side in ((1, height), (2, width)))
         matrix = geometry.composed(matrix, geometry.moved(down, right))
     return Warp(matrix, random.around("lens", 1, options.lens_strength), displacement)
 
 
-def _draw_window(random: _Draws, height: int, width: int) -> tf.Tensor:
-    """The lookup of a part of random area and shape, cut to the picture's sides; of the whole picture if it is not drawn."""
-    options = random.options
-    area = random.between("resized_crop", 1, *options.crop_area)
+def _draw_window(random: _Draws, sides: tf.Tensor) -> tf.Tensor:
+    """A part of random area and shape, cut to the picture's sides int32 `[2]`: top, left, height and width, int32 `[4]`."""
+    options, lengths = random.options, tf.cast(sides, tf.float32)
+    area = random.between("resized_crop", 1, *options.crop_area) * tf.reduce_prod(lengths)
     aspect = tf.exp(random.between("resized_crop", 2, *(math.log(ratio) for ratio in options.crop_aspect)))
-    size = tf.minimum(tf.sqrt(tf.stack([area / aspect, area * aspect])), 1.0)
+    size = tf.cast(tf.round(tf.sqrt(tf.stack([area / aspect, area * aspect]))), tf.int32)
+    size = tf.clip_by_value(size, 1, sides)
     place = tf.stack([random.between("resized_crop", column, 0.0, 1.0) for column in (3, 4)])
-    return geometry.window(height, width, tf.where(random.drawn("resized_crop"), size, 1.0), place)
+    room = sides - size
+    return tf.concat([tf.minimum(tf.cast(place * tf.cast(room + 1, tf.float32), tf.int32), room), size], 0)
 
 
 def warp(fields: Fields, by: Warp) -> Fields:
@@ -209,7 +236,7 @@ def _resample(pictures: Fields, matrix: tf.Tensor, lens: tf.Tensor, displacement
 def _colour(image: tf.Tensor, random: _Draws) -> tf.Tensor:
     """Brightness, contrast, saturation and hue at once."""
     options = random.options
-    return colour.adjust(
+    return _adjust(
         image,
         random.between("colour", 1, -options.brightness, options.brightness),
         random.between("colour", 2, 1 - options.contrast, 1 + options.contrast),
@@ -231,6 +258,7 @@ def _noise(image: tf.Tensor, random: _Draws) -> tf.Tensor:
     return filters.gaussian_noise(image, random.between("noise", 1, 0.0, random.options.noise_std), random.seed("noise"))
 
 
+_adjust = tf.function(colour.adjust, jit_compile=True)
 _gaussian_blur = tf.function(filters.gaussian_blur, jit_compile=True)
 
 

@@ -26,12 +26,13 @@ SHARE_OF_MEMORY = 0.25
 
 
 class Reader:
-    """Reads one example of a split in the graph, a picture into the square unless `fit="crop"`, and sees to it that its classes exist."""
+    """Reads one example of a split in the graph, a picture into the square unless it is to keep its size, and sees to it that its classes exist."""
 
-    def __init__(self, split: Split, fields: frozenset[str], preprocess: Preprocess | None, info: DataInfo) -> None:
+    def __init__(self, split: Split, fields: frozenset[str], preprocess: Preprocess | None, info: DataInfo, *, uncut: bool = False) -> None:
+        """Of pictures that are `uncut`, and with `fit="crop"`, each epoch cuts out another part."""
         self.split = split
         self.num_classes = info.num_classes
-        self.crop = preprocess is not None and preprocess.fit == "crop"
+        self.uncut = preprocess is not None and (uncut or preprocess.fit == "crop")
         self._fields = fields
         self._preprocess = preprocess
 
@@ -44,12 +45,12 @@ class Reader:
         checks = [tf.debugging.Assert(highest < self.num_classes, [field, highest]) for field, highest in _highest(example).items()]
         with tf.control_dependencies([check for check in checks if check is not None]):
             example = {name: tf.identity(value) for name, value in example.items()}
-        return example if self.crop or index.shape.rank == 1 else self._placed(example)
+        return example if self.uncut or index.shape.rank == 1 else self._placed(example)
 
     @property
     def gathers(self) -> bool:
         """Whether it reads whole batches at once: from memory, and no picture must be brought into the square."""
-        if self.crop or not getattr(self.split, "in_memory", False):
+        if self.uncut or not getattr(self.split, "in_memory", False):
             return False
         if self._preprocess is None:
             return True
@@ -107,7 +108,7 @@ def _highest(example: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
 
 
 class Store:
-    """The examples of one split, brought into the square where `fit="resize"`, to be fetched by number inside the graph.
+    """The examples of one split, brought into the square unless they are to be cut first, to be fetched by number inside the graph.
 
     Attributes:
         names: A name for each example.
@@ -193,10 +194,14 @@ def open_store(reader: Reader, mode: Literal["auto", "ram", "none"], on_error: L
     """
     if getattr(reader.split, "in_memory", False):
         return Store(reader)
-    if reader.crop and mode == "ram":
-        raise DataError("data.cache: ram does not go with data.fit: crop, because the pictures differ in size; use data.cache: auto")
-    num, crop = len(reader.split), reader.crop
-    in_ram = not crop and (mode == "ram" or (mode == "auto" and _bytes_each(reader) * num <= SHARE_OF_MEMORY * psutil.virtual_memory().available))
+    if reader.uncut and mode == "ram":
+        raise DataError(
+            "data.cache: ram does not go with data.fit: crop or data.augment.resized_crop, because the pictures differ in size; use data.cache: auto"
+        )
+    num = len(reader.split)
+    in_ram = not reader.uncut and (
+        mode == "ram" or (mode == "auto" and _bytes_each(reader) * num <= SHARE_OF_MEMORY * psutil.virtual_memory().available)
+    )
     if not in_ram and on_error == "stop":
         return Store(reader)
     arrays: dict[str, np.ndarray] = {}
@@ -220,6 +225,8 @@ def open_store(reader: Reader, mode: Literal["auto", "ram", "none"], on_error: L
 
 def chosen_cache(train: Store, val: Store) -> Chosen:
     """Where the examples of the two splits are, as a value of `data.cache`; `auto` when one is in memory and the other is not."""
+    if train.reader.uncut and val.in_ram and not train.in_ram:
+        return Chosen("only the validation examples: training cuts other parts from the pictures each time", "auto")
     if train.in_ram == val.in_ram:
         return Chosen("the examples fit in a quarter of the free memory", "ram") if train.in_ram else Chosen("too little memory is free", "none")
     return Chosen(f"only the {'training' if train.in_ram else 'validation'} examples fit in memory", "auto")
@@ -233,7 +240,7 @@ def _bytes_each(reader: Reader) -> int:
 
 def _read_all(reader: Reader) -> Any:
     """Yields `(number, example as numpy | why it can't be read)` for a whole split, in order."""
-    num, chunk_size = len(reader.split), 1 if reader.crop else CHUNK
+    num, chunk_size = len(reader.split), 1 if reader.uncut else CHUNK
     start = 0
     with Count("reading examples into memory", num) as count:
         while start < num:

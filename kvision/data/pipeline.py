@@ -20,7 +20,7 @@ import tensorflow as tf
 from kvision.core.errors import DataError
 from kvision.core.progress import Count
 from kvision.data import faults, mixing, references
-from kvision.data.augment import augment, falsifying, is_identity
+from kvision.data.augment import augment, falsifying, is_identity, part
 from kvision.data.cache import Reader, Store, chosen_cache, open_store
 from kvision.data.order import Balanced, Bucketed, Lanes, Shuffled
 from kvision.data.preprocess import Preprocess
@@ -336,13 +336,14 @@ class Pipeline:
     def _store(self, name: SplitName) -> Store:
         """The examples of a split, made ready once."""
         if name not in self._stores:
-            reader = Reader(self._split(name), self.fields, self.preprocess if self.pictures else None, self.info)
+            uncut = name == "train" and self._fills
+            reader = Reader(self._split(name), self.fields, self.preprocess if self.pictures else None, self.info, uncut=uncut)
             self._stores[name] = open_store(reader, self.options.cache, self.options.on_error)
         return self._stores[name]
 
     def _placed(self, example: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        """An example in the square: stores have done so already unless pictures keep their own size."""
-        return self.preprocess.place(example) if self._crops else example
+        """An example in the square, where its store has not brought it there; batches always are."""
+        return self.preprocess.place(example) if self.pictures and example[PICTURE].shape.rank == 3 else example
 
     def normalised(self, example: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         """Examples as networks are given them: pictures normalised, all else as it is."""
@@ -352,8 +353,13 @@ class Pipeline:
 
     @property
     def _crops(self) -> bool:
-        """Whether pictures keep their own size until they are cut."""
+        """Whether pictures keep their own resolution."""
         return self.pictures and self.options.fit == "crop"
+
+    @property
+    def _fills(self) -> bool:
+        """Whether parts of training pictures fill the square."""
+        return self.pictures and self.options.augment.resized_crop > 0
 
     @property
     def _varies(self) -> bool:
@@ -370,6 +376,8 @@ class Pipeline:
         seed = tf.stack([(self.seed << 32) + epoch, index])
         if self._crops:
             example = self.preprocess.place(example, tf.random.experimental.stateless_fold_in(seed, CROP_STREAM))
+        if self._fills:
+            example = part(example, self.options.augment, seed, self.preprocess)
         return augment(example, self.options.augment, seed, padding=self.preprocess.padding)
 
     def _referred(self, example: dict[str, tf.Tensor], epoch: tf.Tensor, index: tf.Tensor) -> dict[str, tf.Tensor]:

@@ -107,6 +107,35 @@ class Preprocess:
             out.update(box_ops.keep_visible(out, moved, self.size_px, self.size_px, MIN_VISIBLE))
         return out
 
+    def fill(self, example: Mapping[str, tf.Tensor], window: tf.Tensor) -> dict[str, tf.Tensor]:
+        """A part of an example's picture, stretched so that it fills the square.
+
+        Args:
+            example: As for `place`.
+            window: Top, left, height and width of the part, pixels, int32 `[4]`.
+
+        Returns:
+            The example `[S, S, ...]`, boxes as `place` has them; the image float32, 0-255, bilinear, antialiased where it shrinks to less than half.
+        """
+        top, left, height, width = tf.unstack(window)
+        square = [self.size_px, self.size_px]
+
+        def cut(picture: tf.Tensor) -> tf.Tensor:
+            return picture[top : top + height, left : left + width]
+
+        image = cut(example["image"])
+        shrinks = tf.maximum(height, width) > 2 * self.size_px  # below that antialiasing is hardly seen and takes four times as long
+        smooth = tf.cond(shrinks, lambda: tf.image.resize(image, square, antialias=True), lambda: tf.image.resize(image, square))
+        out = {**example, "image": smooth}
+        for name in ("mask", "instances"):
+            if name in example:
+                out[name] = tf.image.resize(cut(example[name])[..., None], square, "nearest")[..., 0]
+        if "boxes" in example:
+            corner, sides = tf.cast(tf.stack([top, left]), tf.float32), tf.cast(tf.stack([height, width]), tf.float32)
+            moved = (example["boxes"] - tf.tile(corner, [2])) * tf.tile(self.size_px / sides, [2])
+            out.update(box_ops.keep_visible(out, moved, self.size_px, self.size_px, MIN_VISIBLE))
+        return out
+
     def normalise(self, image: tf.Tensor) -> tf.Tensor:
         """`(x / 255 - mean) / std` as float32, for uint8 or float values 0-255 `[..., W, 3]`."""
         scale = tf.constant([1 / (255 * std) for std in self.std], tf.float32)

@@ -69,23 +69,6 @@ def moved(down_px: tf.Tensor, right_px: tf.Tensor) -> tf.Tensor:
     return tf.concat([tf.eye(2), -tf.stack([down_px, right_px])[:, None]], axis=1)
 
 
-def window(height: int, width: int, size: tf.Tensor, place: tf.Tensor) -> tf.Tensor:
-    """Lookup matrix of a part of the picture that fills it.
-
-    Args:
-        height: H, pixels.
-        width: W, pixels.
-        size: `[2]`, share of the height and of the width that the part has, above 0 and at most 1.
-        place: `[2]` in 0..1: where the part lies in the room that it has, 0 the top and the left.
-
-    Returns:
-        `[2, 3]`.
-    """
-    whole = tf.constant([height, width], tf.float32)
-    # Pixel p spans p - 0.5 to p + 0.5, so that edges go to edges.
-    return tf.concat([tf.linalg.diag(size), (size / 2 - 0.5 + (1.0 - size) * place * whole)[:, None]], axis=1)
-
-
 def composed(second: tf.Tensor, first: tf.Tensor) -> tf.Tensor:
     """Lookup matrix `[2, 3]` of two warps in a row: the result's points go through `first`, then through `second`."""
     linear, offset = second[:, :2], second[:, 2]

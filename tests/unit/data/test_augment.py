@@ -9,12 +9,13 @@ import pytest
 import tensorflow as tf
 
 from kvision.core.schema import AugmentOptions
-from kvision.data.augment import TRANSFORMS, Warp, augment, flip, is_identity, warp
+from kvision.data.augment import TRANSFORMS, Warp, augment, flip, is_identity, part, warp
+from kvision.data.preprocess import Preprocess
 from kvision.ops import geometry
 from tests.fakes import COLOURS
 
 SIZE = 96
-GEOMETRIC = ("flip_x", "flip_y", "rotate", "scale", "shear", "elastic", "lens", "translate", "resized_crop")
+GEOMETRIC = ("flip_x", "flip_y", "rotate", "scale", "shear", "elastic", "lens", "translate")
 
 
 def example() -> dict[str, tf.Tensor]:
@@ -212,7 +213,7 @@ def test_flips_alone_keep_bytes() -> None:
 
 def test_strengths_of_0_change_almost_nothing() -> None:
     still = only(
-        *(name for name in TRANSFORMS[2:] if name not in ("cutout", "randaugment")),
+        *(name for name in TRANSFORMS[2:] if name not in ("cutout", "randaugment", "resized_crop")),
         rotate_deg=0,
         scale_range=(1, 1),
         shear_deg=0,
@@ -225,8 +226,6 @@ def test_strengths_of_0_change_almost_nothing() -> None:
         blur_px=0,
         noise_std=0,
         translate_share=0,
-        crop_area=(1, 1),
-        crop_aspect=(1, 1),
     )
     fields, out = example(), run(still, 1)
     np.testing.assert_allclose(out["image"], fields["image"], atol=0.02)
@@ -246,23 +245,59 @@ def test_a_move_blurs_nothing_and_goes_as_far_as_asked() -> None:
     assert {x for _, x in moves} == set(range(5))
 
 
-def test_resized_crops_have_the_areas_and_shapes_asked_for() -> None:
-    # The picture holds its own coordinates, so that what is seen tells the part.
-    rows, cols = np.mgrid[:64, :64]
+def parts(options: AugmentOptions, fields: dict[str, tf.Tensor], count: int) -> list[dict[str, np.ndarray]]:
+    graph = tf.function(lambda seed: part(fields, options, tf.stack([seed, 7]), Preprocess(64, "resize", (0.5,) * 3, (0.2,) * 3)))
+    return [{name: value.numpy() for name, value in graph(tf.constant(seed, tf.int64)).items()} for seed in range(count)]
+
+
+def test_resized_crops_have_the_areas_and_shapes_asked_for_and_lie_anywhere_in_the_picture_as_it_is_stored() -> None:
+    # The picture, of another shape than the square, holds its own coordinates, so that what is seen tells the part.
+    height, width = 100, 200
+    rows, cols = np.mgrid[:height, :width]
     fields = {"image": tf.constant(np.stack([rows, cols, 0 * rows], -1), tf.uint8)}
-    areas, ratios, tops = [], [], []
-    for seed in range(60):
-        image = run(only("resized_crop", crop_area=(0.2, 0.6), crop_aspect=(0.5, 2.0)), seed, fields)["image"]
-        high, wide = ((image[-9, :, 0] - image[8, :, 0]).mean() / 47, (image[:, -9, 1] - image[:, 8, 1]).mean() / 47)
-        areas.append(high * wide)
+    areas, ratios, tops, lefts, bottoms = [], [], [], [], []
+    for found in parts(only("resized_crop", crop_area=(0.1, 0.4), crop_aspect=(0.5, 2.0)), fields, 80):
+        image = found["image"]
+        high, wide = ((image[-9, :, 0] - image[8, :, 0]).mean() / 47 * 64, (image[:, -9, 1] - image[:, 8, 1]).mean() / 47 * 64)
+        areas.append(high * wide / (height * width))
         ratios.append(wide / high)
-        tops.append(image[8, 8, 0] - 8 * high)
-    assert 0.15 < min(areas) < 0.3
-    assert 0.5 < max(areas) < 0.61
+        tops.append(image[8, 8, 0] - 8.5 * high / 64 + 0.5)
+        lefts.append(image[8, 8, 1] - 8.5 * wide / 64 + 0.5)
+        bottoms.append(tops[-1] + high)
+    assert 0.09 < min(areas) < 0.15
+    assert 0.33 < max(areas) < 0.41
     assert 0.49 < min(ratios) < 0.7
-    assert 1.4 < max(ratios) < 2.05
-    assert min(tops) > -1.5
-    assert max(tops) > 15
+    assert 1.4 < max(ratios) < 2.1
+    assert -0.01 < min(tops) < 8
+    assert -0.01 < min(lefts) < 12
+    assert 92 < max(bottoms) < 100.01
+
+
+def test_masks_and_boxes_follow_resized_crops() -> None:
+    mask = np.zeros((90, 150), np.uint8)
+    mask[20:60, 50:110] = 1
+    fields = {"image": tf.constant(np.repeat(mask[..., None] * 200, 3, -1)), "mask": tf.constant(mask), "boxes": tf.constant([[20.0, 50, 60, 110]])}
+    kept = 0
+    for found in parts(only("resized_crop", crop_area=(0.3, 1.0)), fields, 20):
+        assert ((found["mask"] == 1) == (found["image"][..., 0] >= 100)).mean() > 0.998  # a pixel half of which is covered may be either
+        if found["boxes"][0, 0] >= 0:
+            kept += 1
+            assert iou(box_of(found["mask"]), found["boxes"][0]) > 0.93
+    assert kept > 15
+
+
+def test_where_no_part_is_drawn_the_whole_picture_is_there() -> None:
+    fields = {"image": tf.constant(np.random.default_rng(0).integers(0, 256, (48, 80, 3)), tf.uint8)}
+    whole = Preprocess(64, "resize", (0.5,) * 3, (0.2,) * 3).place(fields)["image"]
+    found = parts(AugmentOptions(resized_crop=0.3), fields, 60)
+    assert 8 < sum(not np.array_equal(one["image"], whole) for one in found) < 30
+
+
+def test_parts_that_shrink_much_are_antialiased() -> None:
+    stripes = np.zeros((640, 640, 3), np.uint8)
+    stripes[:, ::2] = 255  # grey from afar
+    (found,) = parts(only("resized_crop", crop_area=(1, 1), crop_aspect=(1, 1)), {"image": tf.constant(stripes)}, 1)
+    np.testing.assert_allclose(found["image"][2:-2, 2:-2], 127.5, atol=6)
 
 
 @pytest.mark.parametrize(("name", "value", "message"), [("crop_area", (0.5, 0.2), "smallest comes first"), ("crop_area", (0.5, 1.5), "at most 1")])

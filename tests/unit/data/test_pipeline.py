@@ -12,7 +12,7 @@ import pytest
 import tensorflow as tf
 
 from kvision.core.errors import DataError
-from kvision.core.schema import DataOptions
+from kvision.core.schema import AugmentOptions, DataOptions
 from kvision.data.pipeline import Pipeline
 from tests.fakes import COLOURS, FakeSource
 
@@ -167,11 +167,12 @@ def test_cached_and_uncached_batches_are_equal(fit: str) -> None:
 
 
 def test_it_tells_where_the_examples_are(monkeypatch: pytest.MonkeyPatch) -> None:
-    def cache(**options: str) -> str | None:
+    def cache(**options: Any) -> str | None:
         section = DataOptions(source="fake", size_px=32, batch=4, **options)
         return make(source=FakeSource(section), **options).chosen()["cache"].value
 
     assert [cache(), cache(cache="none"), cache(fit="crop")] == ["ram", "none", "none"]
+    assert cache(augment=AugmentOptions(resized_crop=0.5)) == "auto"  # parts are cut from the pictures as they are stored
     monkeypatch.setattr("kvision.data.cache.SHARE_OF_MEMORY", 0.0)
     assert cache() == "none"
     monkeypatch.setattr("kvision.data.cache.psutil.virtual_memory", lambda: SimpleNamespace(available=15))

@@ -83,10 +83,9 @@ def test_nearest_by_hand() -> None:
     np.testing.assert_array_equal(geometry.sample_nearest(labels, points, 255), [1, 2, 3, 255, 2, 255])
 
 
-def test_windows_moves_and_compositions_by_hand() -> None:
+def test_moves_and_compositions_by_hand() -> None:
     # The right half of the lower half of 8 x 8 pixels: its first pixel's edge, 3.5, becomes -0.5.
-    lower_right = geometry.window(8, 8, tf.constant([0.5, 0.5]), tf.constant([1.0, 1.0]))
-    np.testing.assert_allclose(lower_right, [[0.5, 0, 3.75], [0, 0.5, 3.75]])
+    lower_right = tf.constant([[0.5, 0, 3.75], [0, 0.5, 3.75]])
     moved = geometry.moved(tf.constant(2.0), tf.constant(-1.0))
     np.testing.assert_allclose(moved, [[1, 0, -2], [0, 1, 1]])
     np.testing.assert_allclose(geometry.composed(lower_right, moved), [[0.5, 0, 2.75], [0, 0.5, 4.25]])
