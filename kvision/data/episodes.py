@@ -37,6 +37,11 @@ class EpisodeOptions(SourceOptions):
     episodes: int = Field(20, ge=1, le=100_000, description="Episodes of an evaluation, each with a seed of its own that training never meets.")
 
     @property
+    def resumes_within_episodes(self) -> bool:
+        """Whether a resumed run goes on in the middle of its episodes, and does not begin new ones."""
+        return True
+
+    @property
     def val_batch(self) -> int:
         """As many episodes side by side as there are, in eights, at most 64."""
         return -(-min(self.episodes, 64) // 8) * 8

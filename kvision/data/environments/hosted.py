@@ -24,12 +24,20 @@ Step = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 
 
 class HostState:
-    """Read and assigned like a float64 variable `[None]`: where lanes on the host stand."""
+    """Read and assigned like a float64 variable `[None]`: where lanes on the host stand.
+
+    Args:
+        lanes: The lanes.
+
+    Attributes:
+        begun: Called with the first observations when the lanes, which could not be put to where they stood, began new episodes.
+    """
 
     shape = (None,)
 
     def __init__(self, lanes: Hosted) -> None:
         self._lanes = lanes
+        self.begun: Callable[[np.ndarray], None] = lambda observation: None
 
     def numpy(self) -> np.ndarray:
         """What a checkpoint keeps."""
@@ -37,7 +45,9 @@ class HostState:
 
     def assign(self, value: np.ndarray) -> None:
         """Puts the lanes to where they stood."""
-        self._lanes.put(np.asarray(value))
+        observation = self._lanes.put(np.asarray(value))
+        if observation is not None:
+            self.begun(observation)
 
 
 class Hosted(Environment):
@@ -56,8 +66,8 @@ class Hosted(Environment):
         """Where the lanes stand, float64 `[K]`."""
 
     @abc.abstractmethod
-    def put(self, values: np.ndarray) -> None:
-        """Puts the lanes to where they stood, as `stands` gave it."""
+    def put(self, values: np.ndarray) -> np.ndarray | None:
+        """Puts the lanes to where they stood, as `stands` gave it; observations of new episodes where that can't be done."""
 
     def host_state(self) -> dict[str, HostState]:
         """One entry."""

@@ -74,9 +74,13 @@ def of_gymnasium(name: str, env: gymnasium.Env) -> Spaces:
     Raises:
         DataError: If they are of a kind that no system takes; says which are.
     """
+    return of_spaces(name, env.observation_space, env.action_space)
+
+
+def of_spaces(name: str, seen: gymnasium.Space, done: gymnasium.Space) -> Spaces:
+    """As `of_gymnasium`, by what an environment shows and what it takes."""
     from gymnasium import spaces
 
-    seen, done = env.observation_space, env.action_space
     shape, dtype, num_states = _seen(name, seen)
     if isinstance(done, spaces.Discrete):
         if done.start != 0:

@@ -31,10 +31,10 @@ class Options(EpisodeOptions):
     source: Literal["gymnasium"] = "gymnasium"
     id: str = Field("CartPole-v1", description="Id of the environment, such as `LunarLander-v3`; `module:Name-v0` imports a module of yours first.")
     kwargs: dict[str, Any] = Field(default_factory=dict, description="Arguments of the environment, such as `{is_slippery: false}`.")
-    vectorize: Literal["auto", "sync", "async"] = Field(
+    vectorize: Literal["auto", "sync", "async", "envpool"] = Field(
         "auto",
-        description="`sync`: lanes one after the other in this process; `async`: a worker process each, for slow environments; "
-        "`auto`: sync, but CartPole in one numpy expression.",
+        description="`sync`: lanes one after the other in this process; `async`: a worker process each, for slow environments; `envpool`: threads of "
+        "EnvPool (extra envpool), where it has the environment; `auto`: sync, but CartPole in one numpy expression.",
     )
     timeout_s: float = Field(60.0, gt=0.0, le=86_400.0, description="`async`: seconds after which a worker that does not answer is given up.")
     max_episode_steps: int | None = Field(None, ge=1, le=10**9, description="Time limit of an episode; none: the environment's own.")
@@ -42,6 +42,11 @@ class Options(EpisodeOptions):
     grey: bool = Field(False, description="Pictures: turn them grey.")
     resize_px: int | None = Field(None, ge=8, le=1024, description="Pictures: side of the square that they are scaled to; none: as they are.")
     atari: bool = Field(False, description="The usual Atari set: up to 30 no-ops at the start, every fourth frame, 84 x 84 grey pictures.")
+
+    @property
+    def resumes_within_episodes(self) -> bool:
+        """EnvPool's lanes can't be put to where they stood."""
+        return self.vectorize != "envpool"
 
 
 _Options = Options  # inside the source, `Options` is its attribute
@@ -55,6 +60,10 @@ class GymnasiumSource(EpisodeSource):
 
     def maker(self) -> Maker:
         """The environment; raises `DataError` if there is no such id, or what it needs is not installed."""
+        if self.options.vectorize == "envpool":
+            from kvision.data.environments.pooled import PoolMaker
+
+            return PoolMaker(self.options)
         return GymnasiumMaker(self.options)
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import tensorflow as tf
 
 from kvision.data.environments.environment import first_seeds
@@ -80,14 +82,12 @@ class Collector:
     def variables(self) -> dict[str, AnyVariable]:
         """Where everything stands, by name, for `System.carried`."""
         own = {"observation": self._observation, "return": self._return, "length": self._length, "recent": self._recent, "steps": self.steps}
-        hosted = {
-            f"{name}/{number}": variable
-            for number, environment in enumerate(self._environments)
-            for name, variable in environment.host_state().items()
-        }
-        return {
-            f"play/{name}": variable for name, variable in {**own, **{f"state/{name}": each for name, each in self._state.items()}, **hosted}.items()
-        }
+        named = {**own, **{f"state/{name}": each for name, each in self._state.items()}}
+        for number, environment in enumerate(self._environments):
+            for name, stand in environment.host_state().items():  # after the observations, which it may set anew
+                stand.begun = functools.partial(self._begun, number)
+                named[f"{name}/{number}"] = stand
+        return {f"play/{name}": variable for name, variable in named.items()}
 
     @property
     def environments(self) -> list[Environment]:
@@ -142,6 +142,14 @@ class Collector:
         at, rollout = _phase.compiled(play, at, before, wanted=compiled and worlds)
         self._keep(at, rollout.pop("finished"), before + length * self._lanes)
         return rollout
+
+    def _begun(self, number: int, observation: np.ndarray) -> None:
+        """New episodes on the lanes `[n, ...]` of an environment; outside of graphs."""
+        first = number * len(observation)
+        for variable, value in ((self._observation, observation), (self._return, 0.0), (self._length, 0)):
+            whole = np.array(variable.numpy())
+            whole[first : first + len(observation)] = value
+            variable.assign(whole)
 
     def _one(self, act: Any, step: tf.Tensor, at: Any) -> tuple[Any, Rollout]:
         """One step on each lane, from where they stand (`at`) to where they stand after."""

@@ -58,6 +58,9 @@ def faults(recipe: Recipe) -> list[tuple[str, str]]:
         if options.capacity // lanes * lanes < needed:
             fault = f"{options.capacity} transitions are fewer than {path}={needed}; use at least {-(-needed // lanes) * lanes}, or a smaller {path}"
             found.append(("model.capacity", fault))
+    if options.n_step > 1 and options.checkpoint_replay and not data.resumes_within_episodes:
+        fault = f"--resume begins new episodes, whose rewards model.n_step={options.n_step} would add to those of the old ones; use false or n_step=1"
+        found.append(("model.checkpoint_replay", fault))
     if options.reward == "normalised":
         found.append(("model.reward", "normalised rewards would mean something else each time they are drawn from the buffer; use raw or sign"))
     return found
