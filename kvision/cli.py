@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from kvision import cli_check, cli_export, cli_transfer
+from kvision import cli_check, cli_export, cli_transfer, cli_zoo
 from kvision.cli_errors import State, computing, errors, validate
 from kvision.cli_options import (
     AnySource,
@@ -50,6 +50,7 @@ app.add_typer(recipe_app, name="recipe")
 cli_check.register(app)
 cli_export.register(app)
 cli_transfer.register(app)
+cli_zoo.register(app)
 
 
 def main() -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.table import Table
 
+from kvision.commands.trainings import Told
 from kvision.core import paths, words
 from kvision.core.disk import writing
 from kvision.core.errors import UsageError
@@ -65,7 +66,7 @@ def run(
     tasks = transfer.check(plan)
     claim(folder, "transfer-curve", "--out")
     with StopRequest() as stop, writing(folder, "the transfer curve", "--out"):
-        told = _Told(sum(not queue.is_done(folder, task) for task in tasks), json_lines, stop)
+        told = Told(sum(not queue.is_done(folder, task) for task in tasks), json_lines, stop)
         try:
             queue.work(folder, tasks, jobs, stop, told)
         finally:
@@ -97,35 +98,6 @@ def _samples(text: str) -> list[int | None]:
             raise UsageError(f"--samples: got {word!r}, expected whole numbers from 1 on, or {transfer.ALL}, such as 1,5,10,50,{transfer.ALL}")
         found |= {int(word)} if word != transfer.ALL else set()
     return [*sorted(found), *([None] if transfer.ALL in words_ else [])]
-
-
-class _Told:
-    """A line on the standard error for each training that ends, or JSON on the standard output.
-
-    Args:
-        total: How many will be trained.
-        as_json: JSON lines.
-        stop: Whether somebody pressed Ctrl-C.
-    """
-
-    def __init__(self, total: int, as_json: bool, stop: StopRequest) -> None:
-        self._total, self._json, self._stop, self._done = total, as_json, stop, 0
-
-    def began(self, name: str) -> None:
-        """A training begins, or goes on."""
-        if self._json:
-            print(json.dumps({"event": "training_began", "name": name}), flush=True)
-
-    def ended(self, name: str, code: int, seconds: float, tail: str) -> None:
-        """A training has ended."""
-        self._done += 1
-        if self._json:
-            facts = {"name": name, "code": code, "seconds": round(seconds, 1), "done": self._done, "total": self._total}
-            print(json.dumps({"event": "training_ended", **facts}), flush=True)
-            return
-        failed = "saved, to go on with" if self._stop.signal is not None else f"ended with exit code {code}\n{tail}"
-        how = failed if code else f"in {words.duration(seconds)}"
-        print(f"{self._done} of {self._total}: {name} {how}", file=sys.stderr, flush=True)
 
 
 def _conclude(plan: transfer.Plan, tasks: Sequence[Task]) -> tuple[transfer.Curves, Path]:

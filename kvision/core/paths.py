@@ -43,6 +43,12 @@ def shipped() -> dict[str, Path]:
     return found
 
 
+def title(recipe: Path) -> str:
+    """What a recipe's file is called: by its name if kvision ships it, else by its stem."""
+    own = recipe.resolve()
+    return next((name for name, file in shipped().items() if file.resolve() == own), recipe.stem)
+
+
 def find_recipe(name: str | Path) -> Path:
     """The file that a recipe's name means: a path first, then one of kvision's own recipes.
 
