@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from kvision import cli_check, cli_export, cli_transfer, cli_zoo
+from kvision import cli_check, cli_data, cli_export, cli_transfer, cli_zoo
 from kvision.cli_errors import State, computing, errors, validate
 from kvision.cli_options import (
     AnySource,
@@ -38,16 +38,13 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120},
 )
 runs_app = typer.Typer(help="List and compare runs.\n\nExample: kvision runs list", no_args_is_help=True, rich_markup_mode=None)
-data_app = typer.Typer(
-    help="Check a recipe's data, and look at it.\n\nExample: kvision data check recipes/unet.yaml", no_args_is_help=True, rich_markup_mode=None
-)
 recipe_app = typer.Typer(
     help="Schema and differences of recipes.\n\nExample: kvision recipe diff unet my.yaml", no_args_is_help=True, rich_markup_mode=None
 )
 app.add_typer(runs_app, name="runs")
-app.add_typer(data_app, name="data")
 app.add_typer(recipe_app, name="recipe")
 cli_check.register(app)
+cli_data.register(app)
 cli_export.register(app)
 cli_transfer.register(app)
 cli_zoo.register(app)
@@ -379,61 +376,6 @@ def runs_compare(
         from kvision.commands import runs as command
 
         command.compare(runs, out=out, json_lines=json_lines)
-
-
-@data_app.command("check")
-def data_check(recipe: Recipe, overrides: Overrides = None, json_lines: Json = False, verbose: Verbose = False) -> None:
-    """Look for faults in a recipe's data.
-
-    Names each file at fault, with counts; the exit code is 1 when there are any.
-
-    Example: kvision data check my.yaml
-    """
-    with computing(verbose):
-        validate(recipe, overrides)
-        from kvision.commands import data
-
-        data.check(recipe, overrides or [], json_lines=json_lines)
-
-
-@data_app.command("show")
-def data_show(
-    recipe: Recipe,
-    overrides: Overrides = None,
-    out: Annotated[str, typer.Option(help="The HTML page to write.")] = "data.html",
-    count: Annotated[int, typer.Option(min=1, max=200, help="How many examples.")] = 12,
-    verbose: Verbose = False,
-) -> None:
-    """Write a page of examples, as they are and augmented.
-
-    Example: kvision data show recipes/unet.yaml --out data.html
-    """
-    with computing(verbose):
-        validate(recipe, overrides)
-        from kvision.commands import data
-
-        data.show(recipe, overrides or [], out=out, count=count)
-
-
-@data_app.command("pack")
-def data_pack(
-    recipe: Recipe,
-    overrides: Overrides = None,
-    out: Annotated[str, typer.Option(help="The folder to write; it must be new or empty.")] = "packed",
-    per_file: Annotated[int, typer.Option(min=1, help="Examples a file, at most.")] = 1000,
-    verbose: Verbose = False,
-) -> None:
-    """Write a recipe's labelled pictures as TFRecord files.
-
-    Every split gets files of its own; read them by data.source=tfrecord.
-
-    Example: kvision data pack my.yaml --out packed
-    """
-    with computing(verbose):
-        validate(recipe, overrides)
-        from kvision.commands import data
-
-        data.pack(recipe, overrides or [], out=out, per_file=per_file)
 
 
 @recipe_app.command("schema")

@@ -10,13 +10,11 @@ from typing import TYPE_CHECKING
 from kvision import catalog
 from kvision.core import words
 from kvision.core.disk import writing
-from kvision.core.errors import DataError, UsageError
+from kvision.core.errors import DataError
 from kvision.core.progress import Count
 from kvision.data import check as checking
-from kvision.data import pack as packing
 from kvision.data import show as showing
 from kvision.data.captioned_source import CaptionedSource
-from kvision.data.labelled_source import LabelledSource
 from kvision.data.pipeline import Pipeline
 from kvision.data.text.summary import summary
 from kvision.report import page
@@ -90,30 +88,3 @@ def show(recipe: str, overrides: Sequence[str], *, out: str = "data.html", count
     with writing(Path(out), "the page", "--out"):
         Path(out).write_text(html, encoding="utf-8")
     print(out)
-
-
-def pack(recipe: str, overrides: Sequence[str], *, out: str, per_file: int = 1000) -> None:
-    """Writes every split of a recipe's labelled pictures as TFRecord files, and prints how to read them.
-
-    Args:
-        recipe: A file, or the name of a shipped recipe.
-        overrides: `key=value` texts.
-        out: The folder to write.
-        per_file: Examples a file, at most.
-
-    Raises:
-        UsageError: If the folder holds something already.
-        DataError: If the data can't be used, or has no labels.
-        RunError: If a file can't be written.
-    """
-    resolved = catalog.load(recipe, overrides)
-    options, folder = resolved.recipe.data, Path(out)
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise UsageError(f"--out: {folder} is there already and not empty; give a new folder")
-    source = catalog.source(options.source)(options, seed=resolved.recipe.train.seed, base=resolved.base)
-    if not isinstance(source, LabelledSource):
-        raise DataError(f"data.source: {options.source} gives {', '.join(sorted(source.info.fields))}; only pictures with class labels can be packed")
-    with Count("packing", 1) as count, writing(folder, "the TFRecord files", "--out"):
-        counts = packing.pack(source, folder, per_file=per_file, told=count.of)
-    told = ", ".join(f"{words.counted(number, 'example')} for {split}" for split, number in counts.items())
-    print(f"{folder}: {told}; to read them:\ndata: {{source: tfrecord, path: {folder.resolve()}}}")

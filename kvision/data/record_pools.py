@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from kvision.core.errors import DataError
-from kvision.data import classes, records
+from kvision.data import array_records, classes, records
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -18,9 +18,12 @@ if TYPE_CHECKING:
     from kvision.data.source import SplitName
 
 
+Records = records.RecordSplit | array_records.ArrayRecordSplit
+
+
 def pools(
     files: Mapping[SplitName, Sequence[Path]], keys: Keys, given: Sequence[str] | None, *, first: int = 0, several: bool | None = None
-) -> tuple[dict[SplitName, records.RecordSplit], tuple[str, ...]]:
+) -> tuple[dict[SplitName, Records], tuple[str, ...]]:
     """Makes splits of files.
 
     Args:
@@ -66,7 +69,11 @@ def _names(members: Sequence[Index]) -> list[str]:
     return [name for one in members for name in one.names.tolist()]
 
 
-def _split_of(files: Sequence[Path], members: Sequence[Index], keys: Keys, labels: np.ndarray) -> records.RecordSplit:
+def _split_of(files: Sequence[Path], members: Sequence[Index], keys: Keys, labels: np.ndarray) -> Records:
+    by_number = {file.suffix == array_records.SUFFIX for file in files}
+    if len(by_number) > 1:
+        raise DataError(f"{files[0].parent}: holds ArrayRecord and TFRecord files of one split; choose by data.train_files, such as train*.tfrecord")
+    kind = array_records.ArrayRecordSplit if by_number == {True} else records.RecordSplit
     places = np.repeat([str(file) for file in files], [len(one.offsets) for one in members])
     offsets, turns = (np.concatenate([getattr(one, name) for one in members]) for name in ("offsets", "orientations"))
-    return records.RecordSplit(places, offsets, keys.image, _names(members), labels, turns)
+    return kind(places, offsets, keys.image, _names(members), labels, turns)

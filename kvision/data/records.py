@@ -1,6 +1,7 @@
-"""TFRecord files of tf.Example, read in any order: an index says where each record begins, and what its labels are.
+"""Files of tf.Example, read in any order: an index says where each record begins, and what its labels are.
 
-The index of a file is made once, by reading the file through, and kept in the user's cache folder until the file changes.
+`kvision data pack` lays the index of a file beside it. That of other files is made once, by reading the file through, and kept in the user's cache
+folder until the file changes.
 
 Reference: "TFRecord and tf.train.Example", tensorflow.org; a record is its length (8 bytes) with a checksum (4), and its data with another (4).
 """
@@ -11,24 +12,27 @@ import contextlib
 import hashlib
 import os
 import zipfile
-from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import tensorflow as tf
 
-from kvision.core import paths
+from kvision.core import disk_cache, paths
 from kvision.core.errors import DataError
+from kvision.data import array_records, packed
 from kvision.data.encoded_split import EncodedSplit, orientation
 from kvision.data.files import in_threads
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
 _FRAME = 16
 _GZIP = b"\x1f\x8b"
 _VERSION = 1
+USUAL = ("image/encoded", "image/class/label", "image/filename")
+"""The features of what `kvision data pack` writes."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +49,7 @@ class Index:
     """What a file of records holds.
 
     Attributes:
-        offsets: Where each record begins, int64 `[N]`.
+        offsets: Where each record begins, or its number in an ArrayRecord file, int64 `[N]`.
         names: A name for each record, `[N]`.
         orientations: EXIF orientation of each picture, int32 `[N]`.
         words: The labels of all records, one after another.
@@ -63,6 +67,51 @@ class Index:
         ends = np.cumsum(self.lengths)
         return [tuple(self.words[end - length : end].tolist()) for end, length in zip(ends.tolist(), self.lengths.tolist(), strict=True)]
 
+    def keep(self, path: Path, **more: Any) -> None:
+        """Writes the index into a file, which is whole or not there at all."""
+        part = path.with_name(f".{path.stem}.{os.getpid()}.npz")
+        try:
+            np.savez_compressed(part, **{field.name: getattr(self, field.name) for field in fields(self)}, **more)
+            part.replace(path)
+        finally:
+            part.unlink(missing_ok=True)
+
+    def keep_beside(self, file: Path) -> None:
+        """Lays the index of a whole file beside it."""
+        self.keep(beside(file), size=np.int64(file.stat().st_size))
+
+
+@dataclass
+class Making:
+    """An index that grows with its file."""
+
+    starts: list[int] = field(default_factory=list)
+    names: list[str] = field(default_factory=list)
+    orientations: list[int] = field(default_factory=list)
+    words: list[str] = field(default_factory=list)
+    lengths: list[int] = field(default_factory=list)
+    end: int = 0
+
+    def add(self, record: bytes, name: str, turn: int, labels: Sequence[object]) -> None:
+        """The next record, with what is known of it."""
+        self.starts.append(self.end)
+        self.names.append(name)
+        self.orientations.append(turn)
+        self.words += map(str, labels)
+        self.lengths.append(len(labels))
+        self.end += len(record) + _FRAME
+
+    def index(self, *, by_number: bool) -> Index:
+        """The index; records are found `by_number` in an ArrayRecord file."""
+        offsets = np.arange(len(self.starts)) if by_number else np.array(self.starts, np.int64)
+        words, lengths = np.array(self.words, str), np.array(self.lengths, np.int64)
+        return Index(offsets, np.array(self.names, str), np.array(self.orientations, np.int32), words, lengths)
+
+
+def beside(file: Path) -> Path:
+    """Where the index of a packed file lies."""
+    return file.with_name(file.name + packed.INDEX)
+
 
 def indices(files: Sequence[Path], keys: Keys) -> list[Index]:
     """The index of each file; raises `DataError` that names the file that can't be read and the record at fault."""
@@ -70,7 +119,7 @@ def indices(files: Sequence[Path], keys: Keys) -> list[Index]:
 
 
 def index(file: Path, keys: Keys) -> Index:
-    """The index of one file, from the cache if the file is as it was.
+    """The index of one file: that beside it, or from the cache if the file is as it was.
 
     Args:
         file: The file.
@@ -86,17 +135,27 @@ def index(file: Path, keys: Keys) -> Index:
         state = file.stat()
     except OSError as error:
         raise DataError(f"{file}: can't be read: {error.strerror or error}") from error
+    if (keys.image, keys.label, keys.name) == USUAL and (found := _found(beside(file), size=state.st_size)) is not None:
+        return found
     about = repr((_VERSION, str(file.resolve()), state.st_size, state.st_mtime_ns, keys))
     kept = paths.cache_folder("records") / f"{hashlib.sha256(about.encode()).hexdigest()[:32]}.npz"
-    with contextlib.suppress(OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile), np.load(kept, allow_pickle=False) as arrays:
-        return Index(**{field.name: arrays[field.name] for field in fields(Index)})
+    if (found := _found(kept)) is not None:
+        disk_cache.used(kept)
+        return found
     made = _read(file, keys)
     with contextlib.suppress(OSError):  # a cache that can't be written costs time, nothing else
         kept.parent.mkdir(parents=True, exist_ok=True)
-        part = kept.with_name(f"{kept.stem}.{os.getpid()}.npz")
-        np.savez(part, **{field.name: getattr(made, field.name) for field in fields(Index)})
-        part.replace(kept)
+        made.keep(kept)
+        disk_cache.shrink(keep=kept)
     return made
+
+
+def _found(kept: Path, size: int | None = None) -> Index | None:
+    """The index in a file; none where there is none, it is damaged, or was made of a file of another size."""
+    with contextlib.suppress(OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile), np.load(kept, allow_pickle=False) as arrays:
+        if size is None or arrays["size"] == size:
+            return Index(**{field.name: arrays[field.name] for field in fields(Index)})
+    return None
 
 
 def _read(file: Path, keys: Keys) -> Index:
@@ -108,23 +167,23 @@ def _read(file: Path, keys: Keys) -> Index:
         raise DataError(f"{file}: can't be read: {error.strerror or error}") from error
     if start == _GZIP:
         raise DataError(f"{file}: is compressed, and records must be read in any order; unpack it (`gunzip`)")
-    offsets, names, orientations, words, lengths = [], [], [], [], []
-    at = 0
+    made, by_number = Making(), file.suffix == array_records.SUFFIX
     try:
-        for number, record in enumerate(tf.data.TFRecordDataset(str(file)).as_numpy_iterator()):
+        for number, record in enumerate(array_records.read_through(file) if by_number else _read_through(file)):
             features = _features(record, keys, f"{file}: record {number}")
-            labels = _values(features[keys.label])
-            offsets.append(at)
-            names.append(_name(features, keys.name) or f"{file.name}/{number}")
-            orientations.append(orientation(features[keys.image].bytes_list.value[0]))
-            words += labels
-            lengths.append(len(labels))
-            at += len(record) + _FRAME
-    except tf.errors.OpError as error:
-        raise DataError(f"{file}: record {len(offsets)} is damaged or cut short ({error.message}); copy or make the file again") from error
-    if not offsets:
+            picture = features[keys.image].bytes_list.value[0]
+            made.add(record, _name(features, keys.name) or f"{file.name}/{number}", int(orientation(picture)), _values(features[keys.label]))
+    except (tf.errors.OpError, RuntimeError) as error:
+        why = getattr(error, "message", error)
+        raise DataError(f"{file}: record {len(made.names)} is damaged or cut short ({why}); copy or make the file again") from error
+    if not made.names:
         raise DataError(f"{file}: holds no records")
-    return Index(np.array(offsets, np.int64), np.array(names), np.array(orientations, np.int32), np.array(words, str), np.array(lengths, np.int64))
+    return made.index(by_number=by_number)
+
+
+def _read_through(file: Path) -> Iterator[bytes]:
+    """The records of a TFRecord file in order."""
+    return tf.data.TFRecordDataset(str(file)).as_numpy_iterator()
 
 
 def _features(record: bytes, keys: Keys, where: str) -> dict[str, tf.train.Feature]:

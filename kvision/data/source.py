@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
 from kvision.core import paths
 from kvision.core.errors import DataError
+from kvision.data import remote
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -98,8 +99,11 @@ class Source(abc.ABC):
         self.base = base
 
     def located(self, path: str) -> Path:
-        """A path that the recipe or the command line gives: from `base`, or else, where that is not there, from the working folder; `~` is home."""
-        return paths.located(path, self.base)
+        """A path that the recipe or the command line gives: from `base`, or else, where that is not there, from the working folder; `~` is home.
+
+        What lies elsewhere, such as at `s3://bucket/folder`, is first brought here (`kvision.data.remote`).
+        """
+        return remote.mirrored(path) if remote.is_remote(path) else paths.located(path, self.base)
 
     @property
     @abc.abstractmethod

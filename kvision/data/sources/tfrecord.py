@@ -5,13 +5,12 @@ The files may hold one record or millions: an index, made once, lets every recor
 
 from __future__ import annotations
 
-import json
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
 from kvision.core.errors import DataError
-from kvision.data import files
+from kvision.data import files, packed
 from kvision.data.labelled_source import Found, LabelledSource
 from kvision.data.splits import SplitOptions
 
@@ -20,9 +19,6 @@ if TYPE_CHECKING:
 
     from kvision.core.schema import DataOptions
     from kvision.data.source import SplitName
-
-FACTS = "dataset.json"
-"""What `kvision data pack` writes beside the files: the classes, and whether an example can be of several."""
 
 
 class Options(SplitOptions):
@@ -37,8 +33,8 @@ class Options(SplitOptions):
     label_key: str = Field("image/class/label", description="Feature of the label or labels: numbers or words.")
     name_key: str = Field("image/filename", description="Feature of the name; records without one are called by their file and number.")
     first_class: int = Field(0, ge=0, le=1, description="Number of the first class in the files: 1 where 0 is kept for background.")
-    classes: tuple[str, ...] | None = Field(None, description=f"Names of the classes; none: those in {FACTS}, else the labels themselves.")
-    several: bool | None = Field(None, description=f"Whether an example can be of several classes; none: as {FACTS} or the labels say.")
+    classes: tuple[str, ...] | None = Field(None, description=f"Names of the classes; none: those in {packed.FACTS}, else the labels themselves.")
+    several: bool | None = Field(None, description=f"Whether an example can be of several classes; none: as {packed.FACTS} or the labels say.")
 
 
 _Options = Options  # inside the source, `Options` is its attribute
@@ -57,7 +53,7 @@ class Tfrecord(LabelledSource):
 
         options = self.options
         folder = files.folder(self.located(options.path), "data.path")
-        facts = _facts(folder / FACTS)
+        facts = packed.facts(folder)
         given = options.classes or facts.get("classes")
         several = options.several if options.several is not None else facts.get("several")
         keys = Keys(options.image_key, options.label_key, options.name_key)
@@ -68,7 +64,7 @@ class Tfrecord(LabelledSource):
         """The files of each split; `dataset.json` and hidden files are none."""
         patterns: dict[SplitName, str] = {"train": self.options.train_files, "val": self.options.val_files, "test": self.options.test_files}
         found = {
-            split: sorted(file for file in folder.glob(pattern) if file.is_file() and file.name != FACTS and not file.name.startswith("."))
+            split: sorted(file for file in folder.glob(pattern) if file.is_file() and not file.name.startswith(".") and not packed.tells(file.name))
             for split, pattern in patterns.items()
         }
         if not found["train"]:
@@ -76,13 +72,3 @@ class Tfrecord(LabelledSource):
         taken = set(found["val"]) | set(found["test"])
         found["train"] = [file for file in found["train"] if file not in taken]
         return {split: members for split, members in found.items() if members}
-
-
-def _facts(file: Path) -> dict[str, Any]:
-    if not file.is_file():
-        return {}
-    try:
-        facts = json.loads(file.read_text(encoding="utf-8"))
-        return {"classes": tuple(facts["classes"]), "several": bool(facts["several"])}
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise DataError(f"{file}: is not what `kvision data pack` writes ({error!r}); remove it and give data.classes") from error

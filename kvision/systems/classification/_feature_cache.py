@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import tensorflow as tf
 
-from kvision.core import paths
+from kvision.core import disk_cache, paths
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -69,6 +69,7 @@ class Features:
 def _read(file: Path) -> dict[bytes, np.ndarray]:
     """What is kept; nothing of a file that is not there or damaged."""
     with contextlib.suppress(OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile), np.load(file, allow_pickle=False) as arrays:
+        disk_cache.used(file)
         return dict(zip(map(bytes, arrays["keys"]), arrays["features"], strict=True))
     return {}
 
@@ -79,3 +80,4 @@ def _write(file: Path, known: dict[bytes, np.ndarray]) -> None:
         part = file.with_name(f"{file.stem}.{os.getpid()}.npz")
         np.savez(part, keys=np.frombuffer(b"".join(known), np.uint8).reshape(-1, _KEY_BYTES), features=np.stack(list(known.values())))
         part.replace(file)
+        disk_cache.shrink(keep=file)
