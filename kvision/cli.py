@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from kvision import cli_check, cli_data, cli_export, cli_transfer, cli_zoo
+from kvision import cli_check, cli_data, cli_export, cli_transfer, cli_ui, cli_zoo
 from kvision.cli_errors import State, computing, errors, validate
 from kvision.cli_options import (
     AnySource,
@@ -47,6 +47,7 @@ cli_check.register(app)
 cli_data.register(app)
 cli_export.register(app)
 cli_transfer.register(app)
+cli_ui.register(app)
 cli_zoo.register(app)
 
 

@@ -13,6 +13,7 @@ from rich.table import Table
 from kvision.core import words
 from kvision.core.disk import writing
 from kvision.core.errors import RunError
+from kvision.report import alive
 from kvision.report import folder as folders
 
 if TYPE_CHECKING:
@@ -127,7 +128,7 @@ def _facts(run: folders.RunFolder) -> dict[str, Any]:
         "name": run.name,
         "path": str(run.path),
         "system": run.system,
-        "status": run.status,
+        "status": alive.status(run),
         "metric": headline.metric if headline else None,
         "value": value,
         "expected": headline.met if headline else None,

@@ -60,8 +60,8 @@ def compare(runs: Sequence[Path]) -> Comparison:
         raise UsageError(f"{len(runs)} run given; a comparison takes two or more, e.g. `kvision runs compare runs/a runs/b`")
     read = [folder.read(path) for path in runs]
     names = _unique(read)
-    metrics, recipe, groups = _metrics(read), _differences(read), seeds.groups(read, names)
-    over_seeds = _over_seeds(metrics, groups)
+    metrics, recipe, groups = at_best(read), differences(read), seeds.groups(read, names)
+    over_seeds = by_group(metrics, groups)
     colours = {place: colour for group, colour in zip(groups, figures.COLOURS * len(names), strict=False) for place in group.places}
     html = (
         page.environment()
@@ -91,7 +91,7 @@ def _unique(runs: Sequence[folder.RunFolder]) -> tuple[str, ...]:
     return tuple(name if names.count(name) == 1 else str(run.path) for run, name in zip(runs, names, strict=True))
 
 
-def _metrics(runs: Sequence[folder.RunFolder]) -> dict[str, tuple[float | None, ...]]:
+def at_best(runs: Sequence[folder.RunFolder]) -> dict[str, tuple[float | None, ...]]:
     """Each run's row of metrics.csv at the epoch of its headline, column by column."""
     rows: list[folder.Row] = []
     for run in runs:
@@ -102,14 +102,16 @@ def _metrics(runs: Sequence[folder.RunFolder]) -> dict[str, tuple[float | None, 
     return {name: tuple(row.get(name) for row in finite) for name in columns}
 
 
-def _differences(runs: Sequence[folder.RunFolder]) -> dict[str, tuple[Any, ...]]:
+def differences(runs: Sequence[folder.RunFolder]) -> dict[str, tuple[Any, ...]]:
+    """Dotted path -> one value a run, of the recipe values that are not the same in all."""
     found = [dict(run.leaves()) for run in runs]
     paths = dict.fromkeys(path for values in found for path in values)
     columns = {path: tuple(values.get(path, _MISSING) for values in found) for path in paths}
     return {path: values for path, values in columns.items() if any(value != values[0] for value in values)}
 
 
-def _over_seeds(metrics: dict[str, tuple[float | None, ...]], groups: Sequence[seeds.Group]) -> dict[str, tuple[seeds.Estimate | None, ...]]:
+def by_group(metrics: dict[str, tuple[float | None, ...]], groups: Sequence[seeds.Group]) -> dict[str, tuple[seeds.Estimate | None, ...]]:
+    """What the runs of each group say together, of the columns of `at_best`; empty where each run is a group of its own."""
     if all(len(group.places) == 1 for group in groups):
         return {}
     return {name: tuple(seeds.estimate(metrics[name][place] for place in group.places) for group in groups) for name in curves.told(metrics)}

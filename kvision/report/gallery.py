@@ -10,7 +10,7 @@ from kvision.core import words
 from kvision.report import embed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from kvision.report.folder import RunFolder
 
@@ -44,12 +44,21 @@ class Gallery:
     groups: Mapping[str, list[Picture]]
 
 
-def galleries(run: RunFolder) -> list[Gallery]:
-    """The pictures of each kind, in the order of the evaluation; what can't be read is left out."""
+def galleries(run: RunFolder, source: Callable[[str], str] | None = None) -> list[Gallery]:
+    """The pictures of each kind, in the order of the evaluation.
+
+    Args:
+        run: The run's facts.
+        source: What a page's `<img>` takes, of a path in the run folder, empty where the picture is left out; none: the picture itself, as a
+            data URI.
+
+    Returns:
+        What can be read.
+    """
     found: dict[str, dict[str, list[Picture]]] = {}
     for example in _examples(run):
         kind = str(example.get("kind"))
-        picture = _picture(run, example, f"score {words.number(example.get('score'))}")
+        picture = _picture(run, example, f"score {words.number(example.get('score'))}", source)
         if kind != _SUSPECTS and picture:
             group = _class_name(run, example.get("label")) if kind == "by_class" else ""
             found.setdefault(kind, {}).setdefault(group, []).append(picture)
@@ -71,10 +80,10 @@ def _examples(run: RunFolder) -> Iterator[Mapping[str, Any]]:
     return (example for example in run.evaluation.get("examples") or () if isinstance(example, Mapping))
 
 
-def _picture(run: RunFolder, example: Mapping[str, Any], note: str) -> Picture | None:
+def _picture(run: RunFolder, example: Mapping[str, Any], note: str, source: Callable[[str], str] | None = None) -> Picture | None:
     file = str(example.get("picture", ""))
-    source = embed.data_uri(run.path / file, _PICTURE_BYTES // len(run.evaluation["examples"]))
-    return Picture(str(example.get("name")), file, source, note) if source else None
+    found = source(file) if source else embed.data_uri(run.path / file, _PICTURE_BYTES // len(run.evaluation["examples"]))
+    return Picture(str(example.get("name")), file, found, note) if found else None
 
 
 def _class_name(run: RunFolder, number: Any) -> str:

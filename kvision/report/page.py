@@ -53,7 +53,7 @@ def render(run: folder.RunFolder) -> str:
         .render(
             run=run,
             headline=run.headline,
-            facts=_facts(run),
+            facts=facts(run),
             curves=curves.svgs(run.rows),
             galleries=gallery.galleries(run),
             suspects=gallery.suspects(run),
@@ -63,7 +63,7 @@ def render(run: folder.RunFolder) -> str:
             thresholds=[svgs[kind] for kind in thresholds.KINDS if kind in svgs],
             reliability=svgs.get("reliability"),
             ece=(run.evaluation.get("metrics") or {}).get("ece"),
-            recipe=[_option(run.origins.get(path) or {}, path, value) for path, value in run.leaves()],
+            recipe=options(run),
             data=_leaves({key: value for key, value in run.data.items() if key not in ("class_names", "palette")}),
             environment=_leaves(run.environment),
             commands=commands(run),
@@ -128,7 +128,8 @@ def short(value: Any) -> str:
     return text if len(text) <= _MOST_LETTERS else f"{text[:_MOST_LETTERS]}…"
 
 
-def _facts(run: folder.RunFolder) -> list[tuple[str, str]]:
+def facts(run: folder.RunFolder) -> list[tuple[str, str]]:
+    """What is worth a tile of its own, as (name, text): epochs, steps, times, size."""
     last = run.rows[-1] if run.rows else {}
     train = run.values.get("train") or {}
     found = [
@@ -144,8 +145,12 @@ def _facts(run: folder.RunFolder) -> list[tuple[str, str]]:
     return [(name, text) for name, text in found if text != "—"]
 
 
+def options(run: folder.RunFolder) -> list[tuple[str, str, str, str]]:
+    """The recipe, option by option: path, the value used (what was chosen, where the recipe left it open), and where that comes from."""
+    return [_option(run.origins.get(path) or {}, path, value) for path, value in run.leaves()]
+
+
 def _option(origin: Mapping[str, Any], path: str, value: Any) -> tuple[str, str, str, str]:
-    """One option: path, the value used (what was chosen, where the recipe left it open), and where that comes from."""
     used = value if origin.get("value") is None else origin["value"]
     return path, short(used), str(origin.get("kind", "default")), str(origin.get("where", ""))
 
