@@ -1,7 +1,7 @@
 # The short names of what a developer does all day; CONTRIBUTING.md says when.
 PYTHON ?= python
 
-.PHONY: check test slow format wheel
+.PHONY: check docs test slow format wheel
 
 check:  ## style, types, docstrings and the direction of imports
 	$(PYTHON) -m ruff check .
@@ -9,6 +9,9 @@ check:  ## style, types, docstrings and the direction of imports
 	$(PYTHON) -m mypy
 	$(PYTHON) -m pydoclint.main -q kvision export edge
 	$(PYTHON) -c "from importlinter.cli import lint_imports_command; lint_imports_command()"
+
+docs:  ## the manual in build/site; a warning, such as a broken link, is an error
+	$(PYTHON) -m docs.build
 
 test:  ## the default tests, under 20 minutes on 2 cores
 	$(PYTHON) -m pytest

@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[2]
 VAGUE = {"utils", "util", "common", "misc", "helpers", "helper"}
 TOP = {
     ".ci", ".gitignore", "CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "Makefile", "README.md", "benchmarks", "constraints.txt", "docs", "edge",
-    "export", "kvision", "pyproject.toml", "recipes", "tests",
+    "export", "kvision", "mkdocs.yml", "pyproject.toml", "recipes", "tests",
 }  # fmt: skip
 
 
