@@ -238,7 +238,7 @@ def _sections(system_name: str | None, source_name: str | None, faults: tuple[tu
         return Sections(recipe, faults=(*faults, ("data.source", fault)))
     if owner is None or options is None:
         return Sections(recipe, faults=faults)
-    return Sections(recipe, lambda typed: [*typed.faults(), *owner.check(typed)], faults)
+    return Sections(recipe, lambda typed: [*typed.faults(), *owner.faults(typed)], faults)
 
 
 def _recorded_base(path: Path) -> Path | None:

@@ -120,11 +120,11 @@ class Resolved:
         return replace(self, origins=self.origins | {path: self.origins[path].auto(choice) for path, choice in chosen.items()})
 
     def decided(self) -> dict[str, Chosen]:
-        """What a run recorded of the system's options that stood open, for `settled`: it holds for all of the run's life."""
+        """What a run recorded of the system's options that stood open, and of its batch, for `settled`: it holds for all of the run's life."""
         return {
             path: Chosen(origin.where, origin.value)
             for path, origin in self.origins.items()
-            if origin.kind == "auto" and origin.value is not None and path.startswith(("model.", "loss."))
+            if origin.kind == "auto" and origin.value is not None and path.startswith(("model.", "loss.", "data.batch"))
         }
 
     def settled(self, facts: Mapping[str, Chosen]) -> Resolved:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
@@ -18,6 +18,13 @@ Probability = Annotated[float, Field(ge=0.0, le=1.0)]
 Positive = Annotated[float, Field(gt=0.0, le=1e9, allow_inf_nan=False)]
 NonNegative = Annotated[float, Field(ge=0.0, le=1e9, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1, le=10**9)]
+
+
+if TYPE_CHECKING:
+    Batch: TypeAlias = int
+else:
+    Batch = Annotated[int, Field(ge=1, le=65536)] | Literal["auto"]
+"""A batch size. `auto` stands open until a session is opened, before anything counts with it; so that for all code it is a number."""
 
 
 DEFAULT_MOMENTUM = {"sgd": 0.9, "rmsprop": 0.0}
@@ -120,11 +127,19 @@ class SourceOptions(Section):
     """What every source has in common; one without pictures subclasses it with its own keys."""
 
     source: str = Field(description="Where the examples come from: `scenes`, `image_masks` ...; see `kvision list`.")
-    batch: int = Field(16, ge=1, le=65536, description="Global batch size: examples a step, over all devices.")
+    batch: Batch = Field(
+        16,
+        description="Global batch size: examples a step, over all devices; `auto`: as many as fit into memory, found by trying when training starts.",
+    )
     cache: Literal["auto", "ram", "none"] = Field("auto", description="Keep decoded examples in memory; `auto`: when they fit in a quarter of it.")
     on_error: Literal["stop", "skip"] = Field(
         "stop", description="What to do with a file that can't be read: stop and name it, or leave it out and count it."
     )
+
+    @property
+    def batch_is_open(self) -> bool:
+        """Whether nothing was found yet for `batch: auto`."""
+        return isinstance(self.batch, str)
 
     @property
     def val_batch(self) -> int:
@@ -132,10 +147,12 @@ class SourceOptions(Section):
         return self.batch
 
     def chosen(self) -> dict[str, Chosen]:
-        """`cache`: by the memory that is free."""
-        if self.cache != "auto":
-            return {}
-        return {"cache": Chosen("chosen when training starts; ram if the examples fit in a quarter of the free memory, else none")}
+        """`batch` and `cache`: by the memory that is free."""
+        open_options = {
+            "batch": "found by trying when training starts: what fits into memory, and is not just slower learning",
+            "cache": "chosen when training starts; ram if the examples fit in a quarter of the free memory, else none",
+        }
+        return {name: Chosen(why) for name, why in open_options.items() if getattr(self, name) == "auto"}
 
 
 class DataOptions(SourceOptions):
@@ -155,7 +172,7 @@ class DataOptions(SourceOptions):
     def chosen(self) -> dict[str, Chosen]:
         """`cache`: by the memory that is free, but never for pictures that keep their own size."""
         if self.cache == "auto" and self.fit == "crop":
-            return {"cache": Chosen("fit: crop keeps each picture's own size", "none")}
+            return {**super().chosen(), "cache": Chosen("fit: crop keeps each picture's own size", "none")}
         return super().chosen()
 
 
@@ -213,6 +230,10 @@ class OptimOptions(Section):
         None, ge=0.0, lt=1.0, description="Fraction of the run from which on the weights are averaged equally (SWA); none: no such average."
     )
     accumulate: Count = Field(1, description="Micro-batches that each global batch is computed in; the mathematics stays that of the whole batch.")
+    recompute: bool = Field(
+        False,
+        description="Compute activations again for the gradients instead of keeping them (Chen 2016): the same result in less memory and more time.",
+    )
     groups: tuple[GroupOptions, ...] = Field((), description="Parameter groups; the first match wins.")
 
     @property

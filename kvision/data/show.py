@@ -249,7 +249,7 @@ def _facts(pipeline: Pipeline, chosen: dict[SplitName, list[int]]) -> tuple[tupl
         ("original size", _sizes(pipeline, chosen)),
         ("trained on", f"{options.size_px} × {options.size_px} px, {options.fit}"),
         ("batch", options.batch),
-        ("steps an epoch", f"{pipeline.steps_per_epoch:,}"),
+        *(() if options.batch_is_open else (("steps an epoch", f"{pipeline.steps_per_epoch:,}"),)),
     ]
     return tuple((name, str(value)) for name, value in [*facts, *([("left out, unreadable", left_out)] if left_out else [])])
 

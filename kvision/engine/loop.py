@@ -159,7 +159,7 @@ class Loop:
     def _step(self, batch: Batch) -> dict[str, tf.Tensor]:
         """One step in replica context; this replica's part of the loss and of what is reported."""
         training = self._training
-        outputs = self._session.system.train_step(batch, training.updates)
+        outputs = self._session.trained.train_step(batch, training.updates)
         if training.ema is not None:
             training.ema.update(training.guard.passed(tf.convert_to_tensor(training.step)))
         return {name: outputs[name] for name in training.sums}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import sys
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from kvision.core.resolved import choices, put
 from kvision.core.schema import Chosen
 from kvision.data.pipeline import Pipeline
 from kvision.data.preprocess import Preprocess
-from kvision.engine import checkpoint, optim, precision, pretrained, replica, runfolder, state, strategy
+from kvision.engine import checkpoint, fitting, optim, precision, pretrained, recompute, replica, runfolder, state, strategy
 from kvision.engine.ema import EMA
 from kvision.engine.guard import Guard
 from kvision.engine.plateau import Plateau
@@ -99,6 +100,11 @@ class Session:
         """Short names of the replicas' devices, such as `cpu:0`."""
         return [":".join(device.split("/")[-1].split(":")[-2:]).lower() for device in self.strategy.extended.worker_devices]
 
+    @functools.cached_property
+    def trained(self) -> System:
+        """The system that training steps are asked of: with `optim.recompute` it keeps little for the gradients."""
+        return recompute.recomputing(self.system) if self.recipe.optim.recompute else self.system
+
     @property
     def for_training(self) -> Training:
         """The training part of a session that was opened with one."""
@@ -159,7 +165,9 @@ def open_session(
         DataError: If the data can't be used.
         RunError: If the weights that a training begins with can't be read, or fit another network.
     """
-    recipe = resolved.recipe
+    if settled(resolved).data.batch_is_open:
+        resolved = fitting.settle(resolved, system, source, devices=devices, precision_name=precision_name)
+    recipe = settled(resolved)
     where = strategy.make(devices)  # first: logical devices can't be made once TensorFlow has started
     keras.utils.set_random_seed(recipe.train.seed)
     if deterministic:

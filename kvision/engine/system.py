@@ -108,6 +108,8 @@ class System(abc.ABC):
     `decisions`: share of its decisions that may be others than the networks', whatever the kind of file; without it, any."""
     relative: ClassVar[bool] = False
     """Whether the monitored metric is on the scale of the data, as returns are: `gates` are then shares of what the networks reach."""
+    staged: ClassVar[bool] = False
+    """Whether its training steps call its networks as wholes, which `optim.recompute` can then cut into stages."""
     plays: ClassVar[bool] = False
     """Whether it acts in an environment: an example to evaluate is then an episode, and `play` gives one."""
 
@@ -120,6 +122,15 @@ class System(abc.ABC):
     def check(cls, recipe: Recipe) -> list[tuple[str, str]]:
         """Faults that only show across sections, as `(dotted path, what came; what is accepted; what to do)`; no TensorFlow."""
         return []
+
+    @classmethod
+    def faults(cls, recipe: Recipe) -> list[tuple[str, str]]:
+        """What `check` finds, and what no system need ask for itself."""
+        found = cls.check(recipe)
+        if recipe.optim.recompute and not cls.staged:
+            why = f"true has no effect on {recipe.system}, whose training does not go through networks of several stages; take it out"
+            found = [*found, ("optim.recompute", why)]
+        return found
 
     @classmethod
     def settle(cls, recipe: Recipe, source: Source) -> dict[str, Chosen]:

@@ -74,4 +74,4 @@ class Trial:
         return loss
 
     def _on_replica(self, batch: Batch) -> tf.Tensor:
-        return self._session.system.train_step(batch, self._updates)["loss"]
+        return self._session.trained.train_step(batch, self._updates)["loss"]

@@ -13,7 +13,7 @@ from kvision import catalog
 from kvision.core.errors import UsageError
 from kvision.data import splits
 from kvision.data.labelled_source import LabelledSource
-from kvision.engine import journal, runfolder
+from kvision.engine import fitting, journal, runfolder
 from kvision.sweep.plan import TRAIN
 from kvision.sweep.queue import Task, is_done
 from kvision.systems.classification._transfer import TransferOptions
@@ -159,7 +159,7 @@ def _last(texts: Sequence[str]) -> list[str]:
 
 def _fitted(recipe: Recipe, count: int, steps: int) -> list[str]:
     """The `key=value` texts that make a recipe fit for `count` examples: batch, epochs and warm-up."""
-    batch = min(recipe.data.batch, count)
+    batch = min(fitting.START if recipe.data.batch_is_open else recipe.data.batch, count)
     epochs = max(recipe.train.epochs, math.ceil(steps / (count // batch)))
     warmup = min(recipe.optim.warmup_steps, int(_WARMUP_SHARE * epochs * (count // batch)))
     return _texts({"data.batch": batch, "train.epochs": epochs, "optim.warmup_steps": warmup})

@@ -77,7 +77,7 @@ def run(
         RunError: If the loss does not depend on a variable that is to be trained.
     """
     budget = budget or Budget()
-    simple = plain(resolved, min(overfit.EXAMPLES, resolved.recipe.data.batch))
+    simple = plain(resolved, _at_most(overfit.EXAMPLES, resolved))
     session = _open(simple, system, source)
     if not session.pipeline.pictures:
         raise DataError(f"data.source: {resolved.recipe.data.source} has no pictures, and the tests look at pictures and their labels; train at once")
@@ -101,6 +101,12 @@ def run(
     yield from _learning(session, trial, sample, budget.learn)
 
 
+def _at_most(batch: int, resolved: Resolved) -> int:
+    """The recipe's batch, or this one if that is larger or open."""
+    data = resolved.recipe.data
+    return batch if data.batch_is_open else min(batch, data.batch)
+
+
 def _open(resolved: Resolved, system: type[System], source: type[Source], *, begin: bool = True) -> Session:
     """A session on one device, its random layers quiet; with the weights that a training begins with, or else with random ones."""
     device = "gpu:0" if tf.config.list_physical_devices("GPU") else "cpu"
@@ -118,7 +124,7 @@ def _tiny(session: Session, sample: list[Batch], tiny: tuple[Resolved, type[Sour
     """The system at a tiny size, and a few examples for it."""
     if tiny is not None:
         resolved, source = tiny
-        session = _open(plain(resolved, min(TINY_BATCH, resolved.recipe.data.batch)), type(session.system), source, begin=False)
+        session = _open(plain(resolved, _at_most(TINY_BATCH, resolved)), type(session.system), source, begin=False)
         sample = list(session.pipeline.train(0).take(1))
     return session.system, {name: value[:TINY_BATCH] for name, value in sample[0].items()}
 

@@ -98,6 +98,7 @@ class Captioner(System):
     fields: ClassVar[frozenset[str]] = frozenset({"image", "tokens", "captions"})
     monitor = Monitor("cider_d", "max")
     task = "captioning"
+    staged = True
     decision = "tokens"
     device_format = "tflite-dynamic"
     folder_source = "caption_folder"

@@ -61,6 +61,7 @@ class Classifier(System):
     fields: ClassVar[frozenset[str]] = frozenset({"image", "label"})
     monitor = Monitor("top1", "max")
     task = "classification"
+    staged = True
     decision = "classes"
     folder_source = "image_folder"
 

@@ -58,6 +58,7 @@ class Segmenter(System):
     task = "segmentation"
     decision = "classes"
     dense = True
+    staged = True
     gates: ClassVar[Mapping[str, float]] = {**System.gates, "quantized": 0.015}
 
     def __init__(self, recipe: Recipe, info: DataInfo) -> None:
