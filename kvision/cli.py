@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from kvision import cli_check, cli_data, cli_export, cli_transfer, cli_ui, cli_zoo
+from kvision import cli_check, cli_data, cli_export, cli_track, cli_transfer, cli_ui, cli_zoo
 from kvision.cli_errors import State, computing, errors, validate
 from kvision.cli_options import (
     AnySource,
@@ -22,6 +22,7 @@ from kvision.cli_options import (
     SweepMethod,
     SweepMode,
     SweepPrune,
+    Track,
     Verbose,
     Weights,
     complete_override,
@@ -46,6 +47,7 @@ app.add_typer(recipe_app, name="recipe")
 cli_check.register(app)
 cli_data.register(app)
 cli_export.register(app)
+cli_track.register(app)
 cli_transfer.register(app)
 cli_ui.register(app)
 cli_zoo.register(app)
@@ -81,6 +83,7 @@ def train(
     deterministic: Annotated[bool, typer.Option("--deterministic", help="Bit-identical results on the same machine; slower.")] = False,
     devices: Devices = "auto",
     precision: PrecisionOption = Precision.fp32,
+    track: Track = None,
     smoke: Smoke = False,
     json_lines: Json = False,
     verbose: Verbose = False,
@@ -91,6 +94,10 @@ def train(
     """
     with computing(verbose):
         validate(recipe, overrides, smoke)
+        if track:
+            from kvision.engine.actions.track import check
+
+            check(track)
         from kvision.commands import train as command
 
         code = command.run(
@@ -101,6 +108,7 @@ def train(
             deterministic=deterministic,
             devices=devices,
             precision=precision.value,
+            track=track or [],
             smoke=smoke,
             json_lines=json_lines,
         )

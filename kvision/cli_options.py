@@ -88,6 +88,13 @@ Overrides = Annotated[
 Devices = Annotated[str, typer.Option(help="auto, cpu, cpu:2 (two logical CPUs), gpu, gpu:0,1.")]
 PrecisionOption = Annotated[Precision, typer.Option(help="Number format of the computation.")]
 RunPrecision = Annotated[Precision | None, typer.Option(help="Number format of the computation; else the training's.")]
+Track = Annotated[
+    list[str] | None,
+    typer.Option(
+        envvar="KVISION_TRACK",
+        help="Tell this tracker, too: mlflow, wandb or trackio; more than once for more. Whatever happens to it, training goes on.",
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object a line on stdout, for machines.")]
 Smoke = Annotated[bool, typer.Option("--smoke", help="Apply the recipe's smoke section: runs in seconds.")]
 Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="TensorFlow's own messages, and tracebacks of errors.")]

@@ -16,6 +16,7 @@ from kvision.core.names import did_you_mean
 from kvision.engine import artifacts, board, evaluation, events, runfolder, trainer
 from kvision.engine.actions import panel
 from kvision.engine.actions.early_stop import EarlyStop
+from kvision.engine.actions.track import Track
 from kvision.engine.checkpoint import Checkpoints
 from kvision.engine.journal import Journal
 from kvision.engine.session import Session, open_session, recorded_preprocess
@@ -35,6 +36,7 @@ def run(
     deterministic: bool = False,
     devices: str = "auto",
     precision: str = "fp32",
+    track: Sequence[str] = (),
     smoke: bool = False,
     json_lines: bool = False,
 ) -> int:
@@ -48,6 +50,7 @@ def run(
         deterministic: Turn on op determinism: the same bits each time.
         devices: `auto`, `cpu`, `cpu:2`, `gpu`, `gpu:0,1`.
         precision: `fp32`, `bf16` or `fp16`.
+        track: Trackers of experiments that are told, too.
         smoke: Apply the recipe's smoke section.
         json_lines: Progress and result as JSON lines on the standard output.
 
@@ -77,7 +80,7 @@ def run(
         )
         notes = _describe(session, where, begun)
         standing, warnings = trainer.resume(session, where)
-        training, actions = _trainer(session, where, standing, json_lines)
+        training, actions = _trainer(session, where, standing, json_lines, track)
         try:
             if training.done and (where / "report.html").exists():
                 print(f"{where}: this run is complete, after {standing.epoch} epochs; nothing is left to train", file=sys.stderr)
@@ -92,7 +95,7 @@ def run(
         finally:
             actions.close()
         if not training.done:
-            again = _command(recipe, overrides, run_dir, deterministic, devices, precision, smoke)
+            again = _command(recipe, overrides, run_dir, deterministic, devices, precision, track, smoke)
             print(f"go on with: {again}", file=sys.stderr)
             _report_if_possible(where)
             return 128 + training.signal
@@ -129,13 +132,16 @@ def _left_out(data: Mapping[str, Any]) -> list[str]:
     return [f"data.on_error: skip left out {words.counted(len(names), 'file')}: {words.listed(names, 5, hint)}"] if names else []
 
 
-def _trainer(session: Session, run_dir: Path, standing: trainer.Standing, json_lines: bool) -> tuple[trainer.Trainer, events.Actions]:
+def _trainer(
+    session: Session, run_dir: Path, standing: trainer.Standing, json_lines: bool, track: Sequence[str]
+) -> tuple[trainer.Trainer, events.Actions]:
     """The trainer with everything that listens to it."""
     options, monitor = session.recipe.train, session.system.monitor
     journal = Journal(run_dir, epoch=standing.epoch)
     listeners: list[events.Action] = [journal, panel.make(as_json=json_lines)]
     if options.early_stop_epochs is not None:
         listeners.append(EarlyStop(options.early_stop_epochs, f"val/{monitor.metric}", monitor.mode, journal.rows))
+    listeners += [Track(name, run_dir, lambda message: actions.on_event(events.Warned(message))) for name in track]
     actions = events.Actions(listeners)
     return trainer.Trainer(session, run_dir, actions, standing), actions
 
@@ -177,7 +183,14 @@ def _print_result(run_dir: Path, json_lines: bool, judged: bool) -> None:
 
 
 def _command(
-    recipe: str | Path, overrides: Sequence[str], run_dir: str | Path | None, deterministic: bool, devices: str, precision: str, smoke: bool
+    recipe: str | Path,
+    overrides: Sequence[str],
+    run_dir: str | Path | None,
+    deterministic: bool,
+    devices: str,
+    precision: str,
+    track: Sequence[str],
+    smoke: bool,
 ) -> str:
     """The command line that goes on with the run."""
     words = ["kvision", "train", str(recipe), *overrides]
@@ -185,5 +198,6 @@ def _command(
     words += ["--deterministic"] if deterministic else []
     words += ["--devices", devices] if devices != "auto" else []
     words += ["--precision", precision] if precision != "fp32" else []
+    words += [word for name in track for word in ("--track", name)]
     words += ["--smoke"] if smoke else []
     return shlex.join([*words, "--resume"])

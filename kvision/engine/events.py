@@ -187,9 +187,9 @@ class Actions(Action):
             action.on_event(event)
 
     def close(self) -> None:
-        """Closes every action, even if one of them fails."""
+        """Closes every action, the last first, even if one of them fails."""
         errors = []
-        for action in self._actions:
+        for action in reversed(self._actions):
             try:
                 action.close()
             except Exception as error:  # every action gets its turn; the first fault is raised below
