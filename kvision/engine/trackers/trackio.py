@@ -14,15 +14,15 @@ if TYPE_CHECKING:
 
 
 class _Run:
-    def __init__(self, module: Any, run_id: str) -> None:
-        self._module, self.id = module, run_id
+    def __init__(self, run: Any) -> None:
+        self._run, self.id = run, str(run.name)
 
     def log(self, step: int, values: Mapping[str, float]) -> None:
-        self._module.log(dict(values), step=step)
+        self._run.log(dict(values), step=step)
 
     def end(self, status: str) -> None:
         del status  # it has no word for it
-        self._module.finish()
+        self._run.finish()
 
 
 def open_run(facts: Facts) -> _Run:
@@ -33,5 +33,5 @@ def open_run(facts: Facts) -> _Run:
 
     config = dict(facts.values) | {f"kvision.{name}": text for name, text in facts.tags.items()}
     name = facts.id or facts.name
-    trackio.init(PROJECT, name=name, config=config, resume="must" if facts.id else "never", embed=False, auto_log_gpu=False, auto_log_cpu=False)
-    return _Run(trackio, name)
+    resume = "must" if facts.id else "never"
+    return _Run(trackio.init(PROJECT, name=name, config=config, resume=resume, embed=False, auto_log_gpu=False, auto_log_cpu=False))

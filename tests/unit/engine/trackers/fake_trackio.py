@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+import types
 from pathlib import Path
 
 FAULT = os.environ.get("FAULT", "")
@@ -17,6 +18,7 @@ def init(project, **options):
     if FAULT == "offline":
         raise ConnectionError("api.example.org: no route to host")
     _call("init", project, options)
+    return types.SimpleNamespace(name=options["name"], log=log, finish=finish)
 
 
 def log(values, step=None):
