@@ -85,6 +85,9 @@ def train(
     precision: PrecisionOption = Precision.fp32,
     track: Track = None,
     smoke: Smoke = False,
+    data_service: Annotated[
+        str | None, typer.Option(help="HOST:PORT of `kvision data serve`, which prepares the batches; else this process does.")
+    ] = None,
     json_lines: Json = False,
     verbose: Verbose = False,
 ) -> None:
@@ -110,6 +113,7 @@ def train(
             precision=precision.value,
             track=track or [],
             smoke=smoke,
+            data_service=data_service,
             json_lines=json_lines,
         )
     raise typer.Exit(code)

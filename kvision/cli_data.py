@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from kvision.cli_errors import computing, errors, validate
-from kvision.cli_options import Json, Overrides, Recipe, Verbose  # noqa: TC001 - typer reads them
+from kvision.cli_options import Devices, Json, Overrides, Precision, PrecisionOption, Recipe, Smoke, Verbose
 
 
 class Form(StrEnum):
@@ -22,7 +22,7 @@ def register(app: typer.Typer) -> None:
     """Adds the commands."""
     about = "Check a recipe's data, look at it, pack it, serve it.\n\nExample: kvision data check recipes/unet.yaml"
     group = typer.Typer(help=about, no_args_is_help=True, rich_markup_mode=None)
-    for command in (check, show, pack, verify, cache):
+    for command in (check, show, time, pack, verify, serve, cache):
         group.command()(command)
     app.add_typer(group, name="data")
 
@@ -59,6 +59,29 @@ def show(
         data.show(recipe, overrides or [], out=out, count=count)
 
 
+def time(
+    recipe: Recipe,
+    overrides: Overrides = None,
+    seconds: Annotated[float, typer.Option(min=0.1, help="How long each stage is measured.")] = 3.0,
+    devices: Devices = "auto",
+    precision: PrecisionOption = Precision.fp32,
+    smoke: Smoke = False,
+    json_lines: Json = False,
+    verbose: Verbose = False,
+) -> None:
+    """Measure where the time of a training goes.
+
+    Reading, decoding, augmenting, the way to the device, the step; and what there should be more of. Writes nothing.
+
+    Example: kvision data time recipes/resnet.yaml
+    """
+    with computing(verbose):
+        validate(recipe, overrides, smoke)
+        from kvision.commands import timing
+
+        timing.run(recipe, overrides or [], seconds=seconds, devices=devices, precision=precision.value, smoke=smoke, json_lines=json_lines)
+
+
 def pack(
     recipe: Recipe,
     overrides: Overrides = None,
@@ -91,6 +114,25 @@ def verify(folder: Annotated[str, typer.Argument(metavar="FOLDER", help="What `k
         from kvision.commands import packing
 
         packing.verify(folder)
+
+
+def serve(
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port of the dispatcher; 0: any that is free.")] = 5050,
+    workers: Annotated[int, typer.Option(min=0, max=1024, help="Workers on this machine; each uses all of its cores.")] = 1,
+    dispatcher: Annotated[str | None, typer.Option(help="HOST:PORT of a dispatcher that runs already; else one is started.")] = None,
+    host: Annotated[str, typer.Option(help="By which name the others reach this machine.")] = "localhost",
+    verbose: Verbose = False,
+) -> None:
+    """Prepare batches for trainings, here or elsewhere.
+
+    By tf.data service; a training asks for them by --data-service. Anyone who reaches the port can use it: keep it inside your own network.
+
+    Example: kvision data serve --port 5050 --workers 2
+    """
+    with computing(verbose):
+        from kvision.commands import serving_data
+
+        serving_data.run(port=port, workers=workers, dispatcher=dispatcher, host=host)
 
 
 def cache(

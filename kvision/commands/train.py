@@ -38,6 +38,7 @@ def run(
     precision: str = "fp32",
     track: Sequence[str] = (),
     smoke: bool = False,
+    data_service: str | None = None,
     json_lines: bool = False,
 ) -> int:
     """Trains a recipe, or goes on training it.
@@ -52,6 +53,7 @@ def run(
         precision: `fp32`, `bf16` or `fp16`.
         track: Trackers of experiments that are told, too.
         smoke: Apply the recipe's smoke section.
+        data_service: `HOST:PORT` of `kvision data serve`, which prepares the training batches; none: this process does.
         json_lines: Progress and result as JSON lines on the standard output.
 
     Returns:
@@ -77,6 +79,7 @@ def run(
             deterministic=deterministic,
             begin=not Checkpoints(where / runfolder.CHECKPOINTS).all(),
             preprocess=recorded_preprocess(where) if begun else None,
+            data_service=data_service,
         )
         notes = _describe(session, where, begun)
         standing, warnings = trainer.resume(session, where)
@@ -95,7 +98,7 @@ def run(
         finally:
             actions.close()
         if not training.done:
-            again = _command(recipe, overrides, run_dir, deterministic, devices, precision, track, smoke)
+            again = _command(recipe, overrides, run_dir, deterministic, devices, precision, track, smoke, data_service)
             print(f"go on with: {again}", file=sys.stderr)
             _report_if_possible(where)
             return 128 + training.signal
@@ -191,6 +194,7 @@ def _command(
     precision: str,
     track: Sequence[str],
     smoke: bool,
+    data_service: str | None,
 ) -> str:
     """The command line that goes on with the run."""
     words = ["kvision", "train", str(recipe), *overrides]
@@ -200,4 +204,5 @@ def _command(
     words += ["--precision", precision] if precision != "fp32" else []
     words += [word for name in track for word in ("--track", name)]
     words += ["--smoke"] if smoke else []
+    words += ["--data-service", data_service] if data_service is not None else []
     return shlex.join([*words, "--resume"])

@@ -81,17 +81,18 @@ class ArrayRecordSplit(EncodedSplit):
     """Pictures in records of many files. Python asks the files for each record, and lets go of its lock meanwhile."""
 
     orientations: np.ndarray
+    remotable = False
 
     def __init__(self, files: np.ndarray, offsets: np.ndarray, key: str, names: Sequence[str], labels: np.ndarray, orientations: np.ndarray) -> None:
         """`files` (their names) and `offsets` (numbers of records) say where each of the N records is, `key` which feature is the picture."""
         super().__init__(names, labels, orientations)
-        self._files, self._offsets, self._key = files, offsets, key
+        self.files, self._offsets, self._key = files, offsets, key
         self._lock = threading.Lock()
 
     def take(self, chosen: np.ndarray) -> ArrayRecordSplit:
         """The examples of these numbers."""
         names = [self.names[k] for k in chosen]
-        return ArrayRecordSplit(self._files[chosen], self._offsets[chosen], self._key, names, self.labels[chosen], self.orientations[chosen])
+        return ArrayRecordSplit(self.files[chosen], self._offsets[chosen], self._key, names, self.labels[chosen], self.orientations[chosen])
 
     def file_bytes(self, index: tf.Tensor) -> tf.Tensor:
         """The picture in the record of this number; its checksum is verified."""
@@ -100,8 +101,8 @@ class ArrayRecordSplit(EncodedSplit):
 
     def _record(self, index: np.int64) -> bytes:
         with self._lock:  # so that threads do not open the same file at once
-            reader = _reader(str(self._files[index]))
+            reader = _reader(str(self.files[index]))
         try:
             return reader.read([int(self._offsets[index])])[0]
         except RuntimeError as error:
-            raise ValueError(f"{self._files[index]}: record {self._offsets[index]} is damaged: {error}") from error
+            raise ValueError(f"{self.files[index]}: record {self._offsets[index]} is damaged: {error}") from error

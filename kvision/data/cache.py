@@ -147,7 +147,11 @@ class Store:
 
     def fetch(self, index: tf.Tensor) -> dict[str, tf.Tensor]:
         """The example of this number (scalar int64; int64 `[b]` if `vectorised`), read from its split."""
-        return self.reader(tf.constant(self._kept, tf.int64)[index] if self.skipped else index)
+        return self.reader(self.number(index))
+
+    def number(self, index: tf.Tensor) -> tf.Tensor:
+        """The number in its split of the example of this number."""
+        return tf.constant(self._kept, tf.int64)[index] if self.skipped else index
 
     def original(self, index: int, fields: frozenset[str]) -> dict[str, tf.Tensor]:
         """The example of this number as its split gives it."""

@@ -28,6 +28,9 @@ class EncodedSplit(abc.ABC):
         orientations: EXIF orientation of each picture, int32 `[N]`; none: found when the picture is read.
     """
 
+    remotable = True
+    """Whether other processes can read the examples, as no Python has to run for it."""
+
     def __init__(self, names: Sequence[str], labels: np.ndarray, orientations: np.ndarray | None) -> None:
         """Keeps what is known of all N pictures; none is read."""
         self.names = names
@@ -119,6 +122,8 @@ class FileSplit(EncodedSplit):
 
 class RowSplit(EncodedSplit):
     """Pictures in a table of another library, which is asked for each row; Python runs then, so it is the slowest way."""
+
+    remotable = False
 
     def __init__(self, row: Callable[[int], bytes], names: Sequence[str], labels: np.ndarray, numbers: np.ndarray | None = None) -> None:
         """`row` gives the bytes of a picture by its number in the table; `numbers` are those of these examples."""

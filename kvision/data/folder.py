@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 class FolderSplit:
     """Pairs of an image folder, read one at a time in the graph."""
 
+    remotable = True
+
     def __init__(self, source: ImageMasks, entries: Sequence[Entry]) -> None:
         self.names: Sequence[str] = [entry.pair.name for entry in entries]
         self._entries = entries

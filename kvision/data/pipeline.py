@@ -12,14 +12,14 @@ from __future__ import annotations
 import hashlib
 import json
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import tensorflow as tf
 
 from kvision.core.errors import DataError
 from kvision.core.progress import Count
-from kvision.data import faults, mixing, references
+from kvision.data import faults, mixing, references, service
 from kvision.data.augment import augment, falsifying, is_identity, part
 from kvision.data.cache import Reader, Store, chosen_cache, open_store
 from kvision.data.order import Balanced, Bucketed, Lanes, Shuffled
@@ -54,7 +54,16 @@ class Pipeline:
         seed: Seed of order and augmentation.
     """
 
-    def __init__(self, source: Source, options: DataOptions, fields: frozenset[str], seed: int, *, preprocess: Preprocess | None = None) -> None:
+    def __init__(
+        self,
+        source: Source,
+        options: DataOptions,
+        fields: frozenset[str],
+        seed: int,
+        *,
+        preprocess: Preprocess | None = None,
+        service: str | None = None,
+    ) -> None:
         """Nothing is read yet; a split is read when it is first needed.
 
         Args:
@@ -63,6 +72,7 @@ class Pipeline:
             fields: The example fields that batches shall hold; `image` is one wherever the source has pictures.
             seed: Seed of order and augmentation, `train.seed`.
             preprocess: The preprocessing of an earlier run; none: with statistics of the training split.
+            service: `HOST:PORT` of a tf.data service that prepares the training batches; none: this process does.
 
         Raises:
             DataError: If the source can't give one of the fields.
@@ -72,6 +82,7 @@ class Pipeline:
         self.fields = fields | ({PICTURE} & self.info.fields)
         self.seed = seed
         self._source = source
+        self._service = service
         self._splits: dict[SplitName, Split] = {}
         self._stores: dict[SplitName, Store] = {}
         if preprocess is not None:
@@ -158,10 +169,14 @@ class Pipeline:
             DataError: If the batch can't be split evenly over the replicas.
         """
         share = Share.of(self.options.batch, context)
-        steps = self.steps_per_epoch
-        positions = tf.data.Dataset.range(start_step * share.mine, np.iinfo(np.int64).max)
+        if self._service is None:
+            return self._batches(share, tf.data.Dataset.range(start_step * share.mine, np.iinfo(np.int64).max))
+        first = start_step * share.mine // share.each
+        return service.ordered(self._service, first, share.each, lambda counts: self._batches(share, counts, numbered=True))
 
-        store = self._store("train")
+    def _batches(self, share: Share, counts: tf.data.Dataset, *, numbered: bool = False) -> tf.data.Dataset:
+        """Training batches of the examples at these places of the share, and of the places themselves where they are `numbered`."""
+        steps, store = self.steps_per_epoch, self._store("train")
 
         def fetch(count: tf.Tensor) -> dict[str, tf.Tensor]:
             step, place = share.locate(count)
@@ -173,16 +188,43 @@ class Pipeline:
             if self._mixes:
                 example = self._mixed(example, epoch, within)
             example = self._referred(example, epoch, index)
-            return {**example, "index": index, "weight": tf.ones_like(index, tf.float32)}
+            example = {**example, "index": index, "weight": tf.ones_like(index, tf.float32)}
+            return {**example, service.POSITION: count} if numbered else example
 
         if store.vectorised and not self._varies:
-            batches = positions.batch(share.each, drop_remainder=True).map(fetch, tf.data.AUTOTUNE)
+            batches = counts.batch(share.each, drop_remainder=True).map(fetch, tf.data.AUTOTUNE)
         else:
-            batches = positions.map(fetch, tf.data.AUTOTUNE).batch(share.each, drop_remainder=True)
+            batches = counts.map(fetch, tf.data.AUTOTUNE).batch(share.each, drop_remainder=True)
         if isinstance(order := self._order, Bucketed):
             longest = order.longest
             batches = batches.map(lambda batch: _trimmed(batch, longest), tf.data.AUTOTUNE)
         return self._finish(batches)
+
+    def until(self, stage: Literal["read", "decode"]) -> tf.data.Dataset:
+        """Training examples one by one, in their order, from the first step on, as far as a stage: to measure what each costs.
+
+        Args:
+            stage: `read`: only the bytes of the files, nothing where the examples are in memory; `decode`: the examples as they are augmented next.
+
+        Returns:
+            Endless; strings or examples.
+        """
+        share, steps, store = Share.of(self.options.batch, None), self.steps_per_epoch, self._store("train")
+        data = getattr(store.reader.split, "file_bytes", None)
+
+        def fetch(count: tf.Tensor) -> Any:
+            step, place = share.locate(count)
+            index = self._order(step % steps * self.options.batch + place, self._epoch_seed(step // steps))
+            if stage == "decode":
+                return store.fetch(index)
+            return index if data is None or store.in_ram else data(store.number(index))
+
+        return tf.data.Dataset.range(np.iinfo(np.int64).max).map(fetch, tf.data.AUTOTUNE)
+
+    def files_of_training(self) -> list[str]:
+        """The files that training examples are read from, each once; none where they are in memory."""
+        store = self._store("train")
+        return [] if store.in_ram else sorted(set(map(str, getattr(store.reader.split, "files", ()))))
 
     def val(self, context: tf.distribute.InputContext | None = None) -> tf.data.Dataset:
         """All validation examples once, in order, as equally many full batches for each replica.
@@ -338,7 +380,12 @@ class Pipeline:
         if name not in self._stores:
             uncut = name == "train" and self._fills
             reader = Reader(self._split(name), self.fields, self.preprocess if self.pictures else None, self.info, uncut=uncut)
-            self._stores[name] = open_store(reader, self.options.cache, self.options.on_error)
+            served = self._service is not None and name == "train"
+            if served and not getattr(reader.split, "remotable", False):
+                raise DataError(
+                    f"--data-service: {self.options.source} makes its examples in this process; a service reads files: folders of pictures, TFRecord"
+                )
+            self._stores[name] = open_store(reader, "none" if served else self.options.cache, self.options.on_error)
         return self._stores[name]
 
     def _placed(self, example: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:

@@ -218,16 +218,16 @@ class RecordSplit(EncodedSplit):
     def __init__(self, files: np.ndarray, offsets: np.ndarray, key: str, names: Sequence[str], labels: np.ndarray, orientations: np.ndarray) -> None:
         """`files` (their names) and `offsets` say where each of the N records begins, `key` which feature is the picture."""
         super().__init__(names, labels, orientations)
-        self._files, self._offsets, self._key = files, offsets, key
+        self.files, self._offsets, self._key = files, offsets, key
 
     def take(self, chosen: np.ndarray) -> RecordSplit:
         """The examples of these numbers."""
         names = [self.names[k] for k in chosen]
-        return RecordSplit(self._files[chosen], self._offsets[chosen], self._key, names, self.labels[chosen], self.orientations[chosen])
+        return RecordSplit(self.files[chosen], self._offsets[chosen], self._key, names, self.labels[chosen], self.orientations[chosen])
 
     def file_bytes(self, index: tf.Tensor) -> tf.Tensor:
         """The picture in the record of this number; its checksum is verified."""
-        file, offset = self.column("file", index, lambda: self._files), self.column("offset", index, lambda: self._offsets)
+        file, offset = self.column("file", index, lambda: self.files), self.column("offset", index, lambda: self._offsets)
         variant = tf.raw_ops.TFRecordDatasetV2(filenames=file[None], compression_type="", buffer_size=8192, byte_offsets=offset[None])
         records = tf.data.experimental.from_variant(variant, tf.TensorSpec([], tf.string))
         options = tf.data.Options()

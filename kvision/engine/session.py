@@ -142,6 +142,7 @@ def open_session(
     training: bool = True,
     begin: bool | None = None,
     preprocess: Preprocess | None = None,
+    data_service: str | None = None,
 ) -> Session:
     """Builds everything that a recipe describes; what is random comes from `train.seed`.
 
@@ -156,6 +157,7 @@ def open_session(
         begin: Whether to put in the weights that a training begins with (`System.pretrained`, `System.fit`), and not leave them random because
             others follow; none: if `training`.
         preprocess: The preprocessing of an earlier run; none: in the colours that those weights know, or else in those of the training split.
+        data_service: `HOST:PORT` of `kvision data serve`, which is to prepare the training batches; none: this process does.
 
     Returns:
         The session.
@@ -184,7 +186,7 @@ def open_session(
         if start is not None:
             pretrained.put(made.networks, start)
             preprocess = preprocess or start.preprocess(recipe.data)
-        pipeline = Pipeline(data, recipe.data, made.fields, recipe.train.seed, preprocess=preprocess)
+        pipeline = Pipeline(data, recipe.data, made.fields, recipe.train.seed, preprocess=preprocess, service=data_service)
         if begins:
             made.fit(pipeline.examples)
         part = _training(recipe, made, pipeline, precision_name) if training else None
