@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-PROGRESS = ("step", "loss", "lr")
+STEPS = ("step", "loss", "lr")
 """What is drawn of the progress lines of events.jsonl."""
 
 
@@ -80,8 +80,8 @@ def epochs(run_dir: Path, token: str) -> dict[str, Any]:
 def steps(run_dir: Path, token: str) -> dict[str, Any]:
     """The new progress lines of events.jsonl, as `epochs`."""
     news = read(run_dir / journal.EVENTS, token)
-    rows = [[_number(event.get(name)) for name in PROGRESS] for event in map(_event, news.lines) if event.get("event") == "progress"]
-    return _told(news, [row for row in rows if row[0] is not None], PROGRESS)
+    rows = [[_number(event.get(name)) for name in STEPS] for event in map(_progress, news.lines)]
+    return _told(news, [row for row in rows if row[0] is not None and row[1] is not None], STEPS)
 
 
 def progress(run_dir: Path) -> dict[str, Any]:
@@ -93,19 +93,23 @@ def progress(run_dir: Path) -> dict[str, Any]:
             lines = file.read().decode("utf-8", "replace").splitlines()
     except OSError:
         return {}
-    return next((event for event in map(_event, reversed(lines)) if event.get("event") == "progress"), {})
+    return next(filter(None, map(_progress, reversed(lines))), {})
 
 
 def _told(news: News, rows: list[list[Any]], columns: Sequence[str]) -> dict[str, Any]:
     return {"token": news.token, "fresh": news.fresh, "rows": rows, **({"columns": list(columns)} if news.fresh else {})}
 
 
-def _event(line: str) -> dict[str, Any]:
+def _progress(line: str) -> dict[str, Any]:
+    """A progress line with its mean `loss`; empty for other lines."""
     try:
-        found = json.loads(line)
+        found = json.loads(line) if '"progress"' in line else None
     except ValueError:
+        found = None
+    if not isinstance(found, dict) or found.get("event") != "progress":
         return {}
-    return found if isinstance(found, dict) else {}
+    means = found.get("means")
+    return {**found, **means} if isinstance(means, dict) else found
 
 
 def _number(cell: Any) -> float | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -112,6 +113,7 @@ def run(library: Library, found: Found, chosen: Run, other: str) -> dict[str, An
         "differences": theirs,
         "bundles": [exports.read(name, folder) for name, folder in found.bundles.items() if facts.path in folder.parents],
         "commands": page.commands(facts),
+        "quoted": shlex.quote(str(facts.path)),
         "has_report": (facts.path / exports.REPORT).is_file(),
     }
 

@@ -68,13 +68,14 @@ def test_steps_and_progress_come_of_the_events(tmp_path: Path) -> None:
     events = [
         {"event": "started", "step": 0},
         {"event": "progress", "step": 1, "loss": 2.5, "lr": 0.1, "total": 9},
-        {"event": "progress", "step": 2, "loss": None, "lr": "fast"},
+        {"event": "progress", "step": 2, "means": {"loss": 2.0}, "lr": "fast"},
+        {"event": "progress", "step": 2, "means": [1]},
         {"event": "progress", "loss": 1},
         {"event": "progress", "step": 10**400, "loss": 1},
         {"event": "progress", "step": 3, "loss": 1.5, "lr": 0.1, "total": 9},
         {"event": "warned", "message": "progress"},
     ]
     (tmp_path / "events.jsonl").write_text("\n".join(["[]", "{", *map(json.dumps, events)]) + '\n{"event": "pro')
-    assert live.steps(tmp_path, "")["rows"] == [[1, 2.5, 0.1], [2, None, None], [3, 1.5, 0.1]]
+    assert live.steps(tmp_path, "")["rows"] == [[1, 2.5, 0.1], [2, 2.0, None], [3, 1.5, 0.1]]
     assert live.progress(tmp_path)["step"] == 3
     assert live.progress(tmp_path / "missing") == {}
