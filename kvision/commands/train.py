@@ -82,6 +82,7 @@ def run(
             data_service=data_service,
         )
         notes = _describe(session, where, begun)
+        session.system.keep_in(where)
         standing, warnings = trainer.resume(session, where)
         training, actions = _trainer(session, where, standing, json_lines, track)
         try:

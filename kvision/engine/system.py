@@ -179,6 +179,14 @@ class System(abc.ABC):
         """
         return {}
 
+    def keep_in(self, folder: Path) -> None:
+        """Says where a system that keeps files while it trains may do so: told before the state is restored; without a run there is no such place.
+
+        Args:
+            folder: Of the run.
+        """
+        del folder
+
     def trainables(self) -> dict[str, list[keras.Variable]]:
         """The variables that each optimizer updates; one optimizer a network unless a system says otherwise."""
         return {role: net.trainable_variables for role, net in self.networks.items()}

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from kvision.engine.replica import AnyVariable
 
 Rollout = dict[str, "tf.Tensor"]
-"""Time-major `[T, n, ...]`: observation (s_tm1), action, reward, terminated, truncated, final_observation (s_t), and what `act` gave beside."""
+"""Time-major `[T, n, ...]`: observation (s_tm1), action, reward, terminated, truncated, final_observation (s_t), finished (the return where an
+episode ended, else NaN), and what `act` gave beside."""
 RECENT = 100
 """Episodes whose returns are averaged."""
 
@@ -97,9 +98,7 @@ class Collector:
     @property
     def returns(self) -> tf.Tensor:
         """Mean return of the last hundred episodes, or of so many as there were; 0 before the first is over."""
-        recent = tf.convert_to_tensor(self._recent)
-        known = ~tf.math.is_nan(recent)
-        return tf.math.divide_no_nan(tf.reduce_sum(tf.where(known, recent, 0.0)), tf.reduce_sum(tf.cast(known, tf.float32)))
+        return mean_of_recent(self._recent)
 
     @property
     def episodes(self) -> tf.Tensor:
@@ -140,7 +139,7 @@ class Collector:
 
         worlds = all(isinstance(environment, World) for environment in self._environments)
         at, rollout = _phase.compiled(play, at, before, wanted=compiled and worlds)
-        self._keep(at, rollout.pop("finished"), before + length * self._lanes)
+        self._keep(at, rollout["finished"], before + length * self._lanes)
         return rollout
 
     def _begun(self, number: int, observation: np.ndarray) -> None:
@@ -176,6 +175,13 @@ class Collector:
         ended = tf.boolean_mask(in_time[0], in_time[1] > 0)
         replica.assign(self._recent, tf.concat([tf.convert_to_tensor(self._recent), ended], 0)[-RECENT:])
         replica.assign(self.steps, steps)
+
+
+def mean_of_recent(returns: tf.Variable) -> tf.Tensor:
+    """The mean of those that are not NaN, 0 if there are none."""
+    recent = tf.convert_to_tensor(returns)
+    known = ~tf.math.is_nan(recent)
+    return tf.math.divide_no_nan(tf.reduce_sum(tf.where(known, recent, 0.0)), tf.reduce_sum(tf.cast(known, tf.float32)))
 
 
 def _kept(found: Transition) -> Rollout:

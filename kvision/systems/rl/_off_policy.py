@@ -6,25 +6,31 @@ its own, all of which are drawn before the first update.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, TypeAlias
+import abc
+import functools
+from typing import TYPE_CHECKING, ClassVar, Literal, TypeAlias
 
 from pydantic import Field
 
 from kvision.core.errors import UsageError
 from kvision.core.schema import Count, Probability, Recipe
 from kvision.data.episodes import EpisodeOptions
-from kvision.systems.rl._part import NetworkOptions
+from kvision.systems.rl._part import Agent, NetworkOptions
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
 
     import keras
     import tensorflow as tf
 
+    from kvision.core.errors import KvisionError
+    from kvision.data.source import DataInfo
     from kvision.engine.replica import AnyVariable
-    from kvision.systems.rl._collector import Draw
-    from kvision.systems.rl._part import Agent
+    from kvision.systems.rl._actors import Actors
+    from kvision.systems.rl._collector import Collector, Draw
     from kvision.systems.rl._replay import Transitions
+    from kvision.systems.rl._replay_disk import DiskRows, Kinds
 
 Found: TypeAlias = "tuple[dict[str, tf.Tensor], tf.Tensor]"
 """What an update says: scalars, this replica's part, `loss` among them; and the temporal-difference error of each transition `[m]`."""
@@ -45,6 +51,11 @@ class OffPolicyOptions(NetworkOptions):
     prioritised: bool = Field(False, description="Draw transitions oftener that the network was wrong about (Schaul 2016).")
     priority_alpha: Probability = Field(0.6, description="Of `prioritised`: 0: all alike; 1: in proportion to the error.")
     priority_beta: Probability = Field(0.4, description="Of `prioritised`: how far weights make up for it at first; at the run's end fully.")
+    replay: Literal["memory", "disk"] = Field("memory", description="Where the buffer is; `disk`: in memory-mapped files in the run's folder.")
+    actors: int = Field(0, ge=0, le=256, description="Processes that play while this one learns; 0: it plays itself. Not the same twice.")
+    actor_ahead: int = Field(2, ge=1, le=1000, description="Rollouts that an actor may be ahead before it waits.")
+    actor_refresh: Count = Field(1, description="Engine steps between two updates of the actors' weights.")
+    actor_timeout_s: float = Field(120.0, gt=0.0, le=86_400.0, description="Seconds without a rollout after which an actor is given up.")
     checkpoint_replay: bool = Field(True, description="Keep the buffer in checkpoints; else a resumed run fills it anew before it learns on.")
 
 
@@ -58,12 +69,73 @@ def faults(recipe: Recipe) -> list[tuple[str, str]]:
         if options.capacity // lanes * lanes < needed:
             fault = f"{options.capacity} transitions are fewer than {path}={needed}; use at least {-(-needed // lanes) * lanes}, or a smaller {path}"
             found.append(("model.capacity", fault))
-    if options.n_step > 1 and options.checkpoint_replay and not data.resumes_within_episodes:
+    if options.actors and lanes % options.actors:
+        found.append(("model.actors", f"{options.actors} can't share data.envs={lanes} lanes; use a divisor of {lanes}"))
+    if options.n_step > 1 and options.checkpoint_replay and (options.actors or not data.resumes_within_episodes):
         fault = f"--resume begins new episodes, whose rewards model.n_step={options.n_step} would add to those of the old ones; use false or n_step=1"
         found.append(("model.checkpoint_replay", fault))
     if options.reward == "normalised":
         found.append(("model.reward", "normalised rewards would mean something else each time they are drawn from the buffer; use raw or sign"))
     return found
+
+
+class OffPolicy(Agent):
+    """An agent that learns from a replay buffer."""
+
+    compiles: ClassVar[bool] = False
+    """Whether XLA is to compile the updates."""
+
+    def __init__(self, recipe: Recipe, info: DataInfo) -> None:
+        super().__init__(recipe, info)
+        if recipe.model.actors:  # type: ignore[attr-defined]
+            self.reports = (*type(self).reports, "lag")  # type: ignore[misc]
+
+    @functools.cached_property
+    def experience(self) -> Experience:
+        """Its buffer; made in the strategy's scope."""
+        return Experience(self, compiles=self.compiles)
+
+    @functools.cached_property
+    def collector(self) -> Collector | Actors:  # type: ignore[override]
+        """Plays the training's lanes, or has actors play them."""
+        import tensorflow as tf
+
+        from kvision.systems.rl._actors import Actors
+
+        count, replicas = self.recipe.model.actors, tf.distribute.get_strategy().num_replicas_in_sync  # type: ignore[attr-defined]
+        if not count:
+            return super().collector
+        if replicas > 1:
+            raise UsageError(f"model.actors: {count} actors are for one device that learns, and there are {replicas}; use 0, or another --devices")
+        return Actors(self)
+
+    @abc.abstractmethod
+    def explore(self, observation: tf.Tensor, draw: Draw) -> dict[str, tf.Tensor]:
+        """How it acts while it learns: `action` for observations `[n, ...]`."""
+
+    def told(self) -> dict[str, tf.Tensor]:
+        """What every agent of this kind reports; this replica's part."""
+        import tensorflow as tf
+
+        from kvision.engine import rows
+        from kvision.systems.rl._actors import Actors
+
+        found = {"return": tf.identity(self.collector.returns) / rows.place()[1]}
+        return {**found, "lag": tf.identity(self.collector.lag)} if isinstance(self.collector, Actors) else found
+
+    def carried(self) -> dict[str, AnyVariable]:
+        """Where the lanes stand, and the replay buffer."""
+        return {**super().carried(), **self.experience.variables}
+
+    def keep_in(self, folder: Path) -> None:
+        """A buffer in files is there."""
+        if self.experience.files is not None:
+            self.experience.files.keep_in(folder / "replay")
+
+    def blame(self) -> KvisionError | None:
+        """What went wrong in a lane, or with the buffer's files."""
+        files = self.experience.files
+        return super().blame() or (None if files is None else files.fault)
 
 
 class Experience:
@@ -77,7 +149,7 @@ class Experience:
         made: Updates made so far, int64 scalar variable.
     """
 
-    def __init__(self, agent: Agent, *, compiles: bool = False) -> None:
+    def __init__(self, agent: OffPolicy, *, compiles: bool = False) -> None:
         import tensorflow as tf
 
         from kvision.engine import replica
@@ -89,13 +161,33 @@ class Experience:
         replicas = tf.distribute.get_strategy().num_replicas_in_sync
         if options.minibatch % replicas:
             raise UsageError(f"model.minibatch: {options.minibatch} transitions can't be shared by {replicas} devices; use a multiple of {replicas}")
+        if replicas > 1 and options.replay == "disk":
+            raise UsageError(f"model.replay: disk is for one device, and there are {replicas}; use memory, or another --devices")
         self._agent, self._options = agent, options
         self._total = _exploration.run_steps(agent.recipe)
         self._compiles = compiles and _network.body_of(agent.spaces, options) == "mlp"
         priorities = Priorities(options.capacity, options.priority_alpha) if options.prioritised else None
         lanes: int = agent.recipe.data.envs  # type: ignore[attr-defined]
-        self._replay = Replay(agent.spaces, lanes, options.capacity, n_step=options.n_step, gamma=options.gamma, priorities=priorities)
+        self._replay = Replay(
+            agent.spaces,
+            lanes,
+            options.capacity,
+            n_step=options.n_step,
+            gamma=options.gamma,
+            priorities=priorities,
+            on_disk=options.replay == "disk",
+        )
         self.made = replica.scalar(0, tf.int64, "updates")
+
+    @property
+    def kinds(self) -> Kinds:
+        """Shape and type of each field of a transition."""
+        return self._replay.kinds
+
+    @property
+    def files(self) -> DiskRows | None:
+        """Where the buffer is, if it is in files."""
+        return self._replay.files
 
     @property
     def variables(self) -> dict[str, AnyVariable]:
@@ -103,16 +195,15 @@ class Experience:
         kept = self._replay.variables if self._options.checkpoint_replay else {}
         return {"replay/updates": self.made, **{f"replay/{name}": variable for name, variable in kept.items()}}
 
-    def play(self, act: Callable[[tf.Tensor, Draw], Mapping[str, tf.Tensor]], normaliser: keras.layers.Layer | None = None) -> None:
+    def play(self, normaliser: keras.layers.Layer | None = None) -> None:
         """Plays on, and keeps what happened.
 
         Args:
-            act: As for `Collector.rollout`.
             normaliser: Of the observations, which is shown those of the rollout.
         """
         import tensorflow as tf
 
-        rollout = self._agent.collector.rollout(act, self._agent.rollout_length)
+        rollout = self._agent.collector.rollout(self._agent.explore, self._agent.rollout_length)
         if normaliser is not None:
             normaliser.see(tf.reshape(rollout["observation"], [-1, *rollout["observation"].shape[2:]]))
         reward = tf.sign(rollout["reward"]) if self._options.reward == "sign" else rollout["reward"]

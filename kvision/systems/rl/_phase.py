@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
+Scalars = dict[str, tf.Tensor]
+
+
 def compiled(function: Callable[..., Any], *given: Any, wanted: bool = True) -> Any:
     """What a function of tensors gives, by one XLA program.
 
@@ -31,29 +34,37 @@ def compiled(function: Callable[..., Any], *given: Any, wanted: bool = True) -> 
     return tf.function(function, jit_compile=True, autograph=False)(*given)
 
 
-def repeat(count: int, update: Callable[[tf.Tensor], dict[str, tf.Tensor]]) -> dict[str, tf.Tensor]:
+def repeat(count: int, update: Callable[[tf.Tensor], Scalars], going: Callable[[Scalars], tf.Tensor] | None = None) -> Scalars:
     """Updates one after the other.
 
     Args:
         count: How many, at least 1.
         update: Makes the update of this number, int32 scalar; gives scalars.
+        going: Whether to go on after an update, by the scalars that it gave; none: always. Not for several replicas, which can't meet in a loop.
 
     Returns:
-        The means of the scalars over all updates.
+        The means of the scalars over all updates that were made.
     """
     sums = update(tf.constant(0))
-    if tf.executing_eagerly() or rows.place()[1] > 1:  # replicas can't meet in a loop
-        for number in range(1, count):
-            sums = _added(sums, update(tf.constant(number)))
-    elif count > 1:
-        _, sums = tf.while_loop(
-            lambda number, _: number < count,
-            lambda number, sums: (number + 1, _added(sums, update(number))),
-            (tf.constant(1), sums),
-            parallel_iterations=1,
-        )
-    return {name: value / count for name, value in sums.items()}
+    if tf.executing_eagerly() or rows.place()[1] > 1:
+        made, last = 1, sums
+        while made < count and (going is None or going(last)):
+            last = update(tf.constant(made))
+            made, sums = made + 1, _added(sums, last)
+        return {name: value / made for name, value in sums.items()}
+    if count == 1:
+        return sums
+
+    def another(number: tf.Tensor, _: tf.Tensor, sums: Scalars) -> tuple[tf.Tensor, tf.Tensor, Scalars]:
+        last = update(number)
+        return number + 1, on(last), _added(sums, last)
+
+    on = going or (lambda _: tf.constant(True))
+    number, _, sums = tf.while_loop(
+        lambda number, wanted, _: (number < count) & wanted, another, (tf.constant(1), on(sums), sums), parallel_iterations=1
+    )
+    return {name: value / (count if going is None else tf.cast(number, value.dtype)) for name, value in sums.items()}
 
 
-def _added(sums: dict[str, tf.Tensor], more: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+def _added(sums: Scalars, more: Scalars) -> Scalars:
     return {name: sums[name] + value for name, value in more.items()}

@@ -13,11 +13,13 @@ import tensorflow as tf
 
 from kvision.engine import replica, rows
 from kvision.systems.rl._prioritised import Priorities, importance
+from kvision.systems.rl._replay_disk import DiskRows, Kinds
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from kvision.data.environments.spaces import Spaces
+    from kvision.engine.replica import AnyVariable
 
 Transitions = dict[str, tf.Tensor]
 
@@ -61,6 +63,31 @@ def window(r_t: tf.Tensor, terminated: tf.Tensor, truncated: tf.Tensor, behind: 
     return Window(reward, gamma**steps * (1.0 - ended), tf.cast(steps, tf.int32))
 
 
+class MemoryRows:
+    """The last R rows of N transitions each, in variables.
+
+    Args:
+        kinds: Shape and type of each field of a transition.
+        lanes: N.
+        count: R.
+    """
+
+    def __init__(self, kinds: Kinds, lanes: int, count: int) -> None:
+        self.kinds = kinds
+        self.variables = {name: rows.variable(tf.zeros([count * lanes, *shape], dtype), name) for name, (shape, dtype) in kinds.items()}
+
+    def add(self, places: tf.Tensor, rollout: Mapping[str, tf.Tensor]) -> None:
+        """Writes rows `[T, N, ...]` where their numbers say, int32 `[T, N]`."""
+        for name, variable in self.variables.items():
+            flat = tf.reshape(rollout[name], [-1, *variable.shape[1:]])
+            tf.raw_ops.ResourceScatterUpdate(resource=variable.handle, indices=tf.reshape(places, [-1]), updates=flat)
+
+    def gather(self, name: str, places: tf.Tensor) -> tf.Tensor:
+        """A field of transitions by their numbers, int32 `[...]`."""
+        variable = self.variables[name]
+        return tf.raw_ops.ResourceGather(resource=variable.handle, indices=places, dtype=variable.dtype)
+
+
 class Replay:
     """The last R rows of N transitions each, in a ring; observations keep their type.
 
@@ -71,24 +98,38 @@ class Replay:
         n_step: Steps that a drawn transition goes over, n.
         gamma: Discount of one step.
         priorities: By which to draw; none: all alike.
+        on_disk: Whether the rows are in files, and not in memory.
     """
 
-    def __init__(self, spaces: Spaces, lanes: int, capacity: int, *, n_step: int, gamma: float, priorities: Priorities | None = None) -> None:
+    def __init__(
+        self, spaces: Spaces, lanes: int, capacity: int, *, n_step: int, gamma: float, priorities: Priorities | None = None, on_disk: bool = False
+    ) -> None:
         self._lanes = lanes
         self._rows = capacity // lanes
         self._n_step = n_step
         self._gamma = gamma
         self._priorities = priorities
         seen, done = (spaces.observation_shape, spaces.observation_dtype), (spaces.action_shape, spaces.action_dtype)
-        kinds: dict[str, tuple[tuple[int, ...], str]] = {"observation": seen, "action": done, "reward": ((), "float32")}
+        kinds: Kinds = {"observation": seen, "action": done, "reward": ((), "float32")}
         kinds |= {"terminated": ((), "bool"), "truncated": ((), "bool"), "final_observation": seen}
-        self._kept = {name: rows.variable(tf.zeros([self._rows * lanes, *shape], dtype), name) for name, (shape, dtype) in kinds.items()}
+        self._kept = DiskRows(kinds, lanes, self._rows) if on_disk else MemoryRows(kinds, lanes, self._rows)
         self._played = replica.scalar(0, tf.int64, "rows_played")
 
     @property
-    def variables(self) -> dict[str, tf.Variable]:
+    def variables(self) -> dict[str, AnyVariable]:
         """State by stable name."""
-        return {**self._kept, "rows_played": self._played, **(self._priorities.variables if self._priorities else {})}
+        kept = self._kept.variables if isinstance(self._kept, MemoryRows) else {"rows": self._kept}
+        return {**kept, "rows_played": self._played, **(self._priorities.variables if self._priorities else {})}
+
+    @property
+    def kinds(self) -> Kinds:
+        """Shape and type of each field of a transition."""
+        return self._kept.kinds
+
+    @property
+    def files(self) -> DiskRows | None:
+        """The rows, where they are in files."""
+        return self._kept if isinstance(self._kept, DiskRows) else None
 
     @property
     def size(self) -> tf.Tensor:
@@ -104,13 +145,11 @@ class Replay:
         played = tf.convert_to_tensor(self._played)
         length = rollout["reward"].shape[0]
         row = tf.cast((played + tf.range(length, dtype=tf.int64)) % self._rows, tf.int32)
-        places = tf.reshape(row * self._lanes + tf.range(self._lanes)[:, None], [-1])
-        for name, variable in self._kept.items():
-            flat = tf.reshape(rows.everyones(_turned(rollout[name])), [length * self._lanes, *variable.shape[1:]])
-            tf.raw_ops.ResourceScatterUpdate(resource=variable.handle, indices=places, updates=flat)
+        places = row[:, None] * self._lanes + tf.range(self._lanes)
+        self._kept.add(places, {name: _turned(rows.everyones(_turned(rollout[name]))) for name in self._kept.kinds})
         replica.assign(self._played, played + length)
         if self._priorities is not None:
-            self._priorities.add(places)
+            self._priorities.add(tf.reshape(places, [-1]))
 
     def draw(self, count: int, size: int, seed: tf.Tensor, beta: tf.Tensor | float = 1.0) -> Transitions:
         """Draws minibatches, with replacement; the same ones on every replica, which gets its part of each.
@@ -139,15 +178,15 @@ class Replay:
         row, lane = places // self._lanes, places % self._lanes
         newest = tf.cast((tf.convert_to_tensor(self._played) - 1) % self._rows, tf.int32)
         path = ((row[:, None] + tf.range(self._n_step)) % self._rows) * self._lanes + lane[:, None]
-        r_t, terminated, truncated = (self._gather(name, path) for name in ("reward", "terminated", "truncated"))
+        r_t, terminated, truncated = (self._kept.gather(name, path) for name in ("reward", "terminated", "truncated"))
         joined = window(r_t, terminated, truncated, (newest - row) % self._rows, self._gamma)
         last = tf.gather(path, joined.steps - 1, batch_dims=1)
         return {
-            "s_tm1": self._gather("observation", places),
-            "a_tm1": self._gather("action", places),
+            "s_tm1": self._kept.gather("observation", places),
+            "a_tm1": self._kept.gather("action", places),
             "r_t": joined.reward,
             "discount_t": joined.discount,
-            "s_t": self._gather("final_observation", last),
+            "s_t": self._kept.gather("final_observation", last),
         }
 
     def learnt(self, places: tf.Tensor, error: tf.Tensor) -> None:
@@ -161,10 +200,6 @@ class Replay:
             return
         everyones = (_turned(rows.everyones(_turned(each))) for each in (places, error))
         self._priorities.change(*(tf.reshape(each, [-1]) for each in everyones))
-
-    def _gather(self, name: str, places: tf.Tensor) -> tf.Tensor:
-        variable = self._kept[name]
-        return tf.raw_ops.ResourceGather(resource=variable.handle, indices=places, dtype=variable.dtype)
 
 
 def _turned(x: tf.Tensor) -> tf.Tensor:

@@ -19,8 +19,7 @@ from kvision.core.errors import UsageError
 from kvision.core.schema import Count, Positive, Probability, Section
 from kvision.systems.rl import _off_policy
 from kvision.systems.rl._exploration import ExplorationOptions
-from kvision.systems.rl._off_policy import OffPolicyOptions
-from kvision.systems.rl._part import Agent
+from kvision.systems.rl._off_policy import OffPolicy, OffPolicyOptions
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,10 +29,9 @@ if TYPE_CHECKING:
 
     from kvision.core.schema import Recipe
     from kvision.engine.optim import Update
-    from kvision.engine.replica import AnyVariable
     from kvision.engine.system import Batch
     from kvision.systems.rl._collector import Draw
-    from kvision.systems.rl._off_policy import Experience, Found
+    from kvision.systems.rl._off_policy import Found
     from kvision.systems.rl._replay import Transitions
 
 _NOISE = 240
@@ -63,11 +61,12 @@ class DQNLoss(Section):
     huber: Positive = Field(1.0, description="Errors beyond it count by their size, not their square.")
 
 
-class DQN(Agent):
+class DQN(OffPolicy):
     """Values of discrete actions; acts on the best one."""
 
     Options = DQNOptions
     Loss = DQNLoss
+    compiles = True
     reports: ClassVar[tuple[str, ...]] = ("return", "q", "epsilon")
     exempt: ClassVar[Mapping[str, str]] = {
         "overfits": "an agent's examples are the states that it comes to, so there is no batch to learn by heart",
@@ -102,17 +101,9 @@ class DQN(Agent):
     def _options(self) -> DQNOptions:
         return self.recipe.model  # type: ignore[return-value]
 
-    @functools.cached_property
-    def _experience(self) -> Experience:
-        return _off_policy.Experience(self, compiles=True)
-
     def trainables(self) -> dict[str, list[keras.Variable]]:
         """Those of the policy."""
         return {"policy": self.networks["policy"].trainable_variables}
-
-    def carried(self) -> dict[str, AnyVariable]:
-        """Where the lanes stand, and the replay buffer."""
-        return {**super().carried(), **self._experience.variables}
 
     def act(self, said: Mapping[str, tf.Tensor]) -> tf.Tensor:
         """The best action int32 `[B]`."""
@@ -122,18 +113,16 @@ class DQN(Agent):
 
     def train_step(self, batch: Batch, updates: Mapping[str, Update]) -> dict[str, tf.Tensor]:
         """Plays, and learns from what was played at any time."""
-        import tensorflow as tf
-
         from kvision.engine import rows
 
         del batch
         share, replicas = self._epsilon(), rows.place()[1]
-        self._experience.play(functools.partial(self._act, share), self._normaliser)
+        self.experience.play(self._normaliser)
         self._follow()
-        batches = self._experience.draw()
+        batches = self.experience.draw()
         batches |= {"target_t": self._of_target(batches["s_t"]), **self._noise()}
-        found = self._experience.learn(batches, ("loss", "q"), functools.partial(self._update, updates["policy"]))
-        return {**found, "epsilon": share / replicas, "return": tf.identity(self.collector.returns) / replicas}
+        found = self.experience.learn(batches, ("loss", "q"), functools.partial(self._update, updates["policy"]))
+        return {**found, "epsilon": share / replicas, **self.told()}
 
     def _epsilon(self) -> tf.Tensor:
         """Share of random actions."""
@@ -145,17 +134,18 @@ class DQN(Agent):
             return tf.zeros([])
         return _exploration.epsilon(tf.identity(self.collector.steps), self._options.exploration, _exploration.run_steps(self.recipe))
 
-    def _act(self, share: tf.Tensor, observation: tf.Tensor, draw: Draw) -> dict[str, tf.Tensor]:
+    def explore(self, observation: tf.Tensor, draw: Draw) -> dict[str, tf.Tensor]:
+        """The best action, with noisy layers or with some that are random."""
         from kvision.systems.rl import _exploration
 
         noise = draw.normal([self._policy.noise_width]) if self._options.noisy else None
-        return {"action": _exploration.epsilon_greedy(self._policy.values(observation, noise), share, draw.uniform([2]))}
+        return {"action": _exploration.epsilon_greedy(self._policy.values(observation, noise), self._epsilon(), draw.uniform([2]))}
 
     def _follow(self) -> None:
         """Copies into the target network, if enough updates were made since the last time."""
         import tensorflow as tf
 
-        made, every = tf.identity(self._experience.made), self._options.target_every
+        made, every = tf.identity(self.experience.made), self._options.target_every
         due = made // every > (made - self._options.gradient_steps) // every
 
         def copy() -> tf.Tensor:
@@ -169,7 +159,7 @@ class DQN(Agent):
         import tensorflow as tf
 
         flat = tf.reshape(s_t, [-1, *s_t.shape[2:]])
-        noise = self._experience.noise([1, self._policy.noise_width], _NOISE) if self._options.noisy else None
+        noise = self.experience.noise([1, self._policy.noise_width], _NOISE) if self._options.noisy else None
         said = self._target.distribution(flat, noise)
         return tf.reshape(said, [*s_t.shape[:2], *said.shape[1:]])
 
@@ -178,7 +168,7 @@ class DQN(Agent):
         shape = [self._options.gradient_steps, 1, self._policy.noise_width]
         if not self._options.noisy:
             return {}
-        return {name: self._experience.noise(shape, _NOISE + 1 + number) for number, name in enumerate(("noise_tm1", "noise_t"))}
+        return {name: self.experience.noise(shape, _NOISE + 1 + number) for number, name in enumerate(("noise_tm1", "noise_t"))}
 
     def _update(self, update: Update, minibatch: Transitions) -> Found:
         """One update."""

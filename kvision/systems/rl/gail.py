@@ -71,7 +71,7 @@ class GAIL(PPO):
             told = _phase.repeat(options.discriminator_epochs, lambda _: self._tell_apart(updates[DISCRIMINATOR], rollout, expert))
             data = self._actor_critic.judged({**rollout, "reward": self._reward(rollout)}, options.gae_lambda)
             explained = _actor_critic.explained_variance(data["value"], data["target"])
-            found = _phase.repeat(order.shape[0], lambda number: self._update(updates[ROLE], data, order[number], clip))
+            found = _phase.repeat(order.shape[0], lambda number: self._update(updates[ROLE], data, order[number], clip), self.near())
             return {**found, **told, "explained_variance": explained / replicas}
 
         wanted = _network.body_of(self.spaces, options) == "mlp"

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
+from kvision.core.errors import UsageError
 from kvision.core.schema import Count, NonNegative, Positive, Probability
 from kvision.systems.rl._on_policy import ROLE, OnPolicy
 from kvision.systems.rl._part import NetworkOptions
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     import tensorflow as tf
 
@@ -37,6 +38,9 @@ class PPOOptions(NetworkOptions):
     value_clip: Positive | None = Field(None, description="How far values may move from those of the rollout; none: as far as they like.")
     epochs: Count = Field(10, description="How often a rollout is learnt from.")
     minibatch: Count = Field(64, description="Steps of an update, over all replicas; `data.batch` must be a multiple of it.")
+    target_kl: Positive | None = Field(
+        None, description="No more updates on a rollout after one whose approximate KL divergence from the policy that played is above 1.5 of it."
+    )
     entropy: NonNegative = Field(0.0, description="Weight of the entropy bonus.")
     value_weight: NonNegative = Field(0.5, description="Weight of the value's loss.")
     normalise_advantage: bool = Field(True, description="Give the advantages of each minibatch mean 0 and deviation 1.")
@@ -75,12 +79,30 @@ class PPO(OnPolicy):
         def learn(rollout: dict[str, tf.Tensor], order: tf.Tensor, clip: tf.Tensor) -> dict[str, tf.Tensor]:
             data = self._actor_critic.judged(rollout, options.gae_lambda)
             explained = _actor_critic.explained_variance(data["value"], data["target"])
-            found = _phase.repeat(order.shape[0], lambda number: self._update(updates[ROLE], data, order[number], clip))
+            found = _phase.repeat(order.shape[0], lambda number: self._update(updates[ROLE], data, order[number], clip), self.near())
             return {**found, "explained_variance": explained / replicas}
 
         wanted = _network.body_of(self.spaces, options) == "mlp"
         found = _phase.compiled(learn, rollout, order, clip, wanted=wanted)
         return {**found, "return": self.collector.returns / replicas}
+
+    def near(self) -> Callable[[Mapping[str, tf.Tensor]], tf.Tensor] | None:
+        """How to tell that the policy is near enough for another update.
+
+        Returns:
+            Whether it is, by what the last update gave; none: it always is.
+
+        Raises:
+            UsageError: If there are several devices, whose updates can't be stopped halfway.
+        """
+        from kvision.engine import rows
+
+        limit: float | None = self.recipe.model.target_kl  # type: ignore[attr-defined]
+        if limit is None:
+            return None
+        if rows.place()[1] > 1:
+            raise UsageError(f"model.target_kl: {limit} is for one device, and there are {rows.place()[1]}; leave it out, or use another --devices")
+        return lambda found: found["approx_kl"] <= 1.5 * limit
 
     def _order(self) -> tf.Tensor:
         """Which steps of this replica's rollout each update is made on, int32 `[updates, m]`: each step once an epoch."""

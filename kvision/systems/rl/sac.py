@@ -17,8 +17,7 @@ from pydantic import Field
 from kvision.core.errors import UsageError
 from kvision.core.schema import Positive, Probability
 from kvision.systems.rl import _off_policy
-from kvision.systems.rl._off_policy import OffPolicyOptions
-from kvision.systems.rl._part import Agent
+from kvision.systems.rl._off_policy import OffPolicy, OffPolicyOptions
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,7 +30,7 @@ if TYPE_CHECKING:
     from kvision.engine.replica import AnyVariable
     from kvision.engine.system import Batch
     from kvision.systems.rl._collector import Draw
-    from kvision.systems.rl._off_policy import Experience, Found
+    from kvision.systems.rl._off_policy import Found
     from kvision.systems.rl._replay import Transitions
 
 _NOISE = 230
@@ -52,7 +51,7 @@ class SACOptions(OffPolicyOptions):
     target_entropy: float | None = Field(None, description="Nats; none: -1 for each continuous action, 0.98 log A of A discrete ones.")
 
 
-class SAC(Agent):
+class SAC(OffPolicy):
     """A stochastic policy, and twin critics that tell what actions and the entropy to come are worth."""
 
     Options = SACOptions
@@ -98,10 +97,6 @@ class SAC(Agent):
     def _options(self) -> SACOptions:
         return self.recipe.model  # type: ignore[return-value]
 
-    @functools.cached_property
-    def _experience(self) -> Experience:
-        return _off_policy.Experience(self)
-
     @property
     def target_entropy(self) -> float:
         """Nats that the policy is to have on average."""
@@ -116,7 +111,7 @@ class SAC(Agent):
 
     def carried(self) -> dict[str, AnyVariable]:
         """Where the lanes stand, the replay buffer, and the temperature."""
-        return {**super().carried(), **self._experience.variables, "log_temperature": self._log_temperature}
+        return {**super().carried(), "log_temperature": self._log_temperature}
 
     def act(self, said: Mapping[str, tf.Tensor]) -> tf.Tensor:
         """The likeliest discrete action, or the squashed mean within the bounds."""
@@ -132,20 +127,16 @@ class SAC(Agent):
 
     def train_step(self, batch: Batch, updates: Mapping[str, Update]) -> dict[str, tf.Tensor]:
         """Plays, and learns from what was played at any time."""
-        import tensorflow as tf
-
-        from kvision.engine import rows
-
         del batch
-        experience, replicas = self._experience, rows.place()[1]
-        experience.play(self._act, self._normaliser)
+        experience = self.experience
+        experience.play(self._normaliser)
         batches = experience.draw()
         if not self.spaces.discrete:
             batches |= {name: experience.noises(len(self.spaces.low), _NOISE + number) for number, name in enumerate(("noise_tm1", "noise_t"))}
-        found = experience.learn(batches, ("loss", *self.reports[1:]), functools.partial(self._update, updates))
-        return {**found, "return": tf.identity(self.collector.returns) / replicas}
+        found = experience.learn(batches, ("loss", *type(self).reports[1:]), functools.partial(self._update, updates))
+        return {**found, **self.told()}
 
-    def _act(self, observation: tf.Tensor, draw: Draw) -> dict[str, tf.Tensor]:
+    def explore(self, observation: tf.Tensor, draw: Draw) -> dict[str, tf.Tensor]:
         """Any action as long as nothing is learnt, then one that the policy draws."""
         import tensorflow as tf
 

@@ -15,8 +15,7 @@ from pydantic import Field
 from kvision.core.errors import UsageError
 from kvision.core.schema import Count, NonNegative, Probability
 from kvision.systems.rl import _off_policy
-from kvision.systems.rl._off_policy import OffPolicyOptions
-from kvision.systems.rl._part import Agent
+from kvision.systems.rl._off_policy import OffPolicy, OffPolicyOptions
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,10 +25,10 @@ if TYPE_CHECKING:
 
     from kvision.core.schema import Recipe
     from kvision.engine.optim import Update
-    from kvision.engine.replica import AnyVariable
     from kvision.engine.system import Batch
     from kvision.systems.rl._collector import Draw
-    from kvision.systems.rl._off_policy import Experience, Found
+    from kvision.systems.rl._off_policy import Found
+    from kvision.systems.rl._part import Agent
     from kvision.systems.rl._replay import Transitions
 
 _NOISE = 220
@@ -48,7 +47,7 @@ class TD3Options(OffPolicyOptions):
     smoothing_clip: NonNegative = Field(0.5, description="Largest such noise.")
 
 
-class TD3(Agent):
+class TD3(OffPolicy):
     """A deterministic policy, and twin critics."""
 
     Options = TD3Options
@@ -97,33 +96,21 @@ class TD3(Agent):
     def _options(self) -> TD3Options:
         return self.recipe.model  # type: ignore[return-value]
 
-    @functools.cached_property
-    def _experience(self) -> Experience:
-        return _off_policy.Experience(self)
-
     def trainables(self) -> dict[str, list[keras.Variable]]:
         """Those of policy and critic."""
         return {role: self.networks[role].trainable_variables for role in ("critic", "policy")}
 
-    def carried(self) -> dict[str, AnyVariable]:
-        """Where the lanes stand, and the replay buffer."""
-        return {**super().carried(), **self._experience.variables}
-
     def train_step(self, batch: Batch, updates: Mapping[str, Update]) -> dict[str, tf.Tensor]:
         """Plays, and learns from what was played at any time."""
-        import tensorflow as tf
-
-        from kvision.engine import rows
-
         del batch
-        experience, options = self._experience, self._options
-        experience.play(self._act, self._normaliser)
+        experience, options = self.experience, self._options
+        experience.play(self._normaliser)
         batches = experience.draw()
         batches["noise_t"] = experience.noises(len(self.spaces.low), _NOISE)
         found = experience.learn(batches, ("loss", "policy_loss"), functools.partial(self._update, updates), together=options.policy_delay)
-        return {**found, "return": tf.identity(self.collector.returns) / rows.place()[1]}
+        return {**found, **self.told()}
 
-    def _act(self, observation: tf.Tensor, draw: Draw) -> dict[str, tf.Tensor]:
+    def explore(self, observation: tf.Tensor, draw: Draw) -> dict[str, tf.Tensor]:
         """Any action as long as nothing is learnt, then the policy's with noise."""
         import tensorflow as tf
 

@@ -128,3 +128,11 @@ def test_pictures_are_not_normalised_twice(tmp_path):
     (tmp_path / "pixels.yaml").write_text(recipe)
     with pytest.raises(UsageError, match=r"model.normalise_observation: the body nature divides pictures by 255 itself"):
         opened(tmp_path / "pixels.yaml")
+
+
+@pytest.mark.parametrize(("target_kl", "made"), [("1e-8", 4), ("null", 8)])
+def test_a_policy_that_went_too_far_is_not_updated_again_on_the_same_rollout(target_kl, made):
+    found = opened("ppo", *SMALL, f"model.target_kl={target_kl}", "optim.lr=1e-2")
+    Loop(found).train(2)
+    # Of 4 updates on a rollout the first finds that nothing has moved yet, the second that it has.
+    assert int(state.read(found.variables())["train/agent/0/0000"]) == made
