@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from kvision import cli_check, cli_data, cli_export, cli_track, cli_transfer, cli_ui, cli_zoo
+from kvision import cli_check, cli_data, cli_export, cli_launch, cli_track, cli_transfer, cli_ui, cli_zoo
 from kvision.cli_errors import State, computing, errors, validate
 from kvision.cli_options import (
     AnySource,
@@ -25,6 +25,8 @@ from kvision.cli_options import (
     Track,
     Verbose,
     Weights,
+    Worker,
+    Workers,
     complete_override,
     complete_recipe,
     complete_subject,
@@ -47,6 +49,7 @@ app.add_typer(recipe_app, name="recipe")
 cli_check.register(app)
 cli_data.register(app)
 cli_export.register(app)
+cli_launch.register(app)
 cli_track.register(app)
 cli_transfer.register(app)
 cli_ui.register(app)
@@ -82,6 +85,8 @@ def train(
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run where it stopped.")] = False,
     deterministic: Annotated[bool, typer.Option("--deterministic", help="Bit-identical results on the same machine; slower.")] = False,
     devices: Devices = "auto",
+    workers: Workers = "auto",
+    worker: Worker = None,
     precision: PrecisionOption = Precision.fp32,
     track: Track = None,
     smoke: Smoke = False,
@@ -110,6 +115,8 @@ def train(
             resume=resume,
             deterministic=deterministic,
             devices=devices,
+            workers=workers,
+            worker=worker,
             precision=precision.value,
             track=track or [],
             smoke=smoke,

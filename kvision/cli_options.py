@@ -85,7 +85,11 @@ Overrides = Annotated[
     list[str] | None,
     typer.Argument(metavar="KEY=VALUE", help="Values that replace the recipe's, such as train.epochs=3.", autocompletion=complete_override),
 ]
-Devices = Annotated[str, typer.Option(help="auto, cpu, cpu:2 (two logical CPUs), gpu, gpu:0,1.")]
+Devices = Annotated[str, typer.Option(help="auto, cpu, cpu:2 (two logical CPUs), gpu, gpu:0,1, tpu.")]
+Workers = Annotated[
+    str, typer.Option(help="Processes that train together: auto (TF_CONFIG if it is set), none, tf_config, slurm, or HOST:PORT,HOST:PORT.")
+]
+Worker = Annotated[int | None, typer.Option(min=0, help="Which of the addresses in --workers this process is, from 0.")]
 PrecisionOption = Annotated[Precision, typer.Option(help="Number format of the computation.")]
 RunPrecision = Annotated[Precision | None, typer.Option(help="Number format of the computation; else the training's.")]
 Track = Annotated[

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import shlex
 import sys
 from pathlib import Path
@@ -11,20 +12,28 @@ from typing import TYPE_CHECKING, Any
 
 from kvision import catalog, report
 from kvision.core import words
-from kvision.core.errors import DivergedError, RunError
+from kvision.core.errors import DivergedError, RunError, UsageError
 from kvision.core.names import did_you_mean
-from kvision.engine import artifacts, board, evaluation, events, runfolder, trainer
+from kvision.core.schema import Chosen
+from kvision.data.preprocess import Preprocess
+from kvision.engine import artifacts, board, cluster, evaluation, events, runfolder, trainer
 from kvision.engine.actions import panel
 from kvision.engine.actions.early_stop import EarlyStop
 from kvision.engine.actions.track import Track
 from kvision.engine.checkpoint import Checkpoints
 from kvision.engine.journal import Journal
-from kvision.engine.session import Session, open_session, recorded_preprocess
+from kvision.engine.session import Session, open_session
+from kvision.engine.strategy import make
+from kvision.engine.workers import Workers
 from kvision.metrics import episodes
 from kvision.report import folder
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from tensorflow.distribute import Strategy
+
+    from kvision.core.resolved import Resolved
 
 
 def run(
@@ -35,6 +44,8 @@ def run(
     resume: bool = False,
     deterministic: bool = False,
     devices: str = "auto",
+    workers: str = "auto",
+    worker: int | None = None,
     precision: str = "fp32",
     track: Sequence[str] = (),
     smoke: bool = False,
@@ -49,7 +60,9 @@ def run(
         run_dir: The run folder; none: `runs/<recipe>`.
         resume: Go on with the run in the run folder; where there is none yet, it is started.
         deterministic: Turn on op determinism: the same bits each time.
-        devices: `auto`, `cpu`, `cpu:2`, `gpu`, `gpu:0,1`.
+        devices: `auto`, `cpu`, `cpu:2`, `gpu`, `gpu:0,1`, `tpu`; of each worker.
+        workers: Who trains together, as `cluster.find` takes it.
+        worker: Which of them this process is, where `workers` are addresses.
         precision: `fp32`, `bf16` or `fp16`.
         track: Trackers of experiments that are told, too.
         smoke: Apply the recipe's smoke section.
@@ -64,55 +77,94 @@ def run(
     """
     resolved = catalog.load(recipe, overrides, smoke)
     where = Path(run_dir) if run_dir is not None else runfolder.default(resolved.path)
-    with runfolder.claim(where, resume=resume) as begun:
-        if resume and not begun:
+    found = cluster.find(workers, worker, os.environ)
+    chief = found is None or found.chief
+    with runfolder.claim(where, resume=resume) if chief else contextlib.nullcontext(False) as begun:
+        if chief and resume and not begun:
             print(f"{where} holds no run yet: starting it from the beginning", file=sys.stderr)
-        if begun:
-            decided = catalog.from_run(where).decided()  # of another system's options `_describe` tells
-            resolved = resolved.settled({path: choice for path, choice in decided.items() if path in resolved.origins})
-        session = open_session(
-            resolved,
-            catalog.system(resolved.recipe.system),
-            catalog.source(resolved.recipe.data.source),
-            devices=devices,
-            precision_name=precision,
-            deterministic=deterministic,
-            begin=not Checkpoints(where / runfolder.CHECKPOINTS).all(),
-            preprocess=recorded_preprocess(where) if begun else None,
-            data_service=data_service,
-        )
-        notes = _describe(session, where, begun)
+        before = _before(where, begun) if chief else {}
+        strategy = make(devices, found) if found is not None else None
+        before = Workers(strategy).told(before) if strategy is not None else before
+        session = _open(resolved, before, strategy or devices, precision, deterministic, data_service)
+        _refuse_lanes_on_the_host(session)
+        notes = _describe(session, where, begun) if chief else []
         session.system.keep_in(where)
         standing, warnings = trainer.resume(session, where)
         training, actions = _trainer(session, where, standing, json_lines, track)
+        complete = training.done and before["reported"]
         try:
-            if training.done and (where / "report.html").exists():
+            if complete and chief:
                 print(f"{where}: this run is complete, after {standing.epoch} epochs; nothing is left to train", file=sys.stderr)
-            else:
-                (where / "report.html").unlink(missing_ok=True)  # that of an earlier, shorter run
+            elif not complete:
+                if chief:
+                    (where / "report.html").unlink(missing_ok=True)  # that of an earlier, shorter run
                 for message in notes + warnings:
                     actions.on_event(events.Warned(message))
                 training.run()
         except DivergedError:
-            _report_if_possible(where)
+            if chief:
+                _report_if_possible(where)
             raise
         finally:
             actions.close()
         if not training.done:
-            again = _command(recipe, overrides, run_dir, deterministic, devices, precision, track, smoke, data_service)
-            print(f"go on with: {again}", file=sys.stderr)
-            _report_if_possible(where)
+            if chief:
+                again = _command(recipe, overrides, run_dir, deterministic, devices, precision, track, smoke, data_service)
+                print(f"go on with: {again}" if found is None else "go on by the same command on every worker, with --resume", file=sys.stderr)
+                _report_if_possible(where)
             return 128 + training.signal
-        if not (where / "report.html").exists():
+        if not complete:
             _conclude(session, where)
-        _print_result(where, json_lines, judged=not smoke)
+        session.workers.told()  # none leaves before the chief has written everything
+        if chief:
+            _print_result(where, json_lines, judged=not smoke)
     return 0
+
+
+def _before(run_dir: Path, begun: bool) -> dict[str, Any]:
+    """What the run folder knows of the run that all workers need, as JSON values."""
+    return {
+        "decided": {path: [choice.why, choice.value] for path, choice in catalog.from_run(run_dir).decided().items()} if begun else {},
+        "trained": bool(Checkpoints(run_dir / runfolder.CHECKPOINTS).all()),
+        "preprocess": runfolder.read_json(run_dir / runfolder.DATA)["preprocess"] if begun else None,
+        "reported": (run_dir / "report.html").exists(),
+    }
+
+
+def _open(
+    resolved: Resolved, before: Mapping[str, Any], devices: str | Strategy, precision: str, deterministic: bool, data_service: str | None
+) -> Session:
+    """The session of a new run, or of one that has been begun."""
+    decided = {path: Chosen(*choice) for path, choice in before["decided"].items()}  # of another system's options `_describe` tells
+    resolved = resolved.settled({path: choice for path, choice in decided.items() if path in resolved.origins})
+    return open_session(
+        resolved,
+        catalog.system(resolved.recipe.system),
+        catalog.source(resolved.recipe.data.source),
+        devices=devices,
+        precision_name=precision,
+        deterministic=deterministic,
+        begin=not before["trained"],
+        preprocess=Preprocess.from_json(json.dumps(before["preprocess"])) if before["preprocess"] is not None else None,
+        data_service=data_service,
+    )
+
+
+def _refuse_lanes_on_the_host(session: Session) -> None:
+    """A checkpoint holds where all lanes stand, which the chief can't tell of those on other hosts."""
+    if session.workers.count > 1 and any(not hasattr(variable, "dtype") for variable in session.system.carried().values()):
+        raise UsageError(
+            f"data.source: {session.recipe.data.source} plays on the host, which several workers can't yet share; use one worker with "
+            "--devices cpu:N, or an environment in TensorFlow such as data.source=cart_pole"
+        )
 
 
 def _describe(session: Session, run_dir: Path, begun: bool) -> list[str]:
     """Writes the run's description, or checks that it still holds; what is worth a warning."""
     resolved = session.resolved.settled(session.chosen())
-    environment = runfolder.environment(devices=session.devices, precision=session.precision, deterministic=session.deterministic)
+    environment = runfolder.environment(
+        devices=session.devices, workers=session.workers.count, precision=session.precision, deterministic=session.deterministic
+    )
     data, texts = session.pipeline.report(), session.pipeline.texts
     notes = [*_left_out(data), *data["warnings"]]
     if not begun:
@@ -123,8 +175,8 @@ def _describe(session: Session, run_dir: Path, begun: bool) -> list[str]:
     before = runfolder.read_json(run_dir / runfolder.ENVIRONMENT)
     return notes + [
         f"{what} was {before.get(what)} when the run began and is {environment[what]} now; it goes on, but not with the same bits"
-        for what in ("devices", "deterministic")
-        if before.get(what) != environment[what]
+        for what in ("devices", "workers", "deterministic")
+        if before.get(what, environment[what]) != environment[what]
     ]
 
 
@@ -139,23 +191,29 @@ def _left_out(data: Mapping[str, Any]) -> list[str]:
 def _trainer(
     session: Session, run_dir: Path, standing: trainer.Standing, json_lines: bool, track: Sequence[str]
 ) -> tuple[trainer.Trainer, events.Actions]:
-    """The trainer with everything that listens to it."""
+    """The trainer with everything that listens to it: of several workers the chief keeps the journal, and all decide on an early stop."""
     options, monitor = session.recipe.train, session.system.monitor
-    journal = Journal(run_dir, epoch=standing.epoch)
-    listeners: list[events.Action] = [journal, panel.make(as_json=json_lines)]
+    journal = Journal(run_dir, epoch=standing.epoch) if session.workers.chief else None
+    listeners: list[events.Action] = [journal, panel.make(as_json=json_lines)] if journal else []
     if options.early_stop_epochs is not None:
-        listeners.append(EarlyStop(options.early_stop_epochs, f"val/{monitor.metric}", monitor.mode, journal.rows))
-    listeners += [Track(name, run_dir, lambda message: actions.on_event(events.Warned(message))) for name in track]
+        rows = session.workers.told(journal.rows if journal else None)
+        listeners.append(EarlyStop(options.early_stop_epochs, f"val/{monitor.metric}", monitor.mode, rows))
+    if session.workers.chief:
+        listeners += [Track(name, run_dir, lambda message: actions.on_event(events.Warned(message))) for name in track]
     actions = events.Actions(listeners)
     return trainer.Trainer(session, run_dir, actions, standing), actions
 
 
 def _conclude(session: Session, run_dir: Path) -> None:
-    """Weights, model, evaluation of the best weights, pictures and report; the report last, so that it says that all the rest is there."""
+    """Weights, model, evaluation of the best weights, pictures and report; the report last, so that it says that all the rest is there.
+
+    All workers evaluate, and the chief writes.
+    """
     artifacts.write(session, run_dir)
     evaluation.write(session, run_dir)
-    board.write(run_dir)
-    report.write(run_dir)
+    if session.workers.chief:
+        board.write(run_dir)
+        report.write(run_dir)
 
 
 def _report_if_possible(run_dir: Path) -> None:

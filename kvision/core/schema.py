@@ -277,6 +277,10 @@ class TrainOptions(Section):
     checkpoint_every_steps: Count | None = Field(None, description="Steps between checkpoints; none: at each epoch's end and about every 60 s.")
     keep_every_epochs: Count | None = Field(None, description="Keep each k-th epoch's checkpoint for good, beside best and last.")
     early_stop_epochs: Count | None = Field(None, description="Stop after this many epochs without improvement; none: never.")
+    batch_norm: Literal["synchronized", "per_replica"] = Field(
+        "synchronized",
+        description="Over what batch normalisation takes its statistics: the global batch, or each replica's part, whose curves then depend on them.",
+    )
 
     def chosen(self) -> dict[str, Chosen]:
         """`steps`: as the data has them; how often a call ends and a checkpoint is written: by the clock."""

@@ -18,7 +18,7 @@ WEIGHTS = "weights"
 def write(session: Session, run_dir: Path) -> None:
     """Writes `weights/{last,ema,best}.weights.h5` and `model.keras`; afterwards the session's networks hold the best weights.
 
-    Where a system has several networks, those after the first get files of their own, such as `last-critic.weights.h5`.
+    Where a system has several networks, those after the first get files of their own, such as `last-critic.weights.h5`. The chief writes.
 
     Args:
         session: As the training left it.
@@ -27,6 +27,9 @@ def write(session: Session, run_dir: Path) -> None:
     Raises:
         RunError: If a file can't be written, or the best checkpoint is damaged.
     """
+    if not session.workers.chief:
+        restore(session, run_dir, "best")
+        return
     with writing(run_dir, "the weights"):
         (run_dir / WEIGHTS).mkdir(exist_ok=True)
         _save_weights(session, run_dir, "last")

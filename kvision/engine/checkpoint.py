@@ -14,6 +14,7 @@ import os
 import re
 import shutil
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,7 +24,8 @@ from kvision.core.errors import RunError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from pathlib import Path
+
+    from kvision.engine.workers import Workers
 
 FOLDER = re.compile(r"step-(\d{8,})")
 STATE = "state.safetensors"
@@ -195,6 +197,20 @@ def load(path: Path) -> tuple[Checkpoint, dict[str, np.ndarray]]:
         return Checkpoint(path, meta), numpy.load(data)
     except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
         raise RunError(f"{path} is damaged: {error}") from error
+
+
+def spread(workers: Workers, found: tuple[Checkpoint, dict[str, np.ndarray]] | None) -> tuple[Checkpoint, dict[str, np.ndarray]]:
+    """Has all workers know what the chief has read, so that only the chief needs the run folder.
+
+    Args:
+        workers: Those that train together.
+        found: On the chief, a checkpoint and its arrays.
+
+    Returns:
+        The chief's.
+    """
+    path, meta = workers.told([str(found[0].path), dict(found[0].meta)] if found else None)
+    return Checkpoint(Path(path), meta), workers.shared(found[1] if found else None)
 
 
 def _write_state(path: Path, state: Mapping[str, np.ndarray]) -> str:

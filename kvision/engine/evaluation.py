@@ -14,7 +14,7 @@ from kvision.core.disk import writing
 from kvision.core.errors import DataError, UsageError
 from kvision.core.jsonable import jsonable
 from kvision.engine import runfolder
-from kvision.engine.strategy import distribute
+from kvision.engine.strategy import distribute, gathered
 from kvision.metrics.selection import SHOWN
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ class Evaluator:
 
         sums, examples = strategy.run(replica, (batch,))
         totals = {name: strategy.reduce(tf.distribute.ReduceOp.SUM, value, axis=None) for name, value in sums.items()}
-        return totals, {name: tf.concat(strategy.experimental_local_results(values), axis=0) for name, values in examples.items()}
+        return totals, {name: gathered(strategy, values) for name, values in examples.items()}
 
 
 def add(sums: dict[str, np.ndarray], totals: Mapping[str, tf.Tensor]) -> None:
@@ -179,7 +179,7 @@ def write(
 ) -> Evaluation:
     """Evaluates, and writes evaluation.json and pictures/ with the examples that the system chooses and `SHOWN` random ones.
 
-    Of a system that acts they are the episodes that it chooses, in strips of frames.
+    Of a system that acts they are the episodes that it chooses, in strips of frames. All workers evaluate, and the chief writes.
 
     Args:
         session: With or without its training part.
@@ -196,6 +196,8 @@ def write(
         RunError: If the folder can't be written.
     """
     found = evaluate(session, progress=progress)
+    if not session.workers.chief:
+        return found
     kinds = session.system.examples(found.scores)
     if not session.system.plays:
         generator = np.random.default_rng(session.recipe.train.seed)

@@ -34,11 +34,14 @@ class Started:
         epochs: Epochs of the whole run, the last one perhaps cut short by `train.steps`.
         batch: Global batch size.
         parameters: Number of trainable values.
-        devices: Names of the replicas' devices.
+        devices: Names of the replicas' devices, of each worker.
         precision: `fp32`, `bf16` or `fp16`.
         monitor: Column of metrics.csv that decides what is best, e.g. `val/miou`.
         mode: Whether the greatest or the smallest value is the best.
         unit: What an example of the training is: `image`, `example`, or `step` of an environment.
+        workers: Processes that train together.
+        replicas: Copies of the model, over all workers; each gets an equal part of the batch.
+        collective: How their gradients are summed, such as `ring`; `none` for one replica.
     """
 
     run_dir: str
@@ -54,6 +57,9 @@ class Started:
     monitor: str
     mode: Mode
     unit: str = "image"
+    workers: int = 1
+    replicas: int = 1
+    collective: str = "none"
 
 
 @dataclass(frozen=True)

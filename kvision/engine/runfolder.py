@@ -154,13 +154,14 @@ def check_unchanged(run_dir: Path, values: Mapping[str, Any], fingerprint: str) 
     return bool(changed)
 
 
-def environment(*, devices: list[str], precision: str, deterministic: bool) -> dict[str, Any]:
+def environment(*, devices: list[str], precision: str, deterministic: bool, workers: int = 1) -> dict[str, Any]:
     """What environment.json holds: versions, machine, git state and the command line.
 
     Args:
-        devices: Names of the devices trained on.
+        devices: Names of the devices trained on, of each worker.
         precision: `fp32`, `bf16` or `fp16`.
         deterministic: Whether op determinism is on.
+        workers: Processes that train together.
 
     Returns:
         JSON values.
@@ -175,6 +176,7 @@ def environment(*, devices: list[str], precision: str, deterministic: bool) -> d
         "cpu": _cpu(),
         "cores": os.cpu_count(),
         "devices": devices,
+        "workers": workers,
         "precision": precision,
         "deterministic": deterministic,
         "git": _git(),

@@ -13,7 +13,7 @@ import keras
 import tensorflow as tf
 
 from kvision.core import words
-from kvision.core.errors import RunError
+from kvision.core.errors import RunError, UsageError
 from kvision.core.resolved import choices, put
 from kvision.core.schema import Chosen
 from kvision.data.pipeline import Pipeline
@@ -22,6 +22,8 @@ from kvision.engine import checkpoint, fitting, optim, precision, pretrained, re
 from kvision.engine.ema import EMA
 from kvision.engine.guard import Guard
 from kvision.engine.plateau import Plateau
+from kvision.engine.workers import Workers
+from kvision.layers import normalization
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -105,6 +107,11 @@ class Session:
         """The system that training steps are asked of: with `optim.recompute` it keeps little for the gradients."""
         return recompute.recomputing(self.system) if self.recipe.optim.recompute else self.system
 
+    @functools.cached_property
+    def workers(self) -> Workers:
+        """The processes that train together."""
+        return Workers(self.strategy)
+
     @property
     def for_training(self) -> Training:
         """The training part of a session that was opened with one."""
@@ -136,7 +143,7 @@ def open_session(
     system: type[System],
     source: type[Source],
     *,
-    devices: str = "auto",
+    devices: str | tf.distribute.Strategy = "auto",
     precision_name: str = "fp32",
     deterministic: bool = False,
     training: bool = True,
@@ -150,7 +157,7 @@ def open_session(
         resolved: The resolved recipe.
         system: The class that `recipe.system` names.
         source: The class that `recipe.data.source` names.
-        devices: As `--devices`: `auto`, `cpu`, `cpu:2`, `gpu`, `gpu:0,1`.
+        devices: As `--devices`: `auto`, `cpu`, `cpu:2`, `gpu`, `gpu:0,1`, `tpu`; or a strategy of `strategy.make`.
         precision_name: `fp32`, `bf16` or `fp16`.
         deterministic: Whether to turn on op determinism, for this process.
         training: Whether optimizers and the like are wanted.
@@ -168,9 +175,11 @@ def open_session(
         RunError: If the weights that a training begins with can't be read, or fit another network.
     """
     if settled(resolved).data.batch_is_open:
+        if not isinstance(devices, str):
+            raise UsageError("data.batch: auto is tried by one worker alone; with several, give a number: it is the batch of all of them together")
         resolved = fitting.settle(resolved, system, source, devices=devices, precision_name=precision_name)
     recipe = settled(resolved)
-    where = strategy.make(devices)  # first: logical devices can't be made once TensorFlow has started
+    where = strategy.make(devices) if isinstance(devices, str) else devices  # first: logical devices can't be made once TensorFlow has started
     keras.utils.set_random_seed(recipe.train.seed)
     if deterministic:
         tf.config.experimental.enable_op_determinism()
@@ -181,6 +190,7 @@ def open_session(
     with where.scope():
         made = system(recipe, data.info)
         made.networks = made.build()
+        _choose_statistics(made, recipe)
         begins = training if begin is None else begin
         start = made.pretrained(Path(resolved.base)) if begins else None
         if start is not None:
@@ -207,11 +217,19 @@ def _settle(resolved: Resolved, system: type[System], source: Source) -> tuple[R
     return resolved.settled(decided) if decided else resolved, recipe
 
 
+def _choose_statistics(system: System, recipe: Recipe) -> None:
+    """Has batch normalisation look at what `train.batch_norm` says."""
+    for network in system.networks.values():
+        for layer in network._flatten_layers():
+            if isinstance(layer, normalization.BatchNormalization | keras.layers.BatchNormalization):
+                layer.synchronized = recipe.train.batch_norm == "synchronized"
+
+
 def restore(session: Session, run_dir: Path, weights: str = "best") -> checkpoint.Checkpoint:
     """Puts a run's weights into the networks of a session.
 
     Args:
-        session: Opened from the run's recipe; its training part, if it has one, is left alone.
+        session: Opened from the run's recipe; its training part, if it has one, is left alone. Of several workers the chief reads.
         run_dir: The run folder, or one of its checkpoints.
         weights: `best` (the best epoch's, averaged where that epoch was evaluated with the average), `last` or `ema` (the last average).
 
@@ -222,7 +240,7 @@ def restore(session: Session, run_dir: Path, weights: str = "best") -> checkpoin
         RunError: If there is no such checkpoint, it is damaged, or it belongs to another model.
     """
     names = session.weights()
-    found, values = stored(run_dir, list(names), weights)
+    found, values = checkpoint.spread(session.workers, stored(run_dir, list(names), weights) if session.workers.chief else None)
     state.write(names, values, str(found.path))
     return found
 

@@ -1,7 +1,8 @@
-"""From the command line's `--devices` to a `tf.distribute` strategy."""
+"""From the command line's `--devices` and `--workers` to a `tf.distribute` strategy."""
 
 from __future__ import annotations
 
+import os
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -12,14 +13,17 @@ from kvision.core.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-ACCEPTED = "auto (all GPUs, else the CPU), cpu, cpu:N (N logical CPU devices), gpu, gpu:I or gpu:I,J"
+    from kvision.engine.cluster import Cluster
+
+ACCEPTED = "auto (all GPUs, else the CPU), cpu, cpu:N (N logical CPU devices), gpu, gpu:I or gpu:I,J, tpu or tpu:NAME"
 
 
-def make(devices: str = "auto") -> tf.distribute.Strategy:
-    """The strategy for a choice of devices: OneDevice for one, Mirrored for several.
+def make(devices: str = "auto", cluster: Cluster | None = None) -> tf.distribute.Strategy:
+    """The strategy for a choice of devices: OneDevice for one, Mirrored for several, MultiWorkerMirrored for several workers, TPU for TPUs.
 
     Args:
-        devices: `auto`, `cpu`, `cpu:N` (N replicas on the CPU), `gpu` (all of them) or `gpu:0,1` (those).
+        devices: `auto`, `cpu`, `cpu:N` (N replicas on the CPU), `gpu` (all of them), `gpu:0,1` (those), `tpu` or `tpu:NAME`; of each worker.
+        cluster: The processes that train together; none: this one alone. It waits for all of them.
 
     Returns:
         A strategy; everything that owns variables must be built inside its scope.
@@ -27,13 +31,45 @@ def make(devices: str = "auto") -> tf.distribute.Strategy:
     Raises:
         UsageError: `devices` is not one of these, names a device that is not here, or asks for logical CPUs after TensorFlow has started.
     """
+    if devices == "tpu" or devices.startswith("tpu:"):
+        return _tpu(devices, cluster)
     names = _names(devices)
+    if cluster is not None:
+        from kvision.engine.multi_worker import MultiWorker
+
+        return MultiWorker(names, cluster)
     if len(names) == 1:
         return tf.distribute.OneDeviceStrategy(names[0])
     if names[0].startswith("cpu"):
         # NCCL is for GPUs; adding up on one device in the replicas' order gives the same bits every time.
         return tf.distribute.MirroredStrategy(names, cross_device_ops=tf.distribute.ReductionToOneDevice())
     return tf.distribute.MirroredStrategy(names)
+
+
+def collective(strategy: tf.distribute.Strategy) -> str:
+    """How the replicas' gradients are summed, in a word or two."""
+    if strategy.num_replicas_in_sync == 1:
+        return "none"
+    if isinstance(strategy, tf.distribute.TPUStrategy):
+        return "TPU interconnect"
+    if "GPU" in strategy.extended.worker_devices[0]:
+        return "NCCL"
+    return "ring" if isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy) else "adding on cpu:0"
+
+
+def _tpu(devices: str, cluster: Cluster | None) -> tf.distribute.Strategy:
+    """All cores of a TPU: of the one of that name, or of TPU_NAME, or of this machine."""
+    if cluster is not None:
+        raise UsageError(f"--devices {devices}: a TPU pod is driven by one process; leave --workers out (and TF_CONFIG, or give --workers none)")
+    name = devices.partition(":")[2] or os.environ.get("TPU_NAME") or "local"
+    try:
+        resolver = tf.distribute.cluster_resolver.TPUClusterResolver(name)
+        tf.config.experimental_connect_to_cluster(resolver)
+        tf.tpu.experimental.initialize_tpu_system(resolver)
+    except (ValueError, ImportError, RuntimeError, OSError, tf.errors.OpError) as error:
+        reason = str(error).splitlines()[0][:200]
+        raise UsageError(f"--devices {devices}: the TPU {name!r} can't be used: {reason}; here there are {_here()}; use auto or cpu") from error
+    return tf.distribute.TPUStrategy(resolver)
 
 
 def _names(devices: str) -> list[str]:
@@ -123,3 +159,18 @@ def distribute(strategy: tf.distribute.Strategy, make: Callable[[tf.distribute.I
     if strategy.num_replicas_in_sync == 1:  # nothing to distribute: spare the threads and buffers of it
         return make(tf.distribute.InputContext())
     return strategy.distribute_datasets_from_function(make)
+
+
+def gathered(strategy: tf.distribute.Strategy, values: Any) -> tf.Tensor:
+    """The rows `[B, ...]` of all replicas of all workers, one below the other; of `[b, ...]` in each."""
+    if not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
+        return tf.concat(strategy.experimental_local_results(values), axis=0)
+    dtype = strategy.experimental_local_results(values)[0].dtype
+    if dtype in _GATHERED:
+        return strategy.gather(values, axis=0)
+    whole = strategy.run(lambda value: tf.cast(value, tf.int32), (values,))
+    return tf.cast(strategy.gather(whole, axis=0), dtype)
+
+
+_GATHERED = (tf.float16, tf.float32, tf.float64, tf.int32, tf.int64)
+"""What collectives take; others, truth values and small whole numbers, go as int32."""

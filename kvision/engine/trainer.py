@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import signal
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -14,12 +15,13 @@ from kvision.core import words
 from kvision.core.disk import writing
 from kvision.core.errors import DivergedError, KvisionError, RunError
 from kvision.engine import events, runfolder, state
-from kvision.engine.checkpoint import Checkpoints
+from kvision.engine.checkpoint import Checkpoints, spread
 from kvision.engine.loop import Call, Loop
 from kvision.engine.pace import Pace
 from kvision.engine.saver import Saver
 from kvision.engine.settled import unsettled
 from kvision.engine.signals import StopRequest
+from kvision.engine.strategy import collective
 from kvision.engine.system import is_better
 
 if TYPE_CHECKING:
@@ -51,9 +53,11 @@ class Standing:
 class Trainer:
     """Trains a session to its end, from wherever it stands.
 
+    Of several workers each has its own; they take every decision together, and the chief writes.
+
     Args:
         session: Opened for training, its variables restored.
-        run_dir: The run folder, claimed.
+        run_dir: The run folder, claimed by the chief.
         actions: Who is told what happens.
         standing: Where the run stands.
     """
@@ -62,6 +66,7 @@ class Trainer:
         recipe = session.recipe
         self._session = session
         self._training = session.for_training
+        self._workers = session.workers
         self._run_dir = run_dir
         self._actions = actions
         self._standing = standing or Standing()
@@ -74,6 +79,7 @@ class Trainer:
         self._num_epochs = math.ceil(self._training.total / self._steps_per_epoch)
         self._fingerprint = session.pipeline.fingerprint()
         self._stop = StopRequest()
+        self._signal = 0
         self._evaluation_s = 0.0
         self._told_s = -math.inf
         self._began_s = time.monotonic()
@@ -110,8 +116,8 @@ class Trainer:
 
     @property
     def signal(self) -> int:
-        """Number of the signal that ended the run, or 0."""
-        return self._stop.signal or 0
+        """Number of the signal that ended the run, whichever worker got it, or 0."""
+        return self._signal
 
     def _start(self) -> None:
         session, monitor = self._session, self._session.system.monitor
@@ -126,6 +132,9 @@ class Trainer:
                 batch=session.recipe.data.batch,
                 parameters=sum(math.prod(variable.shape) for own in session.system.trainables().values() for variable in own),
                 devices=tuple(session.devices),
+                workers=self._workers.count,
+                replicas=session.strategy.num_replicas_in_sync,
+                collective=collective(session.strategy),
                 precision=session.precision,
                 monitor=self._column,
                 mode=monitor.mode,
@@ -144,20 +153,23 @@ class Trainer:
                 self._save("interval")
         metrics = None if self._stopping() else self._evaluate()
         if metrics is None:
-            self._tell(events.Warned(f"{self._stop.name}: saving a checkpoint; once more ends at once"))
+            self._tell(events.Warned(f"{signal.Signals(self._signal).name}: saving a checkpoint; once more ends at once"))
             self._save("signal")
             return False
         self._end_epoch(metrics, time.monotonic() - began)
         return not self._stopping()
 
     def _stopping(self) -> bool:
-        return self._stop.signal is not None
+        """Whether any worker got a signal; they ask each other, so that all stop after the same step."""
+        if not self._signal:
+            self._signal = max(self._workers.each(self._stop.signal or 0))
+        return bool(self._signal)
 
     def _next_stop(self, end: int) -> int:
         """The step that the next call goes to: never beyond the epoch's end or the next checkpoint."""
         every = self._session.recipe.train.checkpoint_every_steps
         boundary = end if every is None else min(end, (self._step // every + 1) * every)
-        return min(boundary, self._step + self._pace.steps_per_call)
+        return min(boundary, self._step + self._workers.each(self._pace.steps_per_call)[0])
 
     def _checkpoint_due(self) -> bool:
         every = self._session.recipe.train.checkpoint_every_steps
@@ -217,7 +229,9 @@ class Trainer:
         self._save("epoch", row)
 
     def _save(self, reason: events.Reason, row: events.Row | None = None) -> None:
-        """Copies the state now and has it written; what goes wrong is raised by a later call."""
+        """Copies the state now and has it written; what goes wrong is raised by a later call. All workers hold the same: the chief writes."""
+        if not self._workers.chief:
+            return
         standing, session = self._standing, self._session
         meta: dict[str, Any] = {
             "step": self._step,
@@ -242,8 +256,9 @@ class Trainer:
         self._tell(self._saver.wait())
         kept = self._saver.checkpoints.index()["last"]
         facts = {"step": step, "epoch": self._standing.epoch + 1, "loss": repr(call.loss), "lr": call.lr, "batch": names, "checkpoint": kept}
-        with writing(self._run_dir, DIVERGED):
-            runfolder.write_json(self._run_dir / DIVERGED, facts)
+        if self._workers.chief:
+            with writing(self._run_dir, DIVERGED):
+                runfolder.write_json(self._run_dir / DIVERGED, facts)
         what = f"the gradient became NaN or infinite at a loss of {call.loss:.4g}" if math.isfinite(call.loss) else f"the loss became {call.loss}"
         return DivergedError(
             f"step {step} of epoch {self._standing.epoch + 1}: {what} on the batch {words.listed(names, 4)} "
@@ -254,7 +269,7 @@ class Trainer:
 
     def _how_to_go_on(self) -> str:
         last = self._saver.checkpoints.index()["last"]
-        return f"{self._stop.name} at step {self._step} of {self._training.total}; {last} is saved"
+        return f"{signal.Signals(self._signal).name} at step {self._step} of {self._training.total}; {last} is saved"
 
     def _tell(self, event: events.Event | None) -> None:
         if event is not None:
@@ -268,11 +283,11 @@ class Trainer:
 
 
 def resume(session: Session, run_dir: Path) -> tuple[Standing, list[str]]:
-    """Puts the newest whole checkpoint of a run into the session's variables.
+    """Puts the newest whole checkpoint of a run into the session's variables; of several workers the chief reads it.
 
     Args:
         session: Opened for training.
-        run_dir: The run folder, claimed.
+        run_dir: The run folder, claimed by the chief.
 
     Returns:
         Where the run stands, at its beginning if it has no checkpoint yet; and a warning for each damaged checkpoint that was passed over.
@@ -282,16 +297,19 @@ def resume(session: Session, run_dir: Path) -> tuple[Standing, list[str]]:
     """
     warnings: list[str] = []
     checkpoints = Checkpoints(run_dir / runfolder.CHECKPOINTS)
-    checkpoints.clean()
-    found = checkpoints.latest_good(warnings.append)
-    if found is None:
+    found = None
+    if session.workers.chief:
+        checkpoints.clean()
+        found = checkpoints.latest_good(warnings.append)
+    if not session.workers.told(found is not None):
         return Standing(), warnings
-    checkpoint, values = found
+    checkpoint, values = spread(session.workers, found)
     if checkpoint.meta["precision"] != session.precision:
         raise RunError(
             f"{checkpoint.path}: the run was begun with --precision {checkpoint.meta['precision']}, not {session.precision}; "
             f"go on with --resume --precision {checkpoint.meta['precision']}"
         )
     state.write(session.variables(), values, str(checkpoint.path))
-    checkpoints.drop_after(checkpoint.step)
+    if session.workers.chief:
+        checkpoints.drop_after(checkpoint.step)
     return Standing(checkpoint.meta["epoch"], checkpoint.meta["best"], checkpoint.meta["best_step"]), warnings

@@ -16,20 +16,23 @@ _BFLOAT16_CHANNELS = 16
 
 @keras.saving.register_keras_serializable("kvision")
 class BatchNormalization(keras.layers.Layer):
-    """Normalises each channel to the mean and variance of the global batch, `y = gamma (x - mean) / sqrt(var + epsilon) + beta`.
+    """Normalises each channel to the mean and variance of the batch, `y = gamma (x - mean) / sqrt(var + epsilon) + beta`.
 
     Outputs, gradients and moving statistics equal `keras.layers.BatchNormalization`; scale, offset and statistics are float32 also when the
-    activations are bfloat16 or float16, and float64 when those are float64, which the fused kernels can't do. With several replicas the
-    statistics are those of all their examples together (equal shares are assumed), so that a run does not depend on the number of devices and
-    every replica keeps the same moving statistics.
+    activations are bfloat16 or float16, and float64 when those are float64, which the fused kernels can't do.
+
+    With several replicas the statistics of a synchronised layer are those of all their examples together (equal shares are assumed), so that a
+    run does not depend on the number of devices. One that is not takes each replica's own, by the fused kernels and without waiting for others;
+    of its moving statistics all replicas keep the mean over the replicas.
 
     `momentum` is 0.9, not Keras' 0.99, which needs some thousand steps before evaluation can be trusted.
     """
 
-    def __init__(self, momentum: float = 0.9, epsilon: float = 1e-3, **kwargs: Any) -> None:
+    def __init__(self, momentum: float = 0.9, epsilon: float = 1e-3, synchronized: bool = True, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.momentum = momentum
         self.epsilon = epsilon
+        self.synchronized = synchronized
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         """Makes `gamma`, `beta` and the moving statistics, all float32 `[C]`."""
@@ -48,12 +51,15 @@ class BatchNormalization(keras.layers.Layer):
             if wide:
                 return self._normalise(inputs, self.moving_mean.value, self.moving_variance.value)
             return self._fused(inputs, self.moving_mean, self.moving_variance, training=False)[0]
-        if wide or tf.distribute.get_strategy().num_replicas_in_sync > 1:
+        several = tf.distribute.get_strategy().num_replicas_in_sync > 1
+        if wide or (several and self.synchronized):
             outputs, mean, variance = self._over_replicas(inputs)
         else:
             outputs, mean, variance = self._fused(inputs, [], [], training=True)
             count = tf.cast(tf.size(inputs, tf.int64), tf.float32) / inputs.shape[-1]
             variance *= (count - 1.0) / count
+            if several:
+                mean, variance = tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.MEAN, [mean, variance])
         for moving, value in ((self.moving_mean, mean), (self.moving_variance, variance)):
             moving.assign(moving.value * self.momentum + value * (1.0 - self.momentum))
         return outputs
@@ -96,7 +102,7 @@ class BatchNormalization(keras.layers.Layer):
 
     def get_config(self) -> dict[str, Any]:
         """What the constructor takes."""
-        return {**super().get_config(), "momentum": self.momentum, "epsilon": self.epsilon}
+        return {**super().get_config(), "momentum": self.momentum, "epsilon": self.epsilon, "synchronized": self.synchronized}
 
 
 @keras.saving.register_keras_serializable("kvision")

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 COMMANDS = [
     "train", "eval", "predict", "plan", "list", "show", "new", "doctor", "runs list", "runs compare", "data check", "data show", "recipe schema",
-    "recipe diff", "check", "lr-find", "sweep",
+    "recipe diff", "check", "lr-find", "sweep", "launch",
 ]  # fmt: skip
 GOOD = "system: segmentation/unet\ndata: {source: scenes}\n"
 FAULTY = {
@@ -173,10 +173,11 @@ def test_train_passes_every_option_on_and_its_exit_code_back(runner: CliRunner, 
     monkeypatch.setitem(sys.modules, train.__name__, train)
     monkeypatch.setattr("kvision.commands.train", train, raising=False)
     line = "train unet train.epochs=3 --run-dir r --resume --deterministic --devices cpu:2 --precision bf16 --smoke --json -v optim.lr=1e-4"
+    line += " --workers a:1,b:2 --worker 1"
     assert runner.invoke(cli.app, line.split()).exit_code == 143
     assert seen == {
         "recipe": "unet", "overrides": ["train.epochs=3", "optim.lr=1e-4"], "run_dir": "r", "resume": True, "deterministic": True, "devices": "cpu:2",
-        "precision": "bf16", "smoke": True, "json_lines": True,
+        "workers": "a:1,b:2", "worker": 1, "precision": "bf16", "smoke": True, "json_lines": True,
     }  # fmt: skip
     assert runner.invoke(cli.app, ["train", "unet", "--precision", "fp8"]).exit_code == 2
 

@@ -208,11 +208,15 @@ def progress_line(event: events.Progress, monitor: str, best: float, unit: str) 
 def _lines(event: events.Started | events.EpochEnded | events.Finished, monitor: str, unit: str) -> list[str]:
     """The lines that stay, of an event that both kinds of output show alike."""
     if isinstance(event, events.Started):
-        what = f"{event.system}: {words.number(event.parameters)} parameters, {event.precision}, {', '.join(event.devices)}"
+        each = " on each worker" if event.workers > 1 else ""
+        what = f"{event.system}: {words.number(event.parameters)} parameters, {event.precision}, {', '.join(event.devices)}{each}"
         epochs = f"{words.counted(event.epochs, 'epoch')} of {words.counted(event.steps_per_epoch, 'step')}"
         length = epochs if event.total == event.epochs * event.steps_per_epoch else words.counted(event.total, "step")
-        how = f"{length}, batch {event.batch}, into {event.run_dir}"
-        return [what, f"{how}; going on from step {event.step}" if event.step else how]
+        spread = f"{words.counted(event.replicas, 'replica')} on {words.counted(event.workers, 'worker')}"
+        share = f"batch {event.batch} = {event.batch // event.replicas} a replica, gradients summed by {event.collective}"
+        where = f"{spread}, {share}" if event.replicas > 1 else f"{spread}, batch {event.batch}"
+        how = f"{length}, into {event.run_dir}"
+        return [what, where, f"{how}; going on from step {event.step}" if event.step else how]
     if isinstance(event, events.EpochEnded):
         value = f"  {monitor} {words.number(event.row[monitor])}{' (best)' if event.best else ''}" if monitor in event.row else ""
         loss = words.number(event.row.get("train/loss"))

@@ -151,3 +151,9 @@ def test_runs_too_short_for_batch_norm_are_warned_of() -> None:
     assert unsettled({}, 1) is None
     networks["net"].trainable = False
     assert unsettled(networks, 1) is None  # frozen ones keep what they have
+
+
+@pytest.mark.parametrize(("chosen", "synchronized"), [("synchronized", True), ("per_replica", False)])
+def test_the_recipe_says_over_what_batch_normalisation_takes_its_statistics(chosen: str, synchronized: bool) -> None:
+    session = tiny.session(training=False, train={"batch_norm": chosen})
+    assert session.system.net.get_layer("norm").synchronized is synchronized

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
@@ -9,7 +10,8 @@ import pytest
 import tensorflow as tf
 
 from kvision.core.errors import UsageError
-from kvision.engine import strategy
+from kvision.engine import multi_worker, strategy
+from kvision.engine.cluster import Cluster
 
 
 @pytest.mark.parametrize(("devices", "replicas"), [("auto", 1), ("cpu", 1), ("cpu:1", 1), ("cpu:2", 2)])
@@ -28,10 +30,59 @@ def test_all_gpus_when_there_are_any(monkeypatch: pytest.MonkeyPatch) -> None:
         strategy.make("gpu:1,1")
 
 
-@pytest.mark.parametrize("devices", ["tpu", "cpu:0", "cpu:x", "gpu:", "gpu:0,", "GPU 0", ""])
+@pytest.mark.parametrize("devices", ["npu", "cpu:0", "cpu:x", "gpu:", "gpu:0,", "GPU 0", ""])
 def test_bad_values_say_what_is_accepted_and_what_is_here(devices: str) -> None:
-    with pytest.raises(UsageError, match=r"not a choice of devices; accepted are auto .* gpu:I,J; here there are 1 CPU and 0 GPUs"):
+    with pytest.raises(UsageError, match=r"not a choice of devices; accepted are auto .* gpu:I,J, tpu or tpu:NAME; here there are 1 CPU and 0 GPUs"):
         strategy.make(devices)
+
+
+def test_a_worker_takes_its_own_devices(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[list[str], Cluster]] = []
+    monkeypatch.setattr(multi_worker, "MultiWorker", lambda names, cluster: asked.append((names, cluster)))
+    monkeypatch.setattr(strategy, "_num_gpus", lambda: 4)
+    two = Cluster(("a:1", "b:2"), 1)
+    for devices in ("auto", "gpu:1,3", "cpu:2"):
+        strategy.make(devices, two)
+    assert asked == [(["gpu:0", "gpu:1", "gpu:2", "gpu:3"], two), (["gpu:1", "gpu:3"], two), (["cpu:0", "cpu:1"], two)]
+
+
+@pytest.mark.parametrize(("devices", "named", "name"), [("tpu", "", "local"), ("tpu", "pod7", "pod7"), ("tpu:mine", "pod7", "mine")])
+def test_a_tpu(monkeypatch: pytest.MonkeyPatch, devices: str, named: str, name: str) -> None:
+    done: list[tuple[str, object]] = []
+    monkeypatch.setenv("TPU_NAME", named)
+    monkeypatch.setattr(tf.distribute.cluster_resolver, "TPUClusterResolver", lambda tpu: f"resolver of {tpu}")
+    monkeypatch.setattr(tf.config, "experimental_connect_to_cluster", lambda resolver: done.append(("connected", resolver)))
+    monkeypatch.setattr(tf.tpu.experimental, "initialize_tpu_system", lambda resolver: done.append(("initialised", resolver)))
+    monkeypatch.setattr(tf.distribute, "TPUStrategy", lambda resolver: ("strategy", resolver))
+    found = f"resolver of {name}"
+    assert strategy.make(devices) == ("strategy", found)
+    assert done == [("connected", found), ("initialised", found)]
+
+
+def test_no_tpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(tpu: str) -> None:
+        raise ValueError(f"Could not find {tpu}")
+
+    monkeypatch.setattr(tf.distribute.cluster_resolver, "TPUClusterResolver", missing)
+    with pytest.raises(
+        UsageError, match=r"--devices tpu:pod: the TPU 'pod' can't be used: Could not find pod; here there are 1 CPU.*use auto or cpu"
+    ):
+        strategy.make("tpu:pod")
+    with pytest.raises(UsageError, match=r"--devices tpu: a TPU pod is driven by one process; leave --workers out"):
+        strategy.make("tpu", Cluster(("a:1", "b:2"), 0))
+
+
+def test_how_gradients_are_summed() -> None:
+    assert strategy.collective(strategy.make("cpu")) == "none"
+    assert strategy.collective(strategy.make("cpu:2")) == "adding on cpu:0"
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(os.environ["CUDA_VISIBLE_DEVICES"] == "-1", reason="no GPU is given to the tests; see the mark `gpu`")
+def test_all_gpus_of_this_machine() -> None:
+    made = strategy.make("gpu")
+    assert made.num_replicas_in_sync == len(tf.config.list_physical_devices("GPU"))
+    assert strategy.collective(made) == ("NCCL" if made.num_replicas_in_sync > 1 else "none")
 
 
 def test_no_gpu() -> None:

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from kvision.engine import strategy
 from kvision.layers.normalization import BatchNormalization, LayerNormalization
 
 
@@ -179,3 +180,34 @@ def test_layer_norm_is_computed_in_float32_and_given_in_the_policy_s() -> None:
     assert (outputs.dtype, layer.gamma.dtype) == (tf.bfloat16, "float32")
     exact = LayerNormalization()(tf.cast(tf.cast(x, tf.bfloat16), tf.float32))
     np.testing.assert_allclose(tf.cast(outputs, tf.float32), exact, rtol=1e-2, atol=1e-2)
+
+
+def on_two_replicas(layer: BatchNormalization, x: tf.Tensor) -> np.ndarray:
+    """What each of two replicas makes of its half of a batch, one below the other."""
+    both = layer.moving_mean.value.distribute_strategy
+    halves = both.experimental_distribute_values_from_function(lambda context: x[context.replica_id_in_sync_group :: 2])
+    outputs = tf.function(lambda: both.run(lambda half: layer(half, training=True), (halves,)))()
+    return np.concatenate([value.numpy() for value in both.experimental_local_results(outputs)])
+
+
+@pytest.mark.parametrize("synchronized", [True, False])
+def test_statistics_of_the_global_batch_or_of_each_replica(synchronized: bool) -> None:
+    x = np.random.default_rng(0).normal(3.0, 2.0, (8, 5, 6, 4)).astype(np.float32)
+    x[::2] += 5.0  # the first replica's half
+    with strategy.make("cpu:2").scope():
+        layer = BatchNormalization(momentum=0.0, synchronized=synchronized)
+        layer.build(x.shape)
+    found = on_two_replicas(layer, tf.constant(x))
+    halves = [x[0::2], x[1::2]]
+    seen = [x, x] if synchronized else halves
+    expected = [(half - own.mean((0, 1, 2))) / np.sqrt(own.var((0, 1, 2)) + 1e-3) for half, own in zip(halves, seen, strict=True)]
+    np.testing.assert_allclose(found, np.concatenate(expected), atol=1e-4)
+    # Whatever a replica sees, all keep the same: the statistics of all, or the means of their own.
+    for moving, values in ((layer.moving_mean, [own.mean((0, 1, 2)) for own in seen]), (layer.moving_variance, [own.var((0, 1, 2)) for own in seen])):
+        for copy in moving.value.values:
+            np.testing.assert_allclose(copy.numpy(), np.mean(values, 0), rtol=1e-4)
+
+
+def test_a_copy_is_as_synchronised_as_the_layer() -> None:
+    layer = BatchNormalization(synchronized=False)
+    assert not BatchNormalization.from_config(layer.get_config()).synchronized

@@ -60,6 +60,20 @@ def test_a_plain_line_every_ten_seconds_and_at_each_epoch_end():
     assert all(character.isprintable() or character == "\n" for character in text)
 
 
+def test_the_start_says_who_trains_on_what_part_of_the_batch():
+    action, stream, _ = lines_action()
+    action.on_event(STARTED)
+    action.on_event(dataclasses.replace(STARTED, devices=("cpu:0", "cpu:1"), workers=2, replicas=4, collective="ring", step=20))
+    assert stream.getvalue().splitlines() == [
+        "segmentation/unet: 1,234,567 parameters, fp32, CPU:0",
+        "1 replica on 1 worker, batch 16",
+        "2 epochs of 20 steps, into runs/x",
+        "segmentation/unet: 1,234,567 parameters, fp32, cpu:0, cpu:1 on each worker",
+        "4 replicas on 2 workers, batch 16 = 4 a replica, gradients summed by ring",
+        "2 epochs of 20 steps, into runs/x; going on from step 20",
+    ]
+
+
 def test_a_divergence_is_left_to_the_error_message():
     action, stream, _ = lines_action()
     action.on_event(STARTED)
@@ -127,7 +141,7 @@ def test_a_run_that_ends_within_an_epoch_has_fewer_steps_than_its_epochs():
     stream = io.StringIO()
     for started in (STARTED, short):
         panel.Lines(stream).on_event(started)
-    assert [line.partition(",")[0] for line in stream.getvalue().splitlines()[1::2]] == ["2 epochs of 20 steps", "25 steps"]
+    assert [line.partition(",")[0] for line in stream.getvalue().splitlines()[2::3]] == ["2 epochs of 20 steps", "25 steps"]
     action = panel.LivePanel(Console(file=io.StringIO(), force_terminal=True, width=80))
     for event in (short, dataclasses.replace(progress(23), total=25)):
         action.on_event(event)
