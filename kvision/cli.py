@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from kvision import cli_check, cli_data, cli_export, cli_launch, cli_track, cli_transfer, cli_ui, cli_zoo
+from kvision import cli_check, cli_data, cli_export, cli_launch, cli_plan, cli_track, cli_transfer, cli_ui, cli_zoo
 from kvision.cli_errors import State, computing, errors, validate
 from kvision.cli_options import (
     AnySource,
@@ -47,6 +47,7 @@ recipe_app = typer.Typer(
 app.add_typer(runs_app, name="runs")
 app.add_typer(recipe_app, name="recipe")
 cli_check.register(app)
+cli_plan.register(app)
 cli_data.register(app)
 cli_export.register(app)
 cli_launch.register(app)
@@ -209,29 +210,6 @@ def predict(
             devices=devices,
             precision=precision.value if precision else None,
         )
-
-
-@app.command()
-def plan(
-    recipe: Recipe,
-    overrides: Overrides = None,
-    devices: Devices = "auto",
-    precision: PrecisionOption = Precision.fp32,
-    smoke: Smoke = False,
-    json_lines: Json = False,
-    verbose: Verbose = False,
-) -> None:
-    """Say what a training would cost; writes nothing.
-
-    Builds data and model, runs one step, and prints shapes, parameters, memory, multiply-adds, time and disk.
-
-    Example: kvision plan recipes/unet.yaml data.batch=32
-    """
-    with computing(verbose):
-        validate(recipe, overrides, smoke)
-        from kvision.commands import plan as command
-
-        command.run(recipe, overrides or [], devices=devices, precision=precision.value, smoke=smoke, json_lines=json_lines)
 
 
 @app.command()

@@ -15,7 +15,10 @@ from rich.console import Console
 from rich.table import Table
 
 from kvision import catalog
+from kvision.commands import plan_cluster
 from kvision.core import words
+from kvision.core.errors import UsageError
+from kvision.ops.scaling import Cluster
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -36,6 +39,8 @@ def run(
     devices: str = "auto",
     precision: str = "fp32",
     json_lines: bool = False,
+    images: float | None = None,
+    cluster: Cluster | None = None,
 ) -> None:
     """Builds data and model, runs one training and one validation step, times another of each, and prints what a training would take.
 
@@ -43,21 +48,31 @@ def run(
         recipe: A file, or the name of a shipped recipe.
         overrides: `key=value` texts.
         smoke: Whether the recipe's `smoke` section is applied.
-        devices: As `--devices`.
+        devices: As `--devices`; a number: so many accelerators of a cluster, of which one is measured here.
         precision: `fp32`, `bf16` or `fp16`.
         json_lines: One JSON object instead of the tables.
+        images: Training examples on the cluster; none: the recipe's.
+        cluster: What it is; none: `Cluster()`.
 
     Raises:
         RecipeError: With every problem of the recipe.
+        UsageError: If there is no such cluster, or it would have too few examples.
         DataError: If the data can't be used.
     """
     resolved = catalog.load(recipe, overrides, smoke)
+    count, cluster = int(devices) if devices.isdecimal() else None, cluster or Cluster()
+    if count == 0 or (count is None and images is not None):
+        raise UsageError(f"--devices {devices}: for a cluster, with --images or without, a number of accelerators from 1 is accepted, such as 256")
     print("building data and model …", file=sys.stderr, flush=True)
-    facts = measure(resolved, devices=devices, precision=precision)
+    facts = measure(resolved, devices=devices if count is None else "auto", precision=precision)
+    if count is not None:
+        facts["cluster"] = plan_cluster.measure(facts, count, images, cluster)
     if json_lines:
         print(json.dumps(facts))
-    else:
-        _show(facts)
+        return
+    _show(facts)
+    if count is not None:
+        plan_cluster.show(facts["cluster"], cluster)
 
 
 def measure(resolved: Resolved, *, devices: str = "auto", precision: str = "fp32") -> dict[str, Any]:
@@ -82,6 +97,7 @@ def measure(resolved: Resolved, *, devices: str = "auto", precision: str = "fp32
     opened = session.open_session(
         resolved, catalog.system(recipe.system), catalog.source(recipe.data.source), devices=devices, precision_name=precision
     )
+    recipe = opened.recipe  # with the batch that was found
     layers = [cost for net in opened.system.networks.values() for cost in profile.layers(net)]
     loop = Loop(opened)
     first_s = _timed(lambda: loop.train(1))
