@@ -14,6 +14,7 @@ import sys
 from pathlib import Path
 
 from docs import figures, reference
+from kvision.report import zoo
 
 ROOT = Path(__file__).resolve().parents[1]
 STAGE = ROOT / "build" / "manual"
@@ -34,7 +35,7 @@ _BLOCK = re.compile(r"(^ *```.*?^ *```)", re.MULTILINE | re.DOTALL)
 
 def generated() -> reference.Pages:
     """The pages that nobody wrote, by their paths in the manual."""
-    return reference.pages() | figures.pages()
+    return reference.pages() | figures.pages() | {"reference/zoo.md": zoo.markdown(zoo.entries())}
 
 
 def written() -> dict[str, Path]:
