@@ -28,7 +28,7 @@ OTHERS = {
     "edge/ios/README.md": "devices/ios.md",
 }
 """Pages that lie elsewhere in the repository, and where they stand in the manual."""
-PICTURES = {".svg", ".png"}
+ASSETS = {".svg", ".png", ".css"}
 _LINK = re.compile(r"(?<!!)\[(?P<text>(?:[^\[\]]|\[[^\]]*\])+)\]\((?P<target>[^)\s]+)\)")
 _BLOCK = re.compile(r"(^ *```.*?^ *```)", re.MULTILINE | re.DOTALL)
 
@@ -71,16 +71,16 @@ def relinked(page: str, text: str, folder: Path) -> str:
 
 
 def stage(folder: Path) -> None:
-    """Writes all pages and pictures into a folder, in place of what was there."""
+    """Writes all pages, pictures and styles into a folder, in place of what was there."""
     shutil.rmtree(folder, ignore_errors=True)
     pages = {page: relinked(page, file.read_text(encoding="utf-8"), file.parent) for page, file in written().items()} | generated()
     for page, text in pages.items():
         (folder / page).parent.mkdir(parents=True, exist_ok=True)
         (folder / page).write_text(text, encoding="utf-8")
-    for picture in (file for file in (ROOT / "docs").rglob("*") if file.suffix in PICTURES):
-        target = folder / picture.relative_to(ROOT / "docs")
+    for asset in (file for file in (ROOT / "docs").rglob("*") if file.suffix in ASSETS):
+        target = folder / asset.relative_to(ROOT / "docs")
         target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(picture, target)
+        shutil.copy(asset, target)
 
 
 def main() -> int:

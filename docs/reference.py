@@ -128,7 +128,7 @@ def unit_of(name: str, field: FieldInfo) -> str:
     first, *_, last = name.split("_") * 2
     if last in UNITS or first == "steps":
         return UNITS.get(last, "steps")
-    return "share" if _SHARE.search(kind) else "–"
+    return "fraction" if _SHARE.search(kind) else "–"
 
 
 def table(headings: Iterable[str], rows: Iterable[Iterable[str]]) -> str:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 FEW = {
-    "image_masks": ["train.steps=2", "train.epochs=1", "data.size_px=32", "data.batch=4", "model.width=4"],
+    "image_masks": ["train.steps=2", "train.epochs=1", "data.size_px=32", "data.batch=4", "model.width=4", "model.depth=2"],
     "image_folder": ["train.steps=2", "train.epochs=1", "data.size_px=32", "data.batch=4"],
     "caption_folder": ["train.steps=2", "train.epochs=1", "data.size_px=32", "data.batch=4"],
     "gymnasium": ["train.epochs=1", "data.steps=256", "data.episodes=2"],
