@@ -40,7 +40,8 @@ class Answer:
         ms: Of the network and of what its answer is made with, on this machine.
         given: The picture, as a data URI.
         drawn: Pictures of the answer, likewise, by name.
-        shares: Label and probability, or share of the picture, the greatest first; empty where the task has none.
+        shares: Label, probability or share of the picture, and the label's colour in the pictures of the answer, empty where it has none; the
+            greatest first; none at all where the task has none.
         text: The answer in words.
     """
 
@@ -48,7 +49,7 @@ class Answer:
     ms: float
     given: str
     drawn: dict[str, str]
-    shares: tuple[tuple[str, float], ...]
+    shares: tuple[tuple[str, float, str], ...]
     text: str
 
 
@@ -77,7 +78,8 @@ def answer(folder: Path, format_name: str, content: bytes) -> Answer:
         raise PictureError(f"{model.manifest.name} takes no pictures")
     image = prepared.frame.image
     drawn = {name: _uri(picture) for name, picture in found.pictures(image).items()}
-    return Answer((image.shape[1], image.shape[0]), ms, _uri(Image.fromarray(image)), drawn, _shares(found.to_json()), found.text())
+    shares = _shares(found.to_json(), model.manifest)
+    return Answer((image.shape[1], image.shape[0]), ms, _uri(Image.fromarray(image)), drawn, shares, found.text())
 
 
 def _measure(content: bytes) -> None:
@@ -101,11 +103,12 @@ def _model(folder: Path, format_name: str, changed: int) -> Model:
     return kvision_edge.load(folder, format=format_name, interpreter=_INTERPRETER)
 
 
-def _shares(found: dict[str, Any]) -> tuple[tuple[str, float], ...]:
+def _shares(found: dict[str, Any], about: manifest.Manifest) -> tuple[tuple[str, float, str], ...]:
     if found["task"] == "classification":
-        return tuple((row["label"], row["probability"]) for row in found["classes"])
+        return tuple((row["label"], row["probability"], "") for row in found["classes"])
     if found["task"] == "segmentation":
-        return tuple(sorted(found["classes"].items(), key=lambda item: -item[1]))
+        colours = {label: f"rgb({', '.join(map(str, colour))})" for label, colour in zip(about.labels, about.colours, strict=True)}
+        return tuple((label, share, colours[label]) for label, share in sorted(found["classes"].items(), key=lambda item: -item[1]))
     return ()
 
 

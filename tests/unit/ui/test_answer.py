@@ -13,6 +13,7 @@ from PIL import Image
 import kvision_edge
 from kvision.ui import answer
 from kvision_edge.postprocess.classification import Classification
+from tests.edge import tiny
 from tests.unit.ui.site import Site
 
 if TYPE_CHECKING:
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
 @pytest.fixture(scope="session")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a bundle, `segmentation`; not to be written to."""
-    from tests.edge import tiny
-
     root = tmp_path_factory.mktemp("runs")
     file = tiny.converted({"predict": tiny.segmenter()}, "float32", tmp_path_factory.mktemp("work"))
     tiny.write(root / "segmentation", {"tflite-fp32": file}, "segmentation", tiny.LABELS, {"output": "logits", "activation": "softmax"})
@@ -51,16 +50,18 @@ def test_the_answer_is_that_of_the_runtime_for_devices(runs: Path) -> None:
     content = encoded()
     found = answer.answer(runs / "segmentation", "tflite-fp32", content)
     expected = kvision_edge.load(runs / "segmentation", format="tflite-fp32").predict(content)
-    assert dict(found.shares) == expected.shares
-    assert [share for _, share in found.shares] == sorted((share for _, share in found.shares), reverse=True)
+    assert {label: share for label, share, _ in found.shares} == expected.shares
+    assert [share for _, share, _ in found.shares] == sorted(expected.shares.values(), reverse=True)
+    colours = {"background": "rgb(0, 0, 0)", "red": "rgb(255, 38, 38)", "green": "rgb(77, 191, 94)", "blue": "rgb(77, 110, 191)"}
+    assert {label: colour for label, _, colour in found.shares}.items() <= colours.items()
     assert (found.size, set(found.drawn)) == ((40, 30), {"mask", "overlay"})
     assert found.drawn["mask"].startswith("data:image/png;base64,")
 
 
 def test_labels_with_their_probabilities() -> None:
-    given = Classification((2, 0), ("cat", "dog"), (0.75, 0.25))
-    assert answer._shares(given.to_json()) == (("cat", 0.75), ("dog", 0.25))
-    assert answer._shares({"task": "captioning", "caption": "a cat"}) == ()
+    given, about = Classification((2, 0), ("cat", "dog"), (0.75, 0.25)), tiny.described("classification", {})
+    assert answer._shares(given.to_json(), about) == (("cat", 0.75, ""), ("dog", 0.25, ""))
+    assert answer._shares({"task": "captioning", "caption": "a cat"}, about) == ()
 
 
 def test_a_picture_is_sent_and_its_answer_is_html(runs: Path) -> None:
@@ -68,7 +69,7 @@ def test_a_picture_is_sent_and_its_answer_is_html(runs: Path) -> None:
     assert 'data-bundle="segmentation" data-format="tflite-fp32"' in site.get("/try").text
     found = site.post("/answer?bundle=segmentation&format=tflite-fp32", content=encoded(kind="JPEG"), headers={"origin": "http://127.0.0.1"})
     assert found.status_code == 200
-    assert found.text.count('<img src="data:image/') == 3
+    assert found.text.count('src="data:image/') == 3
     assert "<meter value=" in found.text
 
 
