@@ -14,7 +14,7 @@ from kvision.engine import groups, optimizers, randomness, replica
 from kvision.engine.guard import Guard
 from kvision.engine.precision import LossScale
 from kvision.engine.system import Batch
-from kvision.ops import schedules
+from kvision.ops import draws, schedules
 
 if TYPE_CHECKING:
     import keras
@@ -142,7 +142,8 @@ class Update:
         context = tf.distribute.get_replica_context()
         number = 0 if context is None else context.replica_id_in_sync_group
         randomness.reseed(shared.generators, shared.seed, tf.convert_to_tensor(shared.step), number, micro, self._number)
-        with tf.GradientTape(watch_accessed_variables=False) as tape:
+        count = next(iter(part.values())).shape[0]
+        with draws.at((number * shared.accumulate + micro) * count, count), tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch([variable.value for variable in self._trained])
             examples = tf.cast(loss(part), tf.float32)
             if "weight" in part:

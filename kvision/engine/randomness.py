@@ -1,4 +1,8 @@
-"""Random layers as pure functions of (seed, step, replica, micro-batch): the state of Keras' seed generators is set before every forward pass."""
+"""Random layers as pure functions of seed and step: the state of Keras' seed generators is set before every forward pass.
+
+Ours draw by an example's place in the global batch, so that replicas and micro-batches do together what one would do (`kvision.ops.draws`).
+Others, such as those of Keras, draw by replica and micro-batch, else all replicas would draw alike.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import tensorflow as tf
 
 from kvision.engine import replica as replicas
+from kvision.ops import draws
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -41,9 +46,14 @@ def reseed(
     """
     if not generators:
         return
+    own, common = (_states(len(generators), seed, step, *place, update) for place in ((replica, micro), (0, 0)))
+    for generator, mine, everyones in zip(generators, own, common, strict=True):
+        replicas.assign(generator.state, everyones if draws.is_of_the_batch(generator) else mine)
+
+
+def _states(count: int, seed: int, step: Number, *numbers: Number) -> list[tf.Tensor]:
+    """A state for each of so many generators."""
     key = tf.stack([tf.cast(seed, tf.int64), tf.cast(step, tf.int64)])
-    for data in (replica, micro, update):
-        key = tf.random.fold_in(key, tf.cast(data, tf.int64))
-    states = tf.random.stateless_uniform([len(generators), 2], seed=key, minval=0, maxval=2**31 - 1, dtype=tf.int32)
-    for generator, state in zip(generators, tf.unstack(states), strict=True):
-        replicas.assign(generator.state, state)
+    for number in numbers:
+        key = tf.random.fold_in(key, tf.cast(number, tf.int64))
+    return tf.unstack(tf.random.stateless_uniform([count, 2], seed=key, minval=0, maxval=2**31 - 1, dtype=tf.int32))

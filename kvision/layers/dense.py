@@ -8,6 +8,8 @@ import keras
 import tensorflow as tf
 
 from kvision.layers import blocks
+from kvision.layers.dropout import Dropout
+from kvision.ops import draws
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,13 +22,13 @@ class DropConnect(keras.layers.Dense):
     """`keras.layers.Dense` that leaves out each weight with the probability `rate` in training and scales up the others.
 
     Paper: Wan et al. 2013, Regularization of Neural Networks using DropConnect (ICML), equation 4.
-    Deviations: one mask a step for all examples of a replica, not one for each; evaluation takes the mean weights, not samples of their sum.
+    Deviations: one mask a step for all examples of the batch, not one for each; evaluation takes the mean weights, not samples of their sum.
     """
 
     def __init__(self, units: int, rate: float, **kwargs: Any) -> None:
         super().__init__(units, **kwargs)
         self.rate = rate
-        self.seed_generator = keras.random.SeedGenerator()
+        self.seed_generator = draws.of_the_batch(keras.random.SeedGenerator())
 
     def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
         """`[B, D]` to `[B, units]`."""
@@ -72,7 +74,7 @@ def hidden(
     for number, count in enumerate(units):
         own = f"{name}{number}"
         if number and dropout:
-            x = keras.layers.Dropout(dropout, name=f"{name}{number - 1}_dropout")(x)
+            x = Dropout(dropout, name=f"{name}{number - 1}_dropout")(x)
         options: dict[str, Any] = {"use_bias": norm == "none", "kernel_initializer": blocks.initializer(style.initializer), "name": own}
         if max_norm is not None:
             options["kernel_constraint"] = keras.constraints.MaxNorm(max_norm, axis=0)

@@ -11,6 +11,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from kvision.ops import draws
+
 
 @keras.saving.register_keras_serializable("kvision")
 class FractionalMaxPooling2D(keras.layers.Layer):
@@ -19,7 +21,7 @@ class FractionalMaxPooling2D(keras.layers.Layer):
     def __init__(self, ratio: float, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.ratio = ratio
-        self.seed_generator = keras.random.SeedGenerator()
+        self.seed_generator = draws.of_the_batch(keras.random.SeedGenerator())
 
     def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
         """`[B, H, W, C]` to `[B, H / ratio, W / ratio, C]`."""

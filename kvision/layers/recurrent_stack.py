@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import keras
 
+from kvision.layers.dropout import Dropout
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -36,7 +38,7 @@ class Recurrent(keras.layers.Layer):
         self.stack = [
             KINDS[kind](width, return_sequences=True, return_state=True, dtype=self.dtype_policy, name=f"layer_{number}") for number in range(depth)
         ]
-        self.drop = keras.layers.Dropout(dropout, name="drop") if dropout and depth > 1 else None
+        self.drop = Dropout(dropout, name="drop") if dropout and depth > 1 else None
 
     @property
     def state_names(self) -> tuple[str, ...]:

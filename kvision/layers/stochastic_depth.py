@@ -11,6 +11,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from kvision.ops import draws
+
 
 @keras.saving.register_keras_serializable("kvision")
 class StochasticDepth(keras.layers.Layer):
@@ -19,14 +21,14 @@ class StochasticDepth(keras.layers.Layer):
     def __init__(self, survival: float, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.survival = survival
-        self.seed_generator = keras.random.SeedGenerator()
+        self.seed_generator = draws.of_the_batch(keras.random.SeedGenerator())
 
     def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
         """`[B, ...]` to the same shape: 0, or the input over `survival`."""
         if not training or self.survival == 1.0:
             return inputs
         shape = (tf.shape(inputs)[0], *(1,) * (inputs.shape.rank - 1))
-        draw = keras.random.uniform(shape, seed=self.seed_generator)
+        draw = draws.uniform(shape, self.seed_generator)
         return inputs * tf.cast(draw < self.survival, inputs.dtype) / tf.cast(self.survival, inputs.dtype)
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:

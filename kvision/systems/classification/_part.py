@@ -181,13 +181,15 @@ class Classifier(System):
         """Float32 logits `[B, K]` of features: the mean over the map, dropout, and one linear layer, or votes of the nearest examples."""
         import keras
 
+        from kvision.layers.dropout import Dropout
+
         options: ClassifierOptions = self.recipe.model  # type: ignore[assignment]
         if len(features.shape) == 4:
             features = keras.layers.GlobalAveragePooling2D(name="mean")(features)
         if options.transfer == "knn":
             return _transfer.neighbours(options, self.info.num_classes)(features)
         if options.dropout:
-            features = keras.layers.Dropout(options.dropout, name="dropout")(features)
+            features = Dropout(options.dropout, name="dropout")(features)
         return keras.layers.Dense(self.info.num_classes, dtype="float32", name="logits")(features)
 
     def train_step(self, batch: Batch, updates: Mapping[str, Update]) -> dict[str, tf.Tensor]:

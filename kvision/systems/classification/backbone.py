@@ -109,7 +109,7 @@ def _ours(layer: keras.layers.Layer) -> keras.layers.Layer:
     """A new layer like this one; normalisations are ours."""
     import keras
 
-    from kvision.layers import normalization
+    from kvision.layers import dropout, normalization
 
     for theirs, our in (
         (keras.layers.BatchNormalization, normalization.BatchNormalization),
@@ -117,6 +117,8 @@ def _ours(layer: keras.layers.Layer) -> keras.layers.Layer:
     ):
         if type(layer) is theirs:
             return our(epsilon=layer.epsilon, name=layer.name)
+    if type(layer) is keras.layers.Dropout and layer.noise_shape is None:
+        return dropout.Dropout(layer.rate, name=layer.name)
     return type(layer).from_config(layer.get_config())
 
 

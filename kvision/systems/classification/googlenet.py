@@ -139,12 +139,13 @@ class GoogLeNet(Classifier):
         import keras
 
         from kvision.layers import blocks, dense
+        from kvision.layers.dropout import Dropout
 
         options, name = self.options, x.name
         x = keras.layers.AveragePooling2D(min(5, x.shape[1]), strides=3, name=f"{name}_pool")(x)
         x = blocks.convolution(x, self._filters(_AUXILIARY_FILTERS), 1, options, name=f"{name}_reduce")
         x = dense.hidden(x, [self._filters(_AUXILIARY_UNITS)], options, name=f"{name}_hidden")
-        x = keras.layers.Dropout(options.auxiliary_dropout, name=f"{name}_dropout")(x)
+        x = Dropout(options.auxiliary_dropout, name=f"{name}_dropout")(x)
         return self.averaged(keras.layers.Dense(self.info.num_classes, dtype="float32", name=f"{name}_logits")(x), f"{name}_averaged")
 
 

@@ -66,6 +66,7 @@ class ViT(Classifier):
 
         from kvision.layers import blocks, patches, stochastic_depth, transformer
         from kvision.layers.attention import SelfAttention
+        from kvision.layers.dropout import Dropout
 
         options: ViTOptions = self.recipe.model  # type: ignore[assignment]
         side = self.recipe.data.size_px // options.patch_px
@@ -75,7 +76,7 @@ class ViT(Classifier):
         if options.positions != "none":
             x = patches.Positions(options.positions, (side, side), name="positions")(x)
         if options.token_dropout:
-            x = keras.layers.Dropout(options.token_dropout, name="token_dropout")(x)
+            x = Dropout(options.token_dropout, name="token_dropout")(x)
         for number in range(options.depth):
             name, survival = f"block{number}", stochastic_depth.falling(options.survival, number + 1, options.depth)
             attention = SelfAttention(options.heads, kernel_initializer=blocks.initializer(options.initializer), name=f"{name}_attention")

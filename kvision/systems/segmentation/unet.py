@@ -84,6 +84,7 @@ class UNet(Segmenter):
 
         from kvision.layers import resampling
         from kvision.layers.convolution import Logits
+        from kvision.layers.dropout import Dropout
 
         options: UNetOptions = self.recipe.model  # type: ignore[assignment]
         size_px = self.recipe.data.size_px
@@ -99,7 +100,7 @@ class UNet(Segmenter):
             ends.append((end, indices))
         x = _convolutions(x, bottom, options.norm, "bottom")
         if options.dropout:
-            x = keras.layers.Dropout(options.dropout, name="bottom_dropout")(x)
+            x = Dropout(options.dropout, name="bottom_dropout")(x)
         for number, filters in reversed(list(enumerate(levels))):
             end, indices = ends[number]
             x = _upsample(x, filters, options.upsampling, indices, f"up{number}")

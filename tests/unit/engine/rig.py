@@ -14,13 +14,13 @@ from kvision.engine import ema, guard, optim, plateau, precision, replica, strat
 BATCH = 8
 
 
-def small_net(dropout: float = 0.0) -> keras.Model:
+def small_net(dropout: float = 0.0, kind: type[keras.layers.Dropout] = keras.layers.Dropout) -> keras.Model:
     """A convolution and a matrix (the one shape that Muon orthogonalises) on 6x6 images, 3 classes."""
     keras.utils.set_random_seed(3)
     image = keras.Input((6, 6, 2))
     x = keras.layers.Conv2D(4, 3, padding="same", activation="relu", name="first")(image)
     if dropout:
-        x = keras.layers.Dropout(dropout)(x)
+        x = kind(dropout)(x)
     return keras.Model(image, keras.layers.Dense(3, name="last", dtype="float32")(x))
 
 

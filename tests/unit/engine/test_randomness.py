@@ -1,4 +1,4 @@
-"""Dropout is a pure function of seed, step, replica and micro-batch."""
+"""Dropout is a pure function of seed, step and place in the batch; that of Keras, of seed, step, replica and micro-batch."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import pytest
 import tensorflow as tf
 
 from kvision.engine import randomness
+from kvision.layers.dropout import Dropout
 from tests.unit.engine.rig import Rig, assert_close, batch, small_net
 
 dropping = functools.partial(small_net, dropout=0.5)
@@ -63,3 +64,12 @@ def test_replicas_and_micro_batches_drop_differently() -> None:
     values = rig.strategy.experimental_local_results(tf.function(lambda: rig.strategy.run(parts, args=(whole,)), autograph=False)())
     means = [float(value) for pair in values for value in tf.reduce_mean(pair, axis=1)]
     assert len(set(means)) == 4
+
+
+@pytest.mark.parametrize(("devices", "accumulate"), [("cpu:2", 1), ("cpu", 4), ("cpu:2", 2)])
+def test_replicas_and_micro_batches_drop_what_the_whole_batch_does(devices: str, accumulate: int) -> None:
+    net = functools.partial(dropping, kind=Dropout)
+    whole, split = (Rig(*where, net=net, name="sgd", lr=0.1, accumulate=parts) for where, parts in (((), 1), ((devices,), accumulate)))
+    batches = [batch(0), batch(1)]
+    assert whole.train(*batches) == pytest.approx(split.train(*batches), rel=1e-6)
+    assert_close(whole.weights(), split.weights())
