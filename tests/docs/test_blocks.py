@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from typer.testing import CliRunner
 
+from docs import reference
 from kvision import catalog, cli
 from kvision.sweep import space
 from tests.docs import folders, shell
@@ -103,6 +104,12 @@ def test_commands_are_understood_and_run_where_they_compute_nothing(page: str, r
                     understood(call)
         except (Exception, SystemExit) as error:
             raise AssertionError(f"{block.place}: {type(error).__name__}: {getattr(error, 'format_message', lambda error=error: error)()}") from error
+
+
+def test_the_examples_of_the_help_texts_are_understood(reader: Path) -> None:
+    blocks = parse(reference.commands_page(), "reference/commands.md")
+    assert len(blocks) >= 20
+    assert [call for block in blocks for call in shell.calls(block.text, reader) if not shell.parsed(call[1:])[0]] == []
 
 
 def understood(call: list[str]) -> None:

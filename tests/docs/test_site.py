@@ -60,8 +60,8 @@ def test_every_key_has_type_default_unit_and_effect() -> None:
     assert [row for row in rows if not all(row)] == []
     units = {row[0]: row[3] for row in rows}
     known = {
-        "`data.size_px`": "pixels", "`data.augment.rotate_deg`": "degrees", "`data.augment.flip_x`": "fraction", "`optim.swa_from`": "fraction",
-        "`train.epochs`": "epochs", "`data.batch`": "examples", "`optim.name`": "–", "`model.capacity`": "transitions", "`optim.warmup_steps`": "steps",
+        "`data.size_px`": "pixels", "`data.augment.rotate_deg`": "degrees", "`data.augment.flip_x`": "fraction", "`train.epochs`": "epochs",
+        "`data.batch`": "examples", "`optim.name`": "–", "`model.capacity`": "transitions", "`optim.warmup_steps`": "steps",
     }  # fmt: skip
     assert {key: units[key] for key in known} == known
 
