@@ -1,11 +1,11 @@
 from __future__ import annotations
 
-import os
 import re
 import signal
 import socket
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import httpx
@@ -43,14 +43,12 @@ def test_it_serves_this_machine_and_ends_in_order_at_ctrl_c(tmp_path: Path) -> N
 
 def test_a_browser_is_opened_unless_it_is_not_wanted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     opened: list[str] = []
-    monkeypatch.setattr(server.webbrowser, "open", opened.append)
+    told = threading.Event()
+    monkeypatch.setattr(server.webbrowser, "open", lambda url: (opened.append(url), told.set()))
 
     class Idle:
         def run(self, sockets: list[socket.socket]) -> None:
-            for _ in range(100):
-                if opened:
-                    return
-                os.sched_yield()
+            assert told.wait(30)
 
     monkeypatch.setattr(server, "server", lambda root, host: Idle())
     ui.run(tmp_path)
