@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
@@ -13,9 +14,8 @@ from kvision.engine.strategy import distribute
 from tests.conformance import subject
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterable
 
-    from kvision.engine.optim import Update
     from kvision.engine.session import Session
     from kvision.engine.system import Batch
 
@@ -27,11 +27,18 @@ DESCENT = (*AT_ONCE, "optim.name=sgd", "optim.lr=0.1", "optim.weight_decay=0")
 
 
 class Bench:
-    """A system in training by `FAST`, on one device in float32."""
+    """A system in training by `FAST`, on one device in float32.
+
+    Attributes:
+        name: Of the system.
+        session: At its start after `begin`.
+        batches: The first six of the first epoch.
+    """
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.session = subject.open_session(name, *FAST)
+        self.batches: list[Batch] = batches(self.session, 6)
         self._loop = Loop(self.session)
         # The guard is in no checkpoint, but after a loss that was not finite it stops every later step.
         self._variables = self.session.variables() | self.session.for_training.guard.variables
@@ -41,19 +48,9 @@ class Bench:
         """Puts everything back to its start."""
         state.write(self._variables, self._start, "the bench")
 
-    @property
-    def first_batch(self) -> Batch:
-        """The first one of the first epoch."""
-        return next(iter(self.session.pipeline.train(0)))
-
-    def loop(self) -> Loop:
-        """The loop at its start."""
-        self._loop._iterator = None
-        return self._loop
-
     def loop_on_one_batch(self) -> Loop:
-        """The loop, which is given the first batch again and again."""
-        self._loop._iterator = iter(self.session.pipeline.train(0).take(1).cache().repeat())
+        """The loop at its start, which is given the first batch again and again."""
+        self._loop._iterator = iter(tf.data.Dataset.from_tensors(self.batches[0]).repeat())
         return self._loop
 
     def descend(self, steps: int) -> float:
@@ -63,24 +60,31 @@ class Bench:
         own = {"total_steps": training.total, "step": training.step, "loss_scale": training.loss_scale, "guard": training.guard}
         with session.strategy.scope():
             updates = optim.of_system(session.system, options, **own)
-        return take(session, updates, steps)
+        return take(session, self.batches[:steps], lambda batch: session.system.train_step(batch, updates))
 
 
-def take(session: Session, updates: Mapping[str, Update], steps: int) -> float:
-    """Takes steps outside of a graph, which is quicker than tracing one for so few; the loss of the last one."""
-    strategy, loss = session.strategy, math.nan
-    batches = distribute(strategy, lambda context: session.pipeline.train(0, context))
-    for _, batch in zip(range(steps), batches, strict=False):
-        outputs = strategy.run(session.system.train_step, (batch, updates))
+def batches(session: Session, count: int) -> list[Any]:
+    """Those of the next steps, from where the session is, as its strategy's replicas are given them."""
+    start = int(session.for_training.step.numpy())
+    return list(islice(distribute(session.strategy, lambda context: session.pipeline.train(start, context)), count))
+
+
+def take(session: Session, given: Iterable[Any], step: Callable[[Batch], Any] | None = None) -> float:
+    """Takes a step, which else is the loop's, with each batch; outside of a graph, which is quicker than tracing one for so few.
+
+    The loss of the last one.
+    """
+    strategy, step, loss = session.strategy, step or Loop(session)._step, math.nan
+    for batch in given:
+        outputs = strategy.run(step, (batch,))
         loss = float(strategy.reduce(tf.distribute.ReduceOp.SUM, outputs["loss"], axis=None))
         session.for_training.step.assign_add(1)
     return loss
 
 
-def trace(session: Session) -> None:
+def trace(session: Session, batch: Any) -> None:
     """Traces the forward part of a step, for `take` would not show what can't be in a graph, such as replicas that meet in a loop or a branch."""
-    part = tf.distribute.InputContext(num_replicas_in_sync=session.strategy.num_replicas_in_sync)
-    batch, meetings = next(iter(session.pipeline.train(0, part))), dict.fromkeys(session.system.trainables(), _Meeting())
+    meetings = dict.fromkeys(session.system.trainables(), _Meeting())
     tf.function(lambda: session.strategy.run(session.system.train_step, (batch, meetings))).get_concrete_function()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import math
 from pathlib import Path
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     import keras
 
     from kvision.core.resolved import Resolved
+    from kvision.data.source import Source
     from kvision.engine.session import Session
     from kvision.engine.system import System
 
@@ -58,11 +60,19 @@ def build(name: str) -> System:
 
 def _built(found: Resolved) -> System:
     recipe, kind = found.recipe, catalog.system(found.recipe.system)
-    source = catalog.source(recipe.data.source)(recipe.data, seed=recipe.train.seed, base=Path(found.base))
+    base = Path(found.base) if hasattr(recipe.data, "path") else Path()  # what is drawn is the same wherever the recipe lies
+    source = _source(recipe.data.source, recipe.data.model_dump_json(), recipe.train.seed, base)
     decided = kind.settle(recipe, source)
     system = kind(put(recipe, {path: choice.value for path, choice in decided.items()}), source.info)
     system.networks = system.build()
     return system
+
+
+@functools.lru_cache(maxsize=4)
+def _source(name: str, options: str, seed: int, base: Path) -> Source:
+    """The data of a recipe; recipes with the same one share it, for its vocabulary takes seconds to learn."""
+    kind = catalog.source(name)
+    return kind(kind.Options.model_validate_json(options), seed=seed, base=base)
 
 
 def open_session(name: str, *overrides: str, **options: Any) -> Session:

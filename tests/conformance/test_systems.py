@@ -18,12 +18,12 @@ from kvision.core import paths
 from kvision.core.errors import DataError
 from kvision.engine import checkpoint, state
 from kvision.engine.guard import NEVER
-from kvision.engine.loop import Loop
 from tests.conformance import subject
-from tests.conformance.bench import AT_ONCE, DESCENT, FAST, Bench, take, trace
+from tests.conformance.bench import AT_ONCE, DESCENT, FAST, Bench, batches, take, trace
 from tests.conformance.subject import every_system
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from kvision.engine.session import Session
@@ -72,13 +72,21 @@ def test_golden(name: str) -> None:
 def test_gradients(name: str, bench: Bench) -> None:
     system = bench.session.system
     recorders = {role: Recorder(list(variables)) for role, variables in system.trainables().items()}
-    system.train_step(bench.first_batch, recorders)
+    system.train_step(bench.batches[0], recorders)
     for role, recorder in recorders.items():
         assert recorder.variables, f"{role} has nothing to train"
         for variable, gradient in zip(recorder.variables, recorder.gradients, strict=True):
             assert gradient is not None, f"{role}: {variable.path} gets no gradient"
             assert np.isfinite(gradient).all(), variable.path
             assert np.any(gradient), f"{role}: the gradient of {variable.path} is all zeros"
+
+
+@every_system
+def test_trains(name: str, bench: Bench) -> None:
+    call = bench.loop_on_one_batch().train(2)
+    assert call.step == 2
+    assert call.bad_step is None
+    assert math.isfinite(call.loss)
 
 
 @every_system
@@ -106,13 +114,13 @@ def test_saves_and_restores(name: str, bench: Bench, tmp_path: Path) -> None:
 
 @every_system
 def test_resumes(name: str, bench: Bench, tmp_path: Path) -> None:
-    loop = bench.loop()
-    loop.train(3)
+    first, then = bench.batches[:3], bench.batches[3:]
+    take(bench.session, first)
     saved = checkpoint.Checkpoints(tmp_path).save(state.read(bench.session.variables()), {"step": 3, "epoch": 0})
-    loop.train(6)
+    take(bench.session, then)
     other = subject.open_session(name, *FAST)
     state.write(other.variables(), checkpoint.load(saved.path)[1], "the test")
-    Loop(other).train(6)
+    take(other, batches(other, len(then)))
     found = state.read(other.variables())
     for path, value in state.read(bench.session.variables()).items():
         np.testing.assert_allclose(found[path], value, rtol=1e-5, atol=1e-7, err_msg=path)
@@ -123,17 +131,18 @@ def test_two_replicas(name: str, bench: Bench) -> None:
     before = weights(bench.session)
     loss, one = bench.descend(3), weights(bench.session)
     pair = subject.open_session(name, *DESCENT, devices="cpu:2")
-    assert take(pair, pair.for_training.updates, 3) == pytest.approx(loss, rel=1e-4)
+    given = batches(pair, 3)
+    assert take(pair, given) == pytest.approx(loss, rel=1e-4)
     two = weights(pair)
     for path, value in one.items():
         moved = np.abs(value - before[path]).max()
         assert np.abs(value - two[path]).max() <= 1e-3 * moved + 1e-6, path
-    trace(pair)
+    trace(pair, given[0])
 
 
 @every_system
-def test_mixed_precision(name: str) -> None:
-    stays_finite(name, "bf16")
+def test_mixed_precision(name: str, bench: Bench) -> None:
+    stays_finite(name, "bf16", bench.batches[:2])
 
 
 @pytest.mark.parametrize("name", {name.partition("/")[0]: name for name in catalog.systems()}.values())
@@ -141,21 +150,21 @@ def test_float16_in_a_system_of_each_family(name: str) -> None:
     stays_finite(name, "fp16")
 
 
-def stays_finite(name: str, precision: str) -> None:
+def stays_finite(name: str, precision: str, given: Sequence[Batch] = ()) -> None:
     session = subject.open_session(name, *AT_ONCE, precision_name=precision)
-    training = session.for_training
-    assert math.isfinite(take(session, training.updates, 2))
-    assert training.guard.first_bad.numpy() == NEVER
+    given = given or batches(session, 2)
+    assert math.isfinite(take(session, given))
+    assert session.for_training.guard.first_bad.numpy() == NEVER
     assert all(np.isfinite(value).all() for value in weights(session).values())
     assert {value.dtype.name for value in weights(session).values() if value.dtype.kind != "i"} == {"float32"}
-    trace(session)
+    trace(session, given[0])
 
 
 def test_a_bench_is_put_back_to_its_start_when_a_property_failed() -> None:
     bench = Bench("classification/mlp")
     bench.session.for_training.guard.first_bad.assign(0)  # as after a loss that was not finite: no update is made from then on
     bench.begin()
-    assert bench.loop().train(2).bad_step is None
+    assert bench.loop_on_one_batch().train(2).bad_step is None
 
 
 @pytest.mark.parametrize("recipe", sorted(paths.shipped()))

@@ -108,10 +108,13 @@ def test_a_system_that_sees_pictures_refuses_a_source_of_text_before_anything_is
         catalog.load("unet", ["data.source=text"])
 
 
-@pytest.mark.parametrize(("source", "said"), [("digits", "digits has no texts; it gives image, label"), ("scenes", "scenes has no text; it gives")])
-def test_a_system_that_reads_refuses_a_source_of_pictures(source: str, said: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("source", "sizes", "said"),
+    [("digits", "", "digits has no texts; it gives image, label"), ("scenes", ", train_size: 8, val_size: 4", "scenes has no text; it gives")],
+)
+def test_a_system_that_reads_refuses_a_source_of_pictures(source: str, sizes: str, said: str, tmp_path: Path) -> None:
     given = tmp_path / "recipe.yaml"
-    given.write_text(f"system: sequence/char_rnn\nmodel: {{width: 4}}\nloss: {{}}\ndata: {{source: {source}, batch: 4}}\n")
+    given.write_text(f"system: sequence/char_rnn\nmodel: {{width: 4}}\nloss: {{}}\ndata: {{source: {source}, batch: 4{sizes}}}\n")
     with pytest.raises(DataError, match=said):
         open_session(catalog.load(given), catalog.system("sequence/char_rnn"), catalog.source(source), devices="cpu", training=False)
 
