@@ -96,15 +96,7 @@ def run(
             if complete and chief:
                 print(f"{where}: this run is complete, after {standing.epoch} epochs; nothing is left to train", file=sys.stderr)
             elif not complete:
-                if chief:
-                    (where / "report.html").unlink(missing_ok=True)  # that of an earlier, shorter run
-                for message in notes + warnings:
-                    actions.on_event(events.Warned(message))
-                training.run()
-        except DivergedError:
-            if chief:
-                _report_if_possible(where)
-            raise
+                _train(training, actions, where, notes + warnings, chief)
         finally:
             actions.close()
         if not training.done:
@@ -119,6 +111,20 @@ def run(
         if chief:
             _print_result(where, json_lines, judged=not smoke)
     return 0
+
+
+def _train(training: trainer.Trainer, actions: events.Actions, run_dir: Path, notes: Sequence[str], chief: bool) -> None:
+    """Trains to the end, after what is worth a warning; one that diverged gets its report, too."""
+    if chief:
+        (run_dir / "report.html").unlink(missing_ok=True)  # that of an earlier, shorter run
+    for message in notes:
+        actions.on_event(events.Warned(message))
+    try:
+        training.run()
+    except DivergedError:
+        if chief:
+            _report_if_possible(run_dir)
+        raise
 
 
 def _before(run_dir: Path, begun: bool) -> dict[str, Any]:

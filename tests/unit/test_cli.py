@@ -177,7 +177,7 @@ def test_train_passes_every_option_on_and_its_exit_code_back(runner: CliRunner, 
     assert runner.invoke(cli.app, line.split()).exit_code == 143
     assert seen == {
         "recipe": "unet", "overrides": ["train.epochs=3", "optim.lr=1e-4"], "run_dir": "r", "resume": True, "deterministic": True, "devices": "cpu:2",
-        "workers": "a:1,b:2", "worker": 1, "precision": "bf16", "smoke": True, "json_lines": True,
+        "workers": "a:1,b:2", "worker": 1, "precision": "bf16", "track": [], "smoke": True, "data_service": None, "json_lines": True,
     }  # fmt: skip
     assert runner.invoke(cli.app, ["train", "unet", "--precision", "fp8"]).exit_code == 2
 
