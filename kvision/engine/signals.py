@@ -1,21 +1,23 @@
-"""Ctrl-C and SIGTERM: the first asks the loop to save and stop, the second ends the process at once. No TensorFlow here."""
+"""Ctrl-C, SIGTERM and a closed terminal: the first asks the loop to save and stop, the second ends the process at once. No TensorFlow here."""
 
 from __future__ import annotations
 
+import os
 import signal
+import sys
 import threading
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from types import FrameType, TracebackType
 
-CAUGHT = (signal.SIGINT, signal.SIGTERM)
+CAUGHT = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class StopRequest:
-    """Catches SIGINT and SIGTERM while it is entered.
+    """Catches SIGINT, SIGTERM and SIGHUP while it is entered.
 
-    Outside of the main thread, where Python forbids signal handlers, it catches nothing.
+    Outside of the main thread, where Python forbids signal handlers, it catches nothing; nor what is ignored, as SIGHUP is under `nohup`.
 
     Attributes:
         signal: The signal that came; none so far.
@@ -23,6 +25,7 @@ class StopRequest:
 
     def __init__(self) -> None:
         self._before: dict[int, Any] = {}
+        self._terminals: list[int] = []
         self.signal: signal.Signals | None = None
 
     @property
@@ -32,8 +35,10 @@ class StopRequest:
 
     def __enter__(self) -> StopRequest:
         if threading.current_thread() is threading.main_thread():
+            self._terminals = [stream.fileno() for stream in (sys.stdout, sys.stderr) if stream.isatty()]
             for number in CAUGHT:
-                self._before[number] = signal.signal(number, self._caught)
+                if signal.getsignal(number) is not signal.SIG_IGN:
+                    self._before[number] = signal.signal(number, self._caught)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
@@ -42,5 +47,15 @@ class StopRequest:
 
     def _caught(self, number: int, frame: FrameType | None) -> None:
         self.signal = signal.Signals(number)
-        for each in CAUGHT:  # the kernel's own answer, so that the second one works even in the middle of a long graph call
+        for each in self._before:  # the kernel's own answer, so that the second one works even in the middle of a long graph call
             signal.signal(each, signal.SIG_DFL)
+        if number == signal.SIGHUP:
+            self._without_terminal()
+
+    def _without_terminal(self) -> None:
+        """Goes on without the terminal: what was written to it would fail, and its shell passes SIGHUP on after the kernel has."""
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        for terminal in self._terminals:
+            os.dup2(nowhere, terminal)
+        os.close(nowhere)
