@@ -168,6 +168,7 @@ def test_files_left_out_are_counted_and_named() -> None:
 
 
 def test_the_default_folder_and_the_way_to_go_on(recipe: Path) -> None:
-    words = train._command(recipe, ["model.filters=[8, 16]"], "my runs/a", True, "cpu:2", "bf16", False)
-    assert words == f"kvision train {recipe} 'model.filters=[8, 16]' --run-dir 'my runs/a' --deterministic --devices cpu:2 --precision bf16 --resume"
+    words = train._command(recipe, ["model.filters=[8, 16]"], "my runs/a", True, "cpu:2", "bf16", ["mlflow"], False, None)
+    begin = f"kvision train {recipe} 'model.filters=[8, 16]' --run-dir 'my runs/a' "
+    assert words == begin + "--deterministic --devices cpu:2 --precision bf16 --track mlflow --resume"
     assert str(train.runfolder.default(recipe)) == "runs/tiny"
