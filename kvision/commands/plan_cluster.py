@@ -130,7 +130,7 @@ def _work(facts: Mapping[str, Any], cluster: Cluster) -> dict[str, str]:
     size, counted = words.size, words.counted
     nodes = counted(math.ceil(facts["devices"] / cluster.per_node), "node")
     files = f"{counted(facts['files'], 'file')} of {size(cluster.shard_bytes)}"
-    mixed, unmixed = (f"{words.number(round(facts[name], 1))} files" for name in ("files_in_a_batch", "files_in_a_batch_without_index"))
+    mixed, unmixed = (f"{facts[name]:,.0f} files" for name in ("files_in_a_batch", "files_in_a_batch_without_index"))
     reads = f"{facts['reads_per_s_of_a_node']:,.0f} reads/s of a node"
     return {
         "cluster": f"{counted(facts['devices'], 'accelerator')} in {nodes}, each {words.number(cluster.speed)} times as fast as this one",

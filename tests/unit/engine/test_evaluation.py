@@ -1,8 +1,11 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
+from typing import Any
 
 import numpy as np
+import psutil
 import pytest
 import tensorflow as tf
 from PIL import Image
@@ -10,6 +13,7 @@ from PIL import Image
 from kvision.core.errors import RunError
 from kvision.engine import evaluation
 from kvision.engine.loop import Loop
+from tests.fakes import FakeSource
 from tests.unit.engine import tiny
 
 
@@ -117,3 +121,21 @@ def test_a_folder_that_can_not_be_written(session, tmp_path):
     (tmp_path / "pictures").write_text("in the way")
     with pytest.raises(RunError, match="the evaluation could not be written"):
         evaluation.write(session, tmp_path)
+
+
+class Many(FakeSource):
+    """Examples whose logits take 45 MiB."""
+
+    def __init__(self, options: Any = None, *, seed: int = 0, base: Path = Path()) -> None:
+        super().__init__(options, seed=seed, base=base, num=(8, 240), shape=(128, 128))
+
+
+def test_memory_does_not_grow_with_the_examples() -> None:
+    session = tiny.session(source=Many, data={"size_px": 128, "batch": 8, "cache": "ram"}, training=False)
+    held, kept = [], 0
+    for part in evaluation.Evaluator(session).run({}):
+        held.append(psutil.Process().memory_info().rss)
+        kept += sum(values.nbytes for values in part.values())
+    assert len(held) == 30
+    assert max(held[5:]) - max(held[:5]) < 16 * 2**20  # of the 37 MiB that the logits of the last 25 batches would take
+    assert kept <= 240 * 16  # what is kept of an example: its number, and how well it is solved
