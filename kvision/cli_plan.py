@@ -36,10 +36,10 @@ def plan(
     json_lines: Json = False,
     verbose: Verbose = False,
 ) -> None:
-    """Say what a training would cost, here or on a cluster; writes nothing.
+    """Say what a training would cost, here or on a cluster.
 
-    Builds data and model, runs one step, and prints shapes, parameters, memory, multiply-adds, time and disk; for a cluster also efficiency,
-    data, failures and checkpoints, by the formulas of docs/scaling.md.
+    Writes nothing: builds data and model, runs one step, and prints shapes, parameters, memory, multiply-adds, time and disk; for a cluster also
+    efficiency, data, failures and checkpoints, by the formulas of docs/scaling.md.
 
     Example: kvision plan recipes/unet.yaml --devices 256 --images 1e9
     """

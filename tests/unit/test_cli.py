@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 COMMANDS = [
     "train", "eval", "predict", "plan", "list", "show", "new", "doctor", "runs list", "runs compare", "data check", "data show", "recipe schema",
-    "recipe diff", "check", "lr-find", "sweep", "ui", "launch",
+    "recipe diff", "check", "lr-find", "sweep", "ui", "launch", "verify", "zoo", "track",
 ]  # fmt: skip
 GOOD = "system: segmentation/unet\ndata: {source: scenes}\n"
 FAULTY = {
