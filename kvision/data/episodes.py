@@ -57,6 +57,9 @@ class EpisodeSplit:
     Args:
         names: A name for each.
         seeds: int64 `[N]`, of episodes; none: they are steps.
+
+    Attributes:
+        alike: Whether one example is as good as another, so that batches need not differ: nothing is read from a step.
     """
 
     in_memory = True
@@ -64,6 +67,7 @@ class EpisodeSplit:
     def __init__(self, names: Sequence[str], seeds: np.ndarray | None) -> None:
         self.names: Sequence[str] = names
         self._seeds = seeds
+        self.alike = seeds is None
 
     def __len__(self) -> int:
         return len(self.names)

@@ -70,6 +70,9 @@ class Split(Protocol):
     A split that holds all examples in memory says so by an attribute `in_memory = True`: the pipeline then makes no copy of them, and `read` must
     also take a vector of numbers int64 `[b]` and give every field with b in front.
 
+    A split whose examples are alike, such as the steps of an environment, says so by an attribute `alike = True`: each training batch is then the
+    first one.
+
     A split whose `read` needs no Python when it runs, so that other processes can read it, says so by an attribute `remotable = True`.
 
     A split whose examples follow one another, such as the windows of a text, and are to be trained on in their order says so by an attribute

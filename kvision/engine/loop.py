@@ -90,9 +90,8 @@ class Loop:
 
     def begin_epoch(self) -> None:
         """Starts the mean of the training loss anew."""
-        for total in self._training.sums.values():
-            total.assign(0.0)
-        self._training.count.assign(0)
+        for total in (*self._training.sums.values(), *self._training.counts.values()):
+            total.assign(0)
 
     def evaluate(self, stop: Callable[[], bool] = lambda: False) -> dict[str, float] | None:
         """Metrics of the whole validation split with the weights as they are.
@@ -114,8 +113,8 @@ class Loop:
         return judged(self._session.system, sums, parts)[0]
 
     def _means(self) -> dict[str, float]:
-        count = int(self._training.count.numpy())
-        return {name: float(total.numpy()) / count if count else math.nan for name, total in self._training.sums.items()}
+        counts = {name: int(count.numpy()) for name, count in self._training.counts.items()}
+        return {name: float(total.numpy()) / counts[name] if counts[name] else math.nan for name, total in self._training.sums.items()}
 
     def _rate(self, step: int) -> float:
         """Learning rate of the step before `step`, as the shortest number that is the same float32."""
@@ -141,8 +140,9 @@ class Loop:
             loss = found["loss"]
             good = tf.identity(bad_step) < 0
             for name, total in training.sums.items():
-                total.assign_add(tf.where(good, tf.cast(found[name], tf.float64), 0.0))
-            training.count.assign_add(tf.cast(good, tf.int64))
+                told = good & ~tf.math.is_nan(found[name])
+                total.assign_add(tf.where(told, tf.cast(found[name], tf.float64), 0.0))
+                training.counts[name].assign_add(tf.cast(told, tf.int64))
             # The next step asks for its batch when this one is over, else the waiting would be measured wrongly.
             with tf.control_dependencies([loss]):
                 training.step.assign_add(1)

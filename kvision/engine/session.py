@@ -50,7 +50,7 @@ class Training:
         plateau: State of the plateau schedule; none for the other schedules.
         loss_scale: float16's loss scale.
         sums: float64, sums over the epoch's steps so far of `loss` and of what `System.reports` names.
-        count: int64, their number.
+        counts: int64, of how many steps: all but those at which it was NaN, which is nothing to tell.
     """
 
     total: int
@@ -61,13 +61,14 @@ class Training:
     plateau: Plateau | None
     loss_scale: precision.LossScale
     sums: dict[str, tf.Variable]
-    count: tf.Variable
+    counts: dict[str, tf.Variable]
 
     def variables(self) -> dict[str, AnyVariable]:
         """All state of the training but the weights, by stable name."""
         parts: list[Any] = [*self.updates.values(), self.loss_scale, *filter(None, (self.ema, self.plateau))]
-        named: dict[str, AnyVariable] = {"step": self.step, "loss_count": self.count}
+        named: dict[str, AnyVariable] = {"step": self.step}
         named |= {f"{name}_sum": variable for name, variable in self.sums.items()}
+        named |= {f"{name}_count": variable for name, variable in self.counts.items()}
         for part in parts:
             named |= part.variables
         return {f"train/{name}": variable for name, variable in named.items()}
@@ -306,7 +307,8 @@ def _training(recipe: Recipe, system: System, pipeline: Pipeline, precision_name
     updates = optim.of_system(system, options, total_steps=total, step=step, loss_scale=loss_scale, guard=guard, plateau=plateau)
     ema = EMA(options.ema, networks, start=round((options.swa_from or 0.0) * total)) if options.averages else None
     sums = {name: replica.scalar(0.0, tf.float64, f"{name}_sum") for name in ("loss", *system.reports)}
-    return Training(total, step, updates, ema, guard, plateau, loss_scale, sums, replica.scalar(0, tf.int64, "loss_count"))
+    counts = {name: replica.scalar(0, tf.int64, f"{name}_count") for name in sums}
+    return Training(total, step, updates, ema, guard, plateau, loss_scale, sums, counts)
 
 
 def _find(run_dir: Path, weights: str) -> tuple[checkpoint.Checkpoint, dict[str, Any]]:

@@ -90,7 +90,8 @@ class System(abc.ABC):
     """What `predict_step` takes: a field of the examples, unless `seen` makes it of them."""
     monitor: ClassVar[Monitor]
     reports: ClassVar[tuple[str, ...]] = ()
-    """Scalars that `train_step` gives beside `loss`, to be shown and kept as means over the epoch's steps: columns `train/<name>`."""
+    """Scalars that `train_step` gives beside `loss`, to be shown and kept as means over the epoch's steps: columns `train/<name>`.
+    NaN says that there is nothing to tell of a step."""
     exempt: ClassVar[Mapping[str, str]] = {}
     """Conformance property -> reason why it can't hold for this system."""
     task: ClassVar[str]

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from kvision.engine.replica import AnyVariable
     from kvision.systems.rl._off_policy import OffPolicy, OffPolicyOptions
 
+START_S = 180.0
+"""What an actor may take longer for its first rollout: it has to import TensorFlow and trace its graph, beside others that do."""
 SEED_STRIDE = 10_007
 """Between the seeds of actors; those of an actor that begins again go on by the steps made."""
 
@@ -140,7 +142,8 @@ class Actors:
 
     def _taken(self, number: int) -> dict[str, np.ndarray]:
         """The next rollout of an actor; raises `DataError` if it is dead, silent, or failed."""
-        until, limit = time.monotonic() + self._options.actor_timeout_s, self._options.actor_timeout_s
+        limit = self._options.actor_timeout_s
+        until = time.monotonic() + limit + (0.0 if self._published else START_S)
         while time.monotonic() < until:
             try:
                 found = self._queues[number].get(timeout=0.5)
@@ -151,14 +154,12 @@ class Actors:
             if isinstance(found, str):
                 raise self._gone(number, f"failed: {found.strip()}")
             return dict(found)
-        raise self._gone(number, f"gave no rollout within model.actor_timeout_s={limit:g} s; it hangs, or needs more time") from None
+        raise self._gone(number, f"gave no rollout within model.actor_timeout_s={limit:g} s; it hangs, or needs more time")
 
     def _gone(self, number: int, how: str) -> DataError:
         self.close()
-        return DataError(
-            f"{self._agent.maker.name}: actor {number} of {self._options.actors} {how}. The run stands at its last checkpoint; go on with --resume, "
-            "or see why with model.actors=0"
-        )
+        rest = "" if "--resume" in how else ". The run stands at its last checkpoint; go on with --resume"
+        return DataError(f"{self._agent.maker.name}: actor {number} of {self._options.actors} {how}{rest}, or see why with model.actors=0")
 
 
 def _end(processes: Sequence[Any]) -> None:

@@ -97,7 +97,7 @@ class Collector:
 
     @property
     def returns(self) -> tf.Tensor:
-        """Mean return of the last hundred episodes, or of so many as there were; 0 before the first is over."""
+        """Mean return of the last hundred episodes, or of so many as there were; NaN before the first is over."""
         return mean_of_recent(self._recent)
 
     @property
@@ -178,10 +178,10 @@ class Collector:
 
 
 def mean_of_recent(returns: tf.Variable) -> tf.Tensor:
-    """The mean of those that are not NaN, 0 if there are none."""
+    """The mean of those that are not NaN; NaN if there are none."""
     recent = tf.convert_to_tensor(returns)
     known = ~tf.math.is_nan(recent)
-    return tf.math.divide_no_nan(tf.reduce_sum(tf.where(known, recent, 0.0)), tf.reduce_sum(tf.cast(known, tf.float32)))
+    return tf.reduce_sum(tf.where(known, recent, 0.0)) / tf.reduce_sum(tf.cast(known, tf.float32))
 
 
 def _kept(found: Transition) -> Rollout:

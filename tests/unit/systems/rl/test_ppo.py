@@ -136,3 +136,16 @@ def test_a_policy_that_went_too_far_is_not_updated_again_on_the_same_rollout(tar
     Loop(found).train(2)
     # Of 4 updates on a rollout the first finds that nothing has moved yet, the second that it has.
     assert int(state.read(found.variables())["train/agent/0/0000"]) == made
+
+
+def test_before_the_first_episode_is_over_there_is_no_return_and_then_its_mean_is_of_the_steps_that_have_one():
+    found = opened("ppo", *SMALL)  # eight steps on each lane, and no pole falls so soon
+    loop = Loop(found)
+    call = loop.train(1)
+    assert math.isnan(call.means["return"])
+    assert math.isfinite(call.means["loss"])
+    loop.train(10)
+    counts = {name: int(variable.numpy()) for name, variable in found.for_training.counts.items()}
+    assert counts["loss"] == 10
+    assert 5 < counts["return"] < 10
+    assert loop.epoch_so_far()[0]["return"] > 9.0
