@@ -150,7 +150,7 @@ class Chart {
     const rows = data[0].map((_, row) => element("tr", {}, ...shown.map(place => element("td", {className: "figure", textContent: number(data[place][row])}))));
     const table = element("table", {}, element("thead", {}, head), element("tbody", {}, ...rows));
     const box = element("div", {className: "scroll", tabIndex: 0}, table);
-    box.setAttribute("role", "region");
+    box.setAttribute("role", "group");
     box.setAttribute("aria-label", this.title);
     this.values.append(box);
   }

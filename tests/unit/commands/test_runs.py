@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,14 @@ def test_list_as_json(tmp_path, capsys):
     facts = json.loads(capsys.readouterr().out)
     assert (facts["name"], facts["value"], facts["epochs"], facts["of_epochs"]) == ("a", None, 0, 3)
     assert facts["bytes"] > 500
+
+
+def test_list_tells_a_training_that_was_killed_from_one_that_runs(tmp_path, capsys):
+    run_folders.make(tmp_path / "a", status="running")
+    runs.list_runs(tmp_path, json_lines=True)
+    os.utime(tmp_path / "a" / "events.jsonl", (1, 1))
+    runs.list_runs(tmp_path, json_lines=True)
+    assert [json.loads(line)["status"] for line in capsys.readouterr().out.splitlines()] == ["running", "killed"]
 
 
 def test_list_of_nothing(tmp_path, capsys):
