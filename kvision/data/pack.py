@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 Form = Literal["tfrecord", "array_record"]
 SUFFIXES: dict[Form, str] = {"tfrecord": ".tfrecord", "array_record": array_records.SUFFIX}
+CHUNK = 32
+"""Examples that come out of the pipeline at once: each time costs as much as an example's other work."""
 PLAN = ".pack.json"
 """Says, while a folder is not finished, what it is to hold."""
 
@@ -170,18 +172,19 @@ def _pictures(split: Labelled, members: np.ndarray) -> Iterator[bytes]:
         with tf.control_dependencies([encoded.stored(data)]):
             return tf.identity(data)
 
-    found = tf.data.Dataset.from_tensor_slices(members.astype(np.int64)).map(read, tf.data.AUTOTUNE, deterministic=True).prefetch(tf.data.AUTOTUNE)
-    at = 0
+    numbers = tf.data.Dataset.from_tensor_slices(members.astype(np.int64))
+    chunks = numbers.map(read, tf.data.AUTOTUNE, deterministic=True).batch(CHUNK).prefetch(tf.data.AUTOTUNE)
+    done = 0
     try:
-        for data in found.as_numpy_iterator():
-            yield data
-            at += 1
+        for chunk in chunks.as_numpy_iterator():
+            yield from chunk
+            done += len(chunk)
     except tf.errors.OpError:
-        number = members[at]
-        try:
-            read(tf.constant(number))  # outside of the pipeline TensorFlow says what is wrong and nothing else
-        except tf.errors.OpError as error:
-            raise DataError(f"{split.names[number]}: {reason(error)}; mend or remove it, or set data.on_error: skip") from error
+        for number in members[done : done + CHUNK]:  # outside of the pipeline TensorFlow says what is wrong and nothing else
+            try:
+                read(tf.constant(number))
+            except tf.errors.OpError as error:
+                raise DataError(f"{split.names[number]}: {reason(error)}; mend or remove it, or set data.on_error: skip") from error
         raise
 
 
