@@ -202,7 +202,7 @@ def _write(shard: Shard, pictures: Iterator[bytes], class_names: Sequence[str], 
         with writer(str(part)) as file:
             for number in shard.members.tolist():
                 one, orientation = example(shard.split, number, next(pictures), class_names)
-                serialised = one.SerializeToString()
+                serialised = one.SerializeToString(deterministic=True)  # else its features stand in another order in each process
                 file.write(serialised)
                 made.add(serialised, shard.split.names[number], orientation, _classes(shard.split.labels[number]))
                 yield number
