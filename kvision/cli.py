@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from kvision import cli_check, cli_data, cli_export, cli_launch, cli_plan, cli_track, cli_transfer, cli_ui, cli_zoo
-from kvision.cli_errors import State, computing, errors, validate
+from kvision.cli_errors import Commands, State, computing, errors, validate
 from kvision.cli_options import (
     AnySource,
     Devices,
@@ -34,6 +34,7 @@ from kvision.cli_options import (
 
 app = typer.Typer(
     name="kvision",
+    cls=Commands,
     help="Train vision systems from a short YAML recipe.\n\nExample: kvision train recipes/unet.yaml",
     no_args_is_help=True,
     pretty_exceptions_enable=False,

@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import sys
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
+import typer.core
 
 from kvision.core.errors import KvisionError
 
@@ -21,6 +22,32 @@ class State:
     """What `kvision -v` set before the command's name was read."""
 
     verbose = False
+
+
+class Commands(typer.core.TyperGroup):
+    """kvision's commands: those that take values of a recipe say so when one comes as an option."""
+
+    def invoke(self, ctx: Any) -> Any:  # noqa: D102 - as in click, of which Typer has a copy
+        try:
+            return super().invoke(ctx)
+        except Exception as error:
+            option = str(getattr(error, "option_name", ""))  # of click's NoSuchOption, which some versions of Typer have a copy of
+            if option and not getattr(error, "possibilities", None):
+                error.message += _as_value(option, error.ctx)  # type: ignore[attr-defined]
+            raise
+
+
+def _as_value(option: str, ctx: typer.Context) -> str:
+    """How a value of the recipe is given that came as the option `--epochs`; nothing for commands without them."""
+    if not any(each.name == "overrides" for each in ctx.command.params):
+        return ""
+    from kvision.commands import completion
+
+    name = option.lstrip("-").partition("=")[0].replace("-", "_")
+    known = {path.rpartition(".")[2].removesuffix("="): path for path in reversed(completion.overrides("unet", ""))}
+    last = name.rpartition(".")[2]
+    meant = known.get(last) or known.get(last.partition("_")[0]) or "train.epochs="
+    return f". Values of the recipe are given without dashes, such as {meant}3"
 
 
 @contextmanager

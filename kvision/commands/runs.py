@@ -116,6 +116,8 @@ def require(run: Path) -> None:
 
     known = [str(path) for path in paths(run.parent)] or [str(path) for path in paths(Path("runs"))]
     listed = f"runs that exist: {', '.join(known[-8:])}" if known else "there are no runs here yet; `kvision train RECIPE` makes one"
+    if run.suffix in (".yaml", ".yml") and run.is_file():
+        raise RunError(f"{run}: is a recipe, expected a run; train it first with `kvision train {run}`, which says where the run is; {listed}")
     what = "is not a run folder (it holds no resolved.json)" if run.exists() else "no such run"
     raise RunError(f"{run}: {what}; {listed}{names.did_you_mean(str(run), known)}")
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast, get_args
 
 from kvision import catalog
 from kvision.commands import runs
+from kvision.core import words
 from kvision.core.errors import DataError, RunError, UsageError
 from kvision.core.names import did_you_mean
 from kvision.engine import runfolder
@@ -95,6 +96,9 @@ def find(given: Path, weights: str = "best") -> Trained:
     if path.parent.name == runfolder.CHECKPOINTS and path.is_dir():
         runs.require(path.parent.parent)
         return Trained(path.parent.parent, path, kind)
+    if path.parent.name == runfolder.CHECKPOINTS and not path.exists():
+        there = sorted(each.name for each in path.parent.glob("step-*"))
+        raise RunError(f"{given}: no such checkpoint; there are {words.listed(there, 8) or 'none'}{did_you_mean(path.name, there)}")
     exported = None if (path / "resolved.json").is_file() else _exported(path)
     if exported is not None:
         if kind != "best":

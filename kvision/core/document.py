@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 MAX_BYTES = 128_000
+_UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 
 
 @dataclass
@@ -117,7 +118,8 @@ def _text(path: Path) -> str:
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise fail(path, f"is not text: byte {error.start:,} is not UTF-8; a recipe is a YAML file in UTF-8") from error
+        what = "is text in UTF-16, as PowerShell writes it" if raw[:2] in _UTF_16 else f"is not text: byte {error.start:,} is not UTF-8"
+        raise fail(path, f"{what}; a recipe is a YAML file in UTF-8: save it as that") from error
     if "\0" in text:
-        raise fail(path, f"is not text: byte {text.index(chr(0)):,} is a zero; a recipe is a YAML file in UTF-8")
+        raise fail(path, f"is not text: byte {text.index(chr(0)):,} is a zero; a recipe is a YAML file in UTF-8: save it as that")
     return text

@@ -71,6 +71,8 @@ def _fault(error: Mapping[str, Any], section: type[BaseModel], values: Any) -> F
     if kind == "extra_forbidden":
         return Fault(path, _unknown(str(path[-1]), inner), "unknown")
     if kind == "missing" and field is not None and isinstance(loc[-1], str):
+        if glued := [key for key in _at(values, path[:-1]) or () if str(key).startswith(f"{loc[-1]}:")]:
+            return Fault(path, f"missing; put a space behind the colon: `{': '.join(glued[0].split(':', 1))}`", "missing")
         return Fault(path, f"missing; expected {describe.field_accepts(field)}{_what_for(field)}", "missing")
     value = _at(values, path)
     if loc[-1] == "[key]":
@@ -137,7 +139,17 @@ def _unknown(key: str, section: type[BaseModel] | None) -> str:
     known = [*section.model_fields, *(["extends"] if "system" in section.model_fields else [])]
     if not known:
         return "unknown key; this section has no options, remove it"
-    return f"unknown key; accepted are {words.listed(known, MAX_LISTED, ', see `kvision show`')}{did_you_mean(key, known)}"
+    name, colon, value = key.partition(":")
+    if colon and name in known:
+        return f"unknown key; put a space behind the colon: `{name}: {value}`"
+    return f"unknown key; accepted are {words.listed(known, MAX_LISTED, ', see `kvision show`')}{did_you_mean(key, known) or _deeper(key, section)}"
+
+
+def _deeper(key: str, section: type[BaseModel]) -> str:
+    """Where a key stands that was looked for one level too high; nothing when no section has it."""
+    inner = {name: describe.section_of(field.annotation) for name, field in section.model_fields.items()}
+    found = [f'"{name}.{key}"' for name, model in inner.items() if model is not None and key in model.model_fields]
+    return f"; did you mean {' or '.join(found)}?" if found else ""
 
 
 def _what_for(field: FieldInfo) -> str:
@@ -155,6 +167,8 @@ def _advice(value: Any, field: FieldInfo | None) -> str:
         return ", which is finite"
     if isinstance(value, str) and wants & {int, float} and _is_number(value):
         return "; remove the quotes" if math.isfinite(float(value)) else ", which is finite"
+    if isinstance(value, str) and wants & {int, float} and value.count(",") == 1 and _is_number(value.replace(",", ".")):
+        return f"; write {value.replace(',', '.')}"
     if isinstance(value, float) and int in wants and float not in wants and value.is_integer() and abs(value) < 1e15:
         return f"; write {int(value)}"
     if isinstance(value, str) and bool in wants and value.lower() in ("yes", "no", "on", "off", "y", "n", "true", "false"):

@@ -46,6 +46,8 @@ def parse(text: str) -> Override:
         RecipeError: No `=`, no path before it, no value after it, or a value that is not YAML.
     """
     key, equals, value = text.partition("=")
+    if not key and not value:
+        raise _fault(text, 0, "got an `=` on its own; write key, `=` and value without spaces, such as `train.epochs=3`")
     if not equals:
         raise _fault(text, 0, "got no `=`, expected `key=value`, such as `train.epochs=3`")
     if not _PATH.fullmatch(key):

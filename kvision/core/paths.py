@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
 PACKAGE = Path(__file__).resolve().parent.parent
 SUFFIXES = (".yaml", ".yml")
+_DRIVE = re.compile(r"([A-Za-z]):[\\/]")
 
 
 def checkout() -> Path | None:
@@ -77,7 +79,10 @@ def find_recipe(name: str | Path) -> Path:
     found = beside or own.get(stem)
     if found is not None:
         return found
-    message = f"no such file, and no recipe of that name; give a path, or one of: {', '.join(own) or '(none shipped)'}{meant_recipe(path)}"
+    front = [name for name in own if "/" not in name]
+    named = f"{', '.join(front)}, and {len(own) - len(front)} more that `kvision list` names" if own else "(none shipped)"
+    hint = of_windows(text) or meant_recipe(path)
+    message = f"no such file, and no recipe of that name; give a path, or one of: {named}{hint}"
     raise RecipeError([Problem(text, "", message)])
 
 
@@ -101,6 +106,15 @@ def meant_recipe(name: str | Path, others: Iterable[str] = ()) -> str:
         typed.setdefault(file.stem, file.as_posix())
     near = nearest(path.with_suffix("").as_posix().removeprefix("recipes/"), typed) or nearest(path.stem, typed)
     return f'; did you mean "{typed[near]}"?' if near else ""
+
+
+def of_windows(name: str) -> str:
+    r"""What to write in place of a path of Windows, such as `C:\data`, for the end of a message; nothing for another path."""
+    drive = _DRIVE.match(name)
+    if drive is None and "\\" not in name:
+        return ""
+    there = _DRIVE.sub(f"/mnt/{drive[1].lower()}/", name, count=1) if drive else name
+    return f"; that is a path of Windows: write {there.replace(chr(92), '/')}{', where WSL has that drive' if drive else ''}"
 
 
 def located(name: str, base: Path) -> Path:

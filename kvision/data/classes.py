@@ -68,7 +68,8 @@ def numbered(labels: Sequence[Collection[str]], names: Sequence[str], where: Seq
     for row, example in enumerate(labels):
         for word in example:
             if word not in number:
-                raise DataError(f"{where[row]}: the label {word!r} is none of the {len(names)} classes{did_you_mean(word, number)}; see data.classes")
+                meant = did_you_mean(word, number)
+                raise DataError(f"{where[row]}: the label {word!r} is none of the {len(names)} classes{meant}; mend it, or add it to data.classes")
         if several:
             found[row, [number[word] for word in example]] = 1
         elif len(example) != 1:

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, TypeVar
 
+from kvision.core import paths
 from kvision.core.errors import DataError
 from kvision.core.names import did_you_mean
 from kvision.data.faults import Fault
@@ -50,7 +51,10 @@ def folder(path: Path, option: str) -> Path:
     siblings = sorted(child.name for child in above.iterdir() if child.is_dir() and not child.name.startswith("."))
     missing = path.relative_to(above).parts[0]
     there = f"{above} holds the folders {', '.join(siblings[:8])}" if siblings else f"{above} holds no folders"
-    raise DataError(f"{option}: there is no folder {path}; {there}{did_you_mean(missing, siblings)}")
+    hint = paths.of_windows(path.relative_to(above).as_posix()) or did_you_mean(missing, siblings)
+    if above.name == path.name and path.parent == above:
+        hint = f"; set data.path to the folder above it, {above.parent}"
+    raise DataError(f"{option}: there is no folder {path}; {there}{hint}")
 
 
 def folders(top: Path) -> list[Path]:

@@ -10,6 +10,7 @@ from pydantic import Field
 from kvision.core.errors import DataError
 from kvision.core.schema import DataOptions
 from kvision.data import tables
+from kvision.data.headers import SUFFIXES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -86,7 +87,10 @@ def read(root: Path, options: ListOptions, given: str | None, guesses: Sequence[
 def _column(rows: Sequence[tables.Row], given: str | None, guesses: Sequence[str], kind: str, file: Path) -> str:
     found = tables.column(rows, given, guesses, f"data.{kind}_column", file)
     if found is None:
-        raise DataError(f"{file}: which column holds the {kind}s? It has {', '.join(rows[0])}; say it by data.{kind}_column")
+        hint = f"say it by data.{kind}_column"
+        if any(Path(name).suffix.lower() in SUFFIXES for name in rows[0]):
+            hint = f"its first row is an image, not the columns' names: write those above it, `{kind}` among them"
+        raise DataError(f"{file}: which column holds the {kind}s? It has {', '.join(rows[0])}; {hint}")
     return found
 
 

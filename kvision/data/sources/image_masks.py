@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
+from kvision.core import words
 from kvision.core.errors import DataError
 from kvision.core.labels import IGNORE_LABEL
 from kvision.core.schema import Chosen, DataOptions
@@ -299,4 +300,6 @@ class ImageMasks(Source):
             return f"{self.root}: nothing is left for {name}: {stop_message(left_out, self.root)}"
         option = {"folder": f"put images into its {name} folder", "list": "name more images in data.train_list and data.val_list"}
         ratio = f"data.val_split={self.options.val_split} of so few gave none; change it, or name the images in data.val_list"
-        return f"{self.root}: of {count} pairs none is left for {name}; {option.get(self.inventory.rule, ratio)}"
+        if count < 2:
+            ratio = "training and validation need one each; add images"
+        return f"{self.root}: of {words.counted(count, 'pair')} none is left for {name}; {option.get(self.inventory.rule, ratio)}"
