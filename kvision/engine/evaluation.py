@@ -93,13 +93,16 @@ class Evaluator:
         for batch in self._batches:
             totals, examples = self._asked(batch)
             add(sums, totals)
-            kept = examples.pop("weight").numpy() > 0
-            yield {name: values.numpy()[kept] for name, values in examples.items()}
+            known = {name: values.numpy() for name, values in examples.items()}
+            known |= {name: self._session.workers.texts(values) for name, values in known.items() if values.dtype == object}
+            kept = known.pop("weight") > 0
+            yield {name: values[kept] for name, values in known.items()}
 
     def _asked(self, batch: Any) -> tuple[dict[str, tf.Tensor], dict[str, tf.Tensor]]:
         """What the graph says of a global batch; what fails is told in the user's words where the system knows them."""
         try:
-            found: tuple[dict[str, tf.Tensor], dict[str, tf.Tensor]] = self._graph(batch)
+            with self._session.workers.watched():
+                found: tuple[dict[str, tf.Tensor], dict[str, tf.Tensor]] = self._graph(batch)
         except tf.errors.OpError as error:
             raise (self._session.system.blame() or error) from error
         return found

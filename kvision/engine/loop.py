@@ -72,13 +72,14 @@ class Loop:
 
         Raises:
             DataError: If a batch could not be read; names the file.
-            RunError: If memory ran out.
+            RunError: If memory ran out, or another worker was lost.
         """
         start = int(self._training.step.numpy())
         if self._iterator is None:
             self._iterator = iter(distribute(self._session.strategy, lambda context: self._session.pipeline.train(start, context)))
         try:
-            step, loss, wait_s, bad_step = [value.numpy() for value in self._train_graph(self._iterator, tf.constant(end, tf.int64))]
+            with self._session.workers.watched():
+                step, loss, wait_s, bad_step = [value.numpy() for value in self._train_graph(self._iterator, tf.constant(end, tf.int64))]
         except tf.errors.OpError as error:
             self._iterator = None
             raise self._explain(error, start, end) from error

@@ -188,7 +188,7 @@ def open_session(
     strategy.per_replica(where, recipe.data.batch, recipe.optim.accumulate if training else 1)
     data = source(recipe.data, seed=recipe.train.seed, base=Path(resolved.base))
     resolved, recipe = _settle(resolved, system, data)
-    with where.scope():
+    with Workers(where).watched(), where.scope():
         made = system(recipe, data.info)
         made.networks = made.build()
         _choose_statistics(made, recipe)

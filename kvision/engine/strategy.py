@@ -162,10 +162,11 @@ def distribute(strategy: tf.distribute.Strategy, make: Callable[[tf.distribute.I
 
 
 def gathered(strategy: tf.distribute.Strategy, values: Any) -> tf.Tensor:
-    """The rows `[B, ...]` of all replicas of all workers, one below the other; of `[b, ...]` in each."""
-    if not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
-        return tf.concat(strategy.experimental_local_results(values), axis=0)
-    dtype = strategy.experimental_local_results(values)[0].dtype
+    """The rows `[B, ...]` of all replicas, one below the other; of `[b, ...]` in each. Of texts only those of this worker: collectives take none."""
+    local = strategy.experimental_local_results(values)
+    dtype = local[0].dtype
+    if not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy) or dtype == tf.string:
+        return tf.concat(local, axis=0)
     if dtype in _GATHERED:
         return strategy.gather(values, axis=0)
     whole = strategy.run(lambda value: tf.cast(value, tf.int32), (values,))

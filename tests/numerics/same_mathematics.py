@@ -35,7 +35,7 @@ def losses(
 
 
 def main() -> None:
-    """Prints a JSON object of losses and metrics by system."""
+    """Prints losses and metrics, a JSON object a system."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--systems", nargs="+", default=[*FAMILIES], choices=FAMILIES)
     parser.add_argument("--overrides", nargs="*", default=[])
@@ -48,7 +48,8 @@ def main() -> None:
     from kvision.engine import strategy
 
     made = strategy.make(options.devices, cluster.find(options.workers, options.worker, {}))
-    print(json.dumps({name: losses(name, options.overrides, options.steps, made, deterministic=True) for name in options.systems}))
+    for name in options.systems:
+        print(json.dumps({name: losses(name, options.overrides, options.steps, made, deterministic=True)}), flush=True)
 
 
 if __name__ == "__main__":

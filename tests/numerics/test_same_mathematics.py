@@ -31,7 +31,7 @@ def run(workers: int, devices: str, *words: str) -> list[dict[str, Any]]:
         for process in processes:
             process.kill()
     assert [process.returncode for process in processes] == [0] * workers, said
-    return [json.loads(out) for out, _ in said]
+    return [{name: found for line in out.splitlines() for name, found in json.loads(line).items()} for out, _ in said]
 
 
 def compare(found: dict[str, Any], expected: dict[str, Any], tolerance: float) -> None:
