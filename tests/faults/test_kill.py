@@ -25,7 +25,8 @@ data: {source: scenes, size_px: 32, batch: 8, train_size: 64, val_size: 10, augm
 optim: {name: adamw, lr: 1e-3, warmup_steps: 5, ema: 0.9}
 train: {epochs: 40, checkpoint_every_steps: 3, seed: 7}
 """
-SIGNALS = [signal.SIGKILL] * 5 + [signal.SIGTERM]
+FEW = [signal.SIGKILL, signal.SIGTERM]
+MANY = [signal.SIGKILL] * 5 + [signal.SIGTERM]
 
 
 def start(recipe: Path, run_dir: Path, *words: str) -> subprocess.Popen[str]:
@@ -60,12 +61,12 @@ def finish(process: subprocess.Popen[str]) -> None:
     assert process.returncode == 0, out + err
 
 
-def kill_and_finish(recipe: Path, run_dir: Path) -> None:
+def kill_and_finish(recipe: Path, run_dir: Path, signals: list[signal.Signals]) -> None:
     """Trains with a signal after a random number of checkpoints, again and again, and then to the end."""
     seed = time.time_ns() % 10**6
     rng, steps = random.Random(seed), []
     print(f"seed {seed}")
-    for number in SIGNALS:
+    for number in signals:
         process = start(recipe, run_dir, "--resume")
         wait_for_checkpoints(process, rng.randint(1, 8))
         time.sleep(rng.uniform(0.0, 0.1))  # anywhere: in a step, in an evaluation, in the writing of a file
@@ -83,12 +84,13 @@ def kill_and_finish(recipe: Path, run_dir: Path) -> None:
     finish(start(recipe, run_dir, "--resume"))
 
 
-def test_killed_and_resumed_gives_the_same_bits(tmp_path: Path) -> None:
+@pytest.mark.parametrize("signals", [pytest.param(FEW, id="few"), pytest.param(MANY, id="many", marks=pytest.mark.slow)])
+def test_killed_and_resumed_gives_the_same_bits(signals: list[signal.Signals], tmp_path: Path) -> None:
     recipe, uninterrupted, run_dir = tmp_path / "tiny.yaml", tmp_path / "whole", tmp_path / "killed"
     recipe.write_text(RECIPE)
     with ThreadPoolExecutor(1) as beside:  # the run to compare with, while the other is being killed
         whole = beside.submit(finish, start(recipe, uninterrupted))
-        kill_and_finish(recipe, run_dir)
+        kill_and_finish(recipe, run_dir, signals)
         whole.result()
     for file in ("metrics.csv", "checkpoints/step-00000320/state.safetensors"):
         assert (run_dir / file).read_bytes() == (uninterrupted / file).read_bytes(), f"{file} differs"
