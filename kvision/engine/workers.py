@@ -132,7 +132,7 @@ class Workers:
     def _lost(self, reason: str) -> str:
         """Who was lost, and what to do."""
         others = [int(number) for number in re.findall(r"/task:(\d+)", reason) if int(number) != self.index and int(number) < self.count]
-        who = f"worker {others[0]} ({self.addresses[others[0]]})" if others else "another worker"
+        who = f"worker {others[-1]} ({self.addresses[others[-1]]})" if others else "another worker"  # those before it reported it
         return (
             f"worker {self.index}: {who} is lost: its process or its machine ended, hangs, or can't be reached; "
             "the last checkpoint is whole: start all workers again with --resume"
