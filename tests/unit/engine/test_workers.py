@@ -38,7 +38,7 @@ def raise_in(workers: Workers, error: Exception) -> None:
     [
         # As they came when a worker was killed, and when one was stopped.
         (tf.errors.UnavailableError(None, None, "Connection reset by peer from /job:worker/replica:0/task:1 while calling"), "worker 1 (host1:2222)"),
-        (tf.errors.AbortedError(None, None, "reported from /job:worker/task:1: no heartbeats: /job:worker/replica:0/task:2"), "worker 2 (host2:2222)"),
+        (tf.errors.AbortedError(None, None, "from /job:worker/task:1: no heartbeats: /job:worker/replica:0/task:2"), "worker 2 (host2:2222)"),
         (tf.errors.CancelledError(None, None, "cancelled"), "another worker"),
     ],
 )  # fmt: skip
