@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import queue
+import signal
 import traceback
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -55,6 +56,8 @@ class Order:
 def work(order: Order) -> None:
     """Plays on and on, until the learner is gone; what goes wrong is sent to it."""
     os.environ |= ALONE
+    for number in (signal.SIGINT, signal.SIGTERM):  # meant for the learner, which saves a checkpoint first and then ends its actors
+        signal.signal(number, signal.SIG_IGN)
     parent = multiprocessing.parent_process()
 
     def sent(what: dict[str, np.ndarray] | str) -> bool:
@@ -64,14 +67,13 @@ def work(order: Order) -> None:
             except queue.Full:
                 continue
             return True
+        order.out.cancel_join_thread()  # nobody will ever take what is still in the pipe
         return False
 
     try:
         played = _rollouts(order)
         while sent(next(played)):
             pass
-    except KeyboardInterrupt:
-        pass
     except Exception as error:
         sent(str(error) if type(error).__module__.startswith("kvision.") else traceback.format_exc())
 

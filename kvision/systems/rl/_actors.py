@@ -11,10 +11,10 @@ Shapes: T steps of a rollout, N lanes over all actors.
 
 from __future__ import annotations
 
+import atexit
 import multiprocessing
 import queue
 import time
-import weakref
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -130,7 +130,7 @@ class Actors:
             process = context.Process(target=_actor.work, args=(order,), name=f"actor {number}", daemon=True)
             process.start()
             self.processes.append(process)
-        weakref.finalize(self, _end, self.processes)
+        atexit.register(_end, self.processes)  # before multiprocessing asks them to end, which they would not
 
     def _share(self, number: int, steps: int) -> dict[str, Any]:
         """The recipe of an actor."""
