@@ -23,9 +23,9 @@ from typing import Any
 from kvision.ops import scaling
 
 PROCESSES = (1, 2, 4)
-SIZES = (4_000, 1_000_000, 8_000_000, 32_000_000)
-BATCH, STEPS, SUMS = 8, 15, 10
-RECIPE = ["model.width=16", "data.size_px=64", "data.train_size=256", "data.val_size=8", "train.epochs=100"]
+SIZES = (4_000, 2_000_000, 16_000_000)
+BATCH, STEPS, SUMS = 8, 10, 8
+RECIPE = ["model.width=16", "model.depth=3", "data.size_px=64", "data.train_size=256", "data.val_size=8", "train.epochs=100"]
 
 
 def worker(workers: list[str], index: int) -> dict[str, Any]:

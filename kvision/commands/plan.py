@@ -99,6 +99,8 @@ def measure(resolved: Resolved, *, devices: str = "auto", precision: str = "fp32
     )
     recipe = opened.recipe  # with the batch that was found
     layers = [cost for net in opened.system.networks.values() for cost in profile.layers(net)]
+    recomputed = [getattr(net, "held", 0) for net in opened.trained.networks.values()] if recipe.optim.recompute else []
+    held = sum(recomputed) or sum(layer.outputs for layer in layers)
     loop = Loop(opened)
     first_s = _timed(lambda: loop.train(1))
     step_s = statistics.median(_timed(functools.partial(loop.train, 2 + number)) for number in range(_TIMED_STEPS))
@@ -132,7 +134,7 @@ def measure(resolved: Resolved, *, devices: str = "auto", precision: str = "fp32
         "images_per_s": recipe.data.batch / step_s,
         "unit": opened.system.unit,
         "memory": max(0, process.memory_info().rss - before),
-        "activations": sum(layer.outputs for layer in layers) * recipe.data.batch // recipe.optim.accumulate * width,
+        "activations": held * recipe.data.batch // recipe.optim.accumulate * width,
         **_disk(opened, epochs),
         "layers": [asdict(layer) for layer in layers],
     }

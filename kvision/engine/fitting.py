@@ -102,7 +102,7 @@ def search(attempt: Callable[[int], Fit | None], start: int = START, most: int =
     """Doubles the batch while that fits and pays, or halves it until it fits.
 
     Args:
-        attempt: Tries about so many examples; none: they don't fit.
+        attempt: Tries about so many examples; none: they don't fit, or there are not so many.
         start: The first size to try.
         most: The largest.
 
@@ -119,13 +119,13 @@ def search(attempt: Callable[[int], Fit | None], start: int = START, most: int =
                 "data.batch: auto: not even a step of one example fits into memory; use a smaller data.size_px or model, optim.recompute: true, "
                 "or a machine with more memory"
             )
-        beyond, batch = f"{batch} did not fit", batch // 2
+        beyond, batch = f"{batch} were too many", batch // 2
         best = attempt(batch)
     while not beyond:
         batch *= 2
         larger = attempt(batch) if batch <= most else None
         if larger is None or larger.batch <= best.batch:
-            beyond = f"{batch} did not fit"
+            beyond = f"{batch} were too many"
         elif larger.images_per_s < GAIN * best.images_per_s:
             beyond = f"{larger.batch} was hardly faster, at {larger.images_per_s:.3g} examples/s after {best.images_per_s:.3g}"
         else:

@@ -7,6 +7,7 @@ functions of their inputs, weights and state, and the state changes once.
 
 from __future__ import annotations
 
+import contextvars
 import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -72,13 +73,14 @@ class Segment:
     def recompute(self, values: Sequence[tf.Tensor], training: bool) -> list[tf.Tensor]:
         """Likewise, but only `values` are kept for the gradients."""
         updates: list[dict[int, tf.Tensor]] = []
+        context = contextvars.copy_context()  # which examples these are, for random layers, is forgotten by the time of the gradients
 
         def pure(*given: tf.Tensor) -> list[tf.Tensor]:
             inputs, weights, state = given[: len(values)], given[len(values) : len(given) - len(self.state)], given[len(given) - len(self.state) :]
             fixed = [tf.cast(tf.stop_gradient(value), variable.dtype) for variable, value in zip(self.state, state, strict=True)]
             before = [*zip(self.weights, weights, strict=True), *zip(self.state, fixed, strict=True)]
             with keras.StatelessScope(state_mapping=before) as scope:
-                outputs = self.run(inputs, training)
+                outputs: list[tf.Tensor] = context.run(self.run, inputs, training)
             after = [scope.get_current_value(variable) for variable in self.state]
             updates.append({place: new for place, (new, old) in enumerate(zip(after, fixed, strict=True)) if new is not old})
             return outputs
@@ -97,11 +99,12 @@ class Segmented:
 
     Attributes:
         segments: The parts of its graph, cut where the least memory is needed.
+        held: Output values of one example that are in memory at once, about.
     """
 
     def __init__(self, net: keras.Model) -> None:
         self._net = net
-        self.segments = _cut(net)
+        self.segments, self.held = _cut(net)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._net, name)
@@ -119,8 +122,8 @@ class Segmented:
         return keras.tree.pack_sequence_as(self._net._outputs_struct, [known[id(tensor)] for tensor in self._net.outputs])
 
 
-def _cut(net: keras.Model) -> list[Segment]:
-    """The segments of a network's graph."""
+def _cut(net: keras.Model) -> tuple[list[Segment], int]:
+    """The segments of a network's graph, and the output values of one example that must be held."""
     by_depth = net._nodes_by_depth
     nodes = [node for depth in sorted(by_depth, reverse=True) for node in by_depth[depth] if not node.is_input]
     made_by = {id(tensor): place for place, node in enumerate(nodes) for tensor in node.outputs}
@@ -129,7 +132,8 @@ def _cut(net: keras.Model) -> list[Segment]:
         for tensor in node.input_tensors:
             last[id(tensor)] = max(last.get(id(tensor), 0), place)
     sizes = [sum(math.prod(size or 1 for size in tensor.shape) for tensor in node.outputs) for node in nodes]
-    ends = segments.best(sizes, [max(last.get(id(tensor), place) for tensor in node.outputs) for place, node in enumerate(nodes)])
+    last_uses = [max(last.get(id(tensor), place) for tensor in node.outputs) for place, node in enumerate(nodes)]
+    ends = segments.best(sizes, last_uses)
     found = []
     for start, end in zip([0, *ends[:-1]], ends, strict=True):
         own = nodes[start:end]
@@ -141,7 +145,7 @@ def _cut(net: keras.Model) -> list[Segment]:
         weights = [variable for key, variable in variables.items() if key in trained]
         state = [variable for key, variable in variables.items() if key not in trained]
         found.append(Segment(own, list(takes.values()), list(gives.values()), weights, state))
-    return found
+    return found, round(segments.peak(sizes, last_uses, ends))
 
 
 def _as_float(variable: keras.Variable) -> tf.Tensor:

@@ -37,10 +37,10 @@ def machine(most: int, speed: Any = lambda batch: float(batch)) -> Any:
 @pytest.mark.parametrize(
     ("most", "best", "tried", "why"),
     [
-        (100, 64, [16, 32, 64, 128], "128 did not fit"),
-        (16, 16, [16, 32], "32 did not fit"),
-        (5, 4, [16, 8, 4], "8 did not fit"),
-        (1, 1, [16, 8, 4, 2, 1], "2 did not fit"),
+        (100, 64, [16, 32, 64, 128], "128 were too many"),
+        (16, 16, [16, 32], "32 were too many"),
+        (5, 4, [16, 8, 4], "8 were too many"),
+        (1, 1, [16, 8, 4, 2, 1], "2 were too many"),
     ],
 )
 def test_up_while_it_fits_and_down_until_it_does(most: int, best: int, tried: list[int], why: str) -> None:
@@ -108,5 +108,5 @@ def test_under_a_limit_on_memory_a_training_takes_a_smaller_batch_and_comes_to_i
     assert "trying 8" in done.stderr
     origin = json.loads((tmp_path / "run" / "resolved.json").read_text())["origins"]["data.batch"]
     assert 1 <= origin["value"] < 16
-    assert "did not fit" in origin["where"]
+    assert "were too many" in origin["where"]
     assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024 < limit
