@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import json
+import operator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -111,23 +113,32 @@ def _resolve(found: trained.Trained, data: str | None, overrides: Sequence[str])
     elif data is not None:
         other = catalog.load(data)
         values["data"], base = {**other.values()["data"], **kept}, other.base
+    late = () if found.exported is not None else catalog.system(values["system"]).late  # exported files have theirs built in
     for text in overrides:
-        _assign(values, text)
+        _assign(values, text, late)
     return _validated(own, values, base)
 
 
-def _assign(values: dict[str, Any], text: str) -> None:
+def _assign(values: dict[str, Any], text: str, late: Sequence[str]) -> None:
+    """Puts `key=value` into the values: an option of the data, or one below the sections `late`, as `System.late` has them."""
     from kvision.core import overrides
 
     override = overrides.parse(text)
     section, *rest = override.path
+    if ".".join(override.path[:-1]) in late:
+        functools.reduce(operator.getitem, override.path[:-1], values)[override.path[-1]] = override.value
+        return
     if section != "data" or len(rest) != 1:
-        raise UsageError(f"{text}: only options of the data can be set here, such as data.val_size=100; the model is the run's own")
+        raise UsageError(f"{text}: only options of the data{_also(late)} can be set here, such as data.val_size=100; the model is the run's own")
     if rest[0] in ("size_px", "fit"):
         raise UsageError(f"{text}: the model was trained with data.{rest[0]}={values['data'][rest[0]]}; train another one for another value")
     if rest[0] == "colours":
         values["data"]["classes"] = None  # the colours name the classes
     values["data"][rest[0]] = override.value
+
+
+def _also(sections: Sequence[str]) -> str:
+    return f" and of {', '.join(sections)}" if sections else ""
 
 
 def _validated(own: Resolved, values: dict[str, Any], base: Path) -> Resolved:

@@ -100,6 +100,8 @@ class System(abc.ABC):
     """The output of `predict_step` in whole numbers that is the answer: exported files are compared by it; none: there is no such output."""
     device_format: ClassVar[str] = "tflite-int8-full"
     """The format that suits the family on a device, and is exported unless another one is asked for; recurrent decoders: `tflite-dynamic`."""
+    late: ClassVar[tuple[str, ...]] = ()
+    """Sections of options, such as `model.decode`, that change no weight but how answers are found: evaluation may set them anew."""
     dense: ClassVar[bool] = False
     """Whether it answers for every pixel, so that with `data.fit=crop` a picture of any size can go through the network whole."""
     folder_source: ClassVar[str] = "image_masks"

@@ -100,6 +100,7 @@ class Captioner(System):
     task = "captioning"
     staged = True
     decision = "tokens"
+    late = ("model.decode",)
     device_format = "tflite-dynamic"
     folder_source = "caption_folder"
     gates: ClassVar[Mapping[str, float]] = {"fp32": 1e-4, "fp16": 0.01, "dynamic": 0.05, "quantized": 0.1}

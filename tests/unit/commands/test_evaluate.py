@@ -97,6 +97,10 @@ def test_a_folder_of_captions_is_evaluated_by_the_vocabulary_of_the_run(tmp_path
     monkeypatch.setattr(learning, "learn", None)  # nothing is learnt from other captions, nor from those of the training again
     kept = trained.kept_texts(run)
     assert "okapi" not in kept.vocabulary.tokens
+    decode = evaluate._resolve(trained.find(run), None, ["model.decode.beam=3", "data.val_size=4"]).recipe.model.decode
+    assert decode.beam == 3
+    with pytest.raises(UsageError, match=r"model\.units=9: only options of the data and of model\.decode can be set here"):
+        evaluate._resolve(trained.find(run), None, ["model.units=9"])
     data = evaluate._resolve(trained.find(run), str(tmp_path / "mine"), ["data.references=3"]).recipe.data
     assert (data.source, data.path, data.references, data.size_px, data.batch) == ("caption_folder", str(tmp_path / "mine"), 3, 32, 4)
     evaluate.run(run, data=str(tmp_path / "mine"), out=tmp_path / "out", json_lines=True)
