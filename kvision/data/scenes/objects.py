@@ -62,7 +62,14 @@ class Library:
 
 
 def class_names(kind: Kind, folders: tuple[str, ...] = ()) -> tuple[str, ...]:
-    """Names of the K classes, the background first; of stamps, of these folders alone if there are any.
+    """Names of the K classes, the background first.
+
+    Args:
+        kind: Of objects.
+        folders: Of stamps, those whose photographs are meant; none: all.
+
+    Returns:
+        K names.
 
     Raises:
         DataError: The stamps are not installed, or have no such folder.
