@@ -107,7 +107,7 @@ def read(path: Path, optional: Collection[str] = ()) -> Pretrained:
         found = {name: value if value.dtype.kind in "iub" else value.astype("float32") for name, value in values.items()}
         return Pretrained(found, str(path), tuple(optional), _colour(home))
     try:
-        net: Any = keras.saving.load_model(file, compile=False)
+        net: Any = keras.saving.load_model(file, compile=False, safe_mode=True)
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise RunError(f"model.weights: {file} can't be loaded by Keras: {str(error).splitlines()[0]}") from error
     return Pretrained(state.read(state.weights({"net": net})), str(path), tuple(optional), _colour(file.parent))
