@@ -177,7 +177,7 @@ def read(bundle: Path) -> Manifest:
         values = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ManifestError(f"{path}: can't be read ({error.strerror or error}); give the folder that `kvision export` made") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ManifestError(f"{path}: is damaged ({error}); export the bundle again, or copy it again") from error
     return from_values(values, str(path))
 

@@ -132,5 +132,5 @@ def _arrays(body: bytes) -> Dict[str, Any]:
     try:
         values = json.loads(body)
         return {str(name): np.asarray(value, np.float32) for name, value in values.items()}
-    except (ValueError, AttributeError, TypeError) as error:
+    except (ValueError, AttributeError, TypeError, RecursionError) as error:
         raise UsageError(f"the body is no JSON object of arrays by name ({error})") from error

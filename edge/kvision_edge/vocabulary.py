@@ -78,7 +78,7 @@ def read(bundle: Path) -> Vocabulary:
         values = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise BundleError(f"{path}: can't be read ({error.strerror or error}); give the folder that `kvision export` made") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise BundleError(f"{path}: is damaged ({error}); export the bundle again, or copy it again") from error
     found = values.get("schema") if isinstance(values, dict) else None
     if found != SCHEMA:

@@ -269,5 +269,5 @@ def from_run(run_dir: Path, sections: SectionsOf) -> Resolved:
     except ValidationError as error:
         reasons = "; ".join(f"{faults.dotted(item['loc'])}: {item['msg']}" for item in error.errors()[:5])
         raise RunError(f"{paths.display(file)}: does not fit this version of kvision ({reasons}); use the version in environment.json") from error
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise RunError(f"{paths.display(file)}: is damaged ({type(error).__name__}: {error}); train again, or restore the file") from error

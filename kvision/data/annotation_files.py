@@ -74,7 +74,7 @@ def read(file: Path) -> dict[str, Any]:
     """The content of a file; raises `DataError` that names it if it is no JSON object."""
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise DataError(f"{file}: can't be read as JSON: {error}") from error
     if not isinstance(content, dict):
         raise DataError(f"{file}: is not COCO's format: it holds a {type(content).__name__}, not images and annotations")

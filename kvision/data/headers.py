@@ -20,6 +20,8 @@ SUFFIXES: dict[str, FileType] = {".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG",
 """File name endings, in lower case, of the types that can be read."""
 
 _PNG = b"\x89PNG\r\n\x1a\n"
+_MOST_EXIF = 1 << 16
+"""Bytes of EXIF data that are looked at, whatever a chunk says of its length; in JPEG there can't be more."""
 _FOREIGN = {
     b"II*\0": "TIFF",
     b"MM\0*": "TIFF",
@@ -138,8 +140,9 @@ def _png(file: BinaryIO) -> Header:
         if kind == b"IDAT":
             break
         if kind == b"eXIf":
-            orientation = _tiff_orientation(file.read(length))
-            length = 0
+            taken = file.read(min(length, _MOST_EXIF))
+            orientation = _tiff_orientation(taken)
+            length -= len(taken)
         file.seek(length + 4, 1)
     grey = b"IHDR" + body[:9] + b"\0" + body[10:13]
     prefix = _PNG + struct.pack(">I", 13) + grey + struct.pack(">I", zlib.crc32(grey))
@@ -151,7 +154,7 @@ def _png_orientation(file: BinaryIO) -> int:
     while len(head := file.read(8)) == 8:
         length, kind = struct.unpack(">I4s", head)
         if kind == b"eXIf":
-            return _tiff_orientation(file.read(length))
+            return _tiff_orientation(file.read(min(length, _MOST_EXIF)))
         if kind in {b"IDAT", b"IEND"}:
             break
         file.seek(length + 4, 1)
@@ -176,6 +179,8 @@ def _jpeg(file: BinaryIO) -> Header:
         if 0xC0 <= code <= 0xCF and code not in {0xC4, 0xC8, 0xCC}:
             height, width = struct.unpack(">xHH", file.read(5))
             return Header("JPEG", width, height, orientation)
+        if length < 2:
+            raise HeaderError("corrupt", f"a JPEG with a segment of {length} bytes")
         segment = file.read(length - 2)
         if code == 0xE1 and segment.startswith(b"Exif\0\0"):
             orientation = _tiff_orientation(segment[6:])
@@ -217,7 +222,7 @@ def _webp_orientation(file: BinaryIO) -> int:
     while len(head := file.read(8)) == 8:
         kind, length = struct.unpack("<4sI", head)
         if kind == b"EXIF":
-            return _tiff_orientation(file.read(length).removeprefix(b"Exif\0\0"))
+            return _tiff_orientation(file.read(min(length, _MOST_EXIF)).removeprefix(b"Exif\0\0"))
         file.seek(length + length % 2, 1)
     return 1
 
@@ -231,7 +236,8 @@ def _bmp(file: BinaryIO, head: bytes) -> Header:
         )
     if bits == 8:
         file.seek(14 + size)
-        table = file.read(struct.unpack_from("<I", head, 10)[0] - 14 - size)
+        length = struct.unpack_from("<I", head, 10)[0] - 14 - size
+        table = file.read(min(max(length, 0), 4 * 256))
         if any(table[4 * k : 4 * k + 3] != bytes((k, k, k)) for k in range(len(table) // 4)):
             raise HeaderError("unsupported", "a BMP with a colour table; save it as PNG")
     return Header("BMP", width, abs(height))

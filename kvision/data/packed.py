@@ -29,5 +29,5 @@ def facts(folder: Path) -> dict[str, Any]:
     try:
         found = json.loads(file.read_text(encoding="utf-8"))
         return {**found, "classes": tuple(found["classes"]), "several": bool(found["several"])}
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise DataError(f"{file}: is not what `kvision data pack` writes ({error!r}); remove it and give data.classes") from error

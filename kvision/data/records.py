@@ -11,7 +11,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-import zipfile
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
@@ -66,6 +65,16 @@ class Index:
         """The labels of each record as text; numbers in decimals."""
         ends = np.cumsum(self.lengths)
         return [tuple(self.words[end - length : end].tolist()) for end, length in zip(ends.tolist(), self.lengths.tolist(), strict=True)]
+
+    @property
+    def whole(self) -> bool:
+        """Whether it can be used: the parts are of the kinds that `keep` writes, and fit each other."""
+        parts = [np.asarray(getattr(self, field.name)) for field in fields(self)]
+        if any(part.ndim != 1 for part in parts) or "".join(part.dtype.kind for part in parts) != "iUiUi":
+            return False
+        rows = {len(part) for part in (self.offsets, self.names, self.orientations, self.lengths)}
+        fitting = (self.offsets >= 0).all() and (self.lengths >= 0).all() and (self.lengths <= len(self.words)).all()
+        return bool(len(rows) == 1 and fitting and self.lengths.sum() == len(self.words))
 
     def keep(self, path: Path, **more: Any) -> None:
         """Writes the index into a file, which is whole or not there at all."""
@@ -152,9 +161,11 @@ def index(file: Path, keys: Keys) -> Index:
 
 def _found(kept: Path, size: int | None = None) -> Index | None:
     """The index in a file; none where there is none, it is damaged, or was made of a file of another size."""
-    with contextlib.suppress(OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile), np.load(kept, allow_pickle=False) as arrays:
-        if size is None or arrays["size"] == size:
-            return Index(**{field.name: arrays[field.name] for field in fields(Index)})
+    # A damaged archive can fail in any way, and numpy does not close a file of that kind that it opened itself.
+    with contextlib.suppress(Exception), kept.open("rb") as opened, np.load(opened, allow_pickle=False) as arrays:
+        found = Index(**{field.name: arrays[field.name] for field in fields(Index)})
+        if found.whole and (size is None or arrays["size"] == size):
+            return found
     return None
 
 

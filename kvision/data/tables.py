@@ -102,7 +102,7 @@ def _json_lines(file: Path) -> list[Row]:
             continue
         try:
             row = json.loads(line)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise DataError(f"{file}:{number}: is no JSON: {error}") from error
         if not isinstance(row, dict):
             raise DataError(f'{file}:{number}: got {line[:40]}, expected an object such as {{"image": "a.png", "label": "cat"}}')

@@ -100,7 +100,7 @@ class Checkpoints:
         """Every checkpoint with a readable `meta.json`, the oldest first; whether the state is whole is not checked."""
         found = []
         for path in self._folders():
-            with contextlib.suppress(OSError, ValueError):
+            with contextlib.suppress(OSError, ValueError, RecursionError):
                 meta = json.loads((path / META).read_text("utf-8"))
                 found.append(Checkpoint(path, meta))
         return found
@@ -195,7 +195,7 @@ def load(path: Path) -> tuple[Checkpoint, dict[str, np.ndarray]]:
         if hashlib.sha256(data).hexdigest() != meta["sha256"]:
             raise RunError(f"{path / STATE} is damaged: {len(data)} bytes do not give the SHA-256 that {META} recorded for {meta.get('bytes')} bytes")
         return Checkpoint(path, meta), numpy.load(data)
-    except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError, SafetensorError) as error:
         raise RunError(f"{path} is damaged: {error}") from error
 
 

@@ -223,7 +223,7 @@ def read_json(path: Path) -> dict[str, Any]:
     """
     try:
         return dict(json.loads(path.read_text("utf-8")))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, TypeError, RecursionError) as error:
         raise RunError(f"{path} can't be read: {error}; is {path.parent} a run folder?") from error
 
 

@@ -13,8 +13,6 @@
 from __future__ import annotations
 
 import io
-import zipfile
-import zlib
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
@@ -96,7 +94,11 @@ def read(file: Path) -> Recorded:
             if lacking:
                 raise DataError(f"{file}: lacks {', '.join(lacking)}; it holds {', '.join(content.files) or 'nothing'}; {FIX}")
             arrays = {key: content[key] for key in KEYS}
-    except (OSError, ValueError, zipfile.BadZipFile, zlib.error) as error:
+        if not all(isinstance(each, np.ndarray) for each in arrays.values()):
+            raise ValueError("one of them is no array")
+    except DataError:
+        raise
+    except Exception as error:  # a damaged archive can fail in any way
         raise DataError(f"{file}: can't be read as recorded episodes ({error}); {FIX}") from error
     _check_rows(file, arrays)
     _check_values(file, arrays)

@@ -15,7 +15,7 @@ import numpy as np
 from pydantic import Field
 
 from kvision.core.errors import DataError
-from kvision.data import files
+from kvision.data import files, utf8
 from kvision.data.labelled_source import Found, LabelledSource
 from kvision.data.splits import SplitOptions
 
@@ -98,7 +98,8 @@ class Cifar(LabelledSource):
         return pixels, np.array(labels)
 
 
-class _Unpickler(pickle.Unpickler):
+# In Python, not in C: the one in C takes memory for as many remembered objects as a hostile file claims to have.
+class _Unpickler(pickle._Unpickler):
     """Makes arrays and plain values, and runs nothing else that a file asks for."""
 
     def find_class(self, module: str, name: str) -> Any:
@@ -138,7 +139,7 @@ def _text_names(folder: Path, count: int, kind: str) -> tuple[str, ...]:
     """Names beside the binary batches; their numbers if the file is missing."""
     file = folder / ("batches.meta.txt" if count == 10 else f"{kind}_names.txt")
     if file.is_file():
-        return tuple(file.read_text(encoding="utf-8").split())
+        return tuple(utf8.read(file).split())
     return tuple(str(k) for k in range(20 if kind == "coarse_label" else count))
 
 
@@ -146,5 +147,8 @@ def _pickled_names(folder: Path, count: int, kind: str) -> tuple[str, ...]:
     """Names beside the pickled batches; their numbers if the file is missing."""
     file = folder / ("batches.meta" if count == 10 else "meta")
     if file.is_file():
-        return tuple(name.decode() for name in _unpickled(file)[f"{kind}_names".encode()])
+        names = _unpickled(file).get(f"{kind}_names".encode())
+        if not isinstance(names, list) or not all(isinstance(name, bytes) for name in names):
+            raise DataError(f"{file}: holds no list of {kind}_names; copy or download it again")
+        return tuple(name.decode(errors="backslashreplace") for name in names)
     return tuple(str(k) for k in range(20 if kind == "coarse_label" else count))

@@ -6,9 +6,8 @@ Which array is which is told by the names, as Keras, MedMNIST and scikit-learn w
 
 from __future__ import annotations
 
+import contextlib
 import re
-import zipfile
-import zlib
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
@@ -20,6 +19,7 @@ from kvision.data.labelled_source import Found, LabelledSource
 from kvision.data.splits import SplitOptions
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from kvision.core.schema import DataOptions
@@ -86,21 +86,27 @@ class Npz(LabelledSource):
         return pairs
 
 
-def _opened(file: Path) -> np.lib.npyio.NpzFile:
-    try:
-        content = np.load(file, allow_pickle=False)
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
-        raise DataError(f"data.path: {file} can't be read as .npz: {error}") from error
-    if not isinstance(content, np.lib.npyio.NpzFile):
-        raise DataError(f"data.path: {file} holds a single array; save pictures and labels by numpy.savez(file, images=..., labels=...)")
-    return content
+@contextlib.contextmanager
+def _opened(file: Path) -> Iterator[np.lib.npyio.NpzFile]:
+    with contextlib.ExitStack() as stack:
+        try:
+            stream = stack.enter_context(file.open("rb"))  # numpy does not close a damaged file that it opened itself
+            content = np.load(stream, allow_pickle=False)
+        except Exception as error:  # a damaged archive can fail in any way
+            raise DataError(f"data.path: {file} can't be read as .npz: {error}") from error
+        if not isinstance(content, np.lib.npyio.NpzFile):
+            raise DataError(f"data.path: {file} holds a single array; save pictures and labels by numpy.savez(file, images=..., labels=...)")
+        yield stack.enter_context(content)
 
 
 def _array(content: np.lib.npyio.NpzFile, name: str, file: Path) -> np.ndarray:
     try:
-        return content[name]
-    except (ValueError, OSError, zipfile.BadZipFile, zlib.error) as error:
+        found = content[name]
+    except Exception as error:  # so can a damaged array
         raise DataError(f"{file}: {name} can't be read ({error}); arrays of Python objects are not, save plain numbers") from error
+    if not isinstance(found, np.ndarray):
+        raise DataError(f"{file}: {name} is no array, but {len(found)} bytes of something else; save it anew by numpy.savez")
+    return found
 
 
 def _one_hot(labels: np.ndarray, where: str) -> np.ndarray:

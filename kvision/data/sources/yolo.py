@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from kvision.core.errors import DataError
+from kvision.core import yaml_parser
+from kvision.core.document import MAX_BYTES
+from kvision.core.errors import DataError, RecipeError
 from kvision.data import files
 from kvision.data.boxed_source import Boxed, BoxedSource, BoxedSplits, BoxOptions
 from kvision.data.faults import Fault
@@ -86,12 +88,15 @@ def _plain(path: Path) -> Path:
 
 
 def _read(file: Path) -> dict[str, Any]:
-    from ruamel.yaml import YAML, YAMLError
-
+    """The description, within the limits of a recipe: a file from elsewhere may be hostile."""
     try:
-        content = YAML(typ="safe").load(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, YAMLError) as error:
+        if (size := file.stat().st_size) > MAX_BYTES:
+            raise DataError(f"{file}: has {size:,} bytes, a description has at most {MAX_BYTES:,}; is this the right file?")
+        content, _ = yaml_parser.parse(file.read_text(encoding="utf-8"), str(file))
+    except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{file}: can't be read as YAML: {error}") from error
+    except RecipeError as error:
+        raise DataError(f"{file}: can't be read as YAML: {error.problems[0].message}") from error
     if not isinstance(content, dict):
         raise DataError(f"{file}: needs the entries names, train and val")
     return content
@@ -100,8 +105,8 @@ def _read(file: Path) -> dict[str, Any]:
 def _names(content: dict[str, Any], file: Path) -> list[str]:
     """The names of the classes: a list, or a mapping from number to name."""
     names = content.get("names")
-    if isinstance(names, dict) and sorted(names) == list(range(len(names))):
-        names = [names[k] for k in range(len(names))]
+    if isinstance(names, dict) and names.keys() == {str(k) for k in range(len(names))}:
+        names = [names[str(k)] for k in range(len(names))]
     if not isinstance(names, list) or not names or len(set(map(str, names))) < len(names):
         raise DataError(f"{file}: names is {names!r}; accepted: a list of different names, or a mapping of 0, 1, ... to them")
     return [str(name) for name in names]

@@ -35,7 +35,7 @@ def read(folder: Path) -> Vocabulary:
         values = json.loads(path.read_bytes())
     except OSError as error:
         raise DataError(f"{display(path)}: can't be read: {(error.strerror or str(error)).lower()}; it belongs to every run on texts") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise DataError(f"{display(path)}: is damaged ({error}); copy it again from the run that wrote it") from error
     schema = values.get("schema") if isinstance(values, dict) else None
     if schema != SCHEMA:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-import zipfile
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -68,7 +67,8 @@ class Features:
 
 def _read(file: Path) -> dict[bytes, np.ndarray]:
     """What is kept; nothing of a file that is not there or damaged."""
-    with contextlib.suppress(OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile), np.load(file, allow_pickle=False) as arrays:
+    # A damaged archive can fail in any way, and numpy does not close a file of that kind that it opened itself.
+    with contextlib.suppress(Exception), file.open("rb") as opened, np.load(opened, allow_pickle=False) as arrays:
         disk_cache.used(file)
         return dict(zip(map(bytes, arrays["keys"]), arrays["features"], strict=True))
     return {}
