@@ -118,3 +118,9 @@ def test_what_is_no_run_is_told(run: Path, tmp_path: Path) -> None:
     (run / "model.keras").write_bytes(b"PK\x03\x04 cut off")
     with pytest.raises(RunError, match=r"model.keras can't be loaded by Keras"):
         pretrained.read(run)
+
+
+def test_a_model_that_brings_code_is_refused(tmp_path: Path) -> None:
+    keras.Sequential([keras.Input((2,)), keras.layers.Lambda(lambda x: 2 * x)]).save(tmp_path / "code.keras")
+    with pytest.raises(RunError, match=r"code\.keras can't be loaded by Keras: .*(?i:lambda|unsafe)"):
+        pretrained.read(tmp_path / "code.keras")
