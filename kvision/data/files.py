@@ -114,7 +114,7 @@ def header(path: Path, name: str, max_pixels: int) -> tuple[Header | None, list[
     try:
         found = read_header(path)
     except HeaderError as error:
-        missing = error.kind == "unreadable" and not path.exists()
+        missing = isinstance(error.__cause__, FileNotFoundError | NotADirectoryError)
         return None, [Fault("missing-file" if missing else error.kind, (name,), "there is no such file" if missing else str(error))]
     if found.pixels > max_pixels:
         return None, [Fault("bomb", (name,), f"{found.width}x{found.height} px are more than data.max_pixels={max_pixels}")]

@@ -88,6 +88,8 @@ def read_header(path: Path) -> Header:
             return parse_header(file)
     except OSError as error:
         raise HeaderError("unreadable", error.strerror or str(error)) from error
+    except ValueError as error:  # a name that no file can have
+        raise HeaderError("unreadable", str(error)) from error
 
 
 def parse_header(file: BinaryIO) -> Header:

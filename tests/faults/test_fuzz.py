@@ -51,6 +51,7 @@ NUMBERS = (0, 1, 0x7F, 0x80, 0xFF, 0x7FFF, 0xFFFF, 0x7FFFFFFF, 0x80000000, 0xFFF
 WORDS = [
     b"null", b"true", b"-1", b"0", b"1.5", b"1e999", b"NaN", b"[]", b"{}", b'""', b'"\\ud800"', b"9" * 30, b"9" * 5000, b"[" * 20_000,
     b'{"a":' * 20_000, b"'", b"&a [*a]", b"<<", b"!!python/object:os.system", b"\xff", b"\0", b"\xc3\xa9", b"..", b"/etc/passwd", b": ", b"\n- ",
+    b"inf", b'"\\u0000"', b'"' + b"a" * 5000 + b'"',
 ]  # fmt: skip
 """What stands in the place of a word of a text."""
 _WORD = re.compile(rb'"[^"]*"|[-+.\w]+|[^\s\w]')

@@ -13,8 +13,8 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 VAGUE = {"utils", "util", "common", "misc", "helpers", "helper"}
 TOP = {
-    ".ci", ".github", ".gitignore", "CHANGELOG.md", "CITATION.cff", "CONTRIBUTING.md", "LICENSE", "Makefile", "README.md", "SECURITY.md", "benchmarks",
-    "conda", "constraints.txt", "docs", "edge", "export", "kvision", "mkdocs.yml", "pyproject.toml", "recipes", "tests",
+    ".ci", ".github", ".gitignore", "CHANGELOG.md", "CITATION.cff", "CONTRIBUTING.md", "LICENSE", "Makefile", "README.md", "SECURITY.md",
+    "benchmarks", "conda", "constraints.txt", "docs", "edge", "export", "kvision", "mkdocs.yml", "pyproject.toml", "recipes", "tests",
 }  # fmt: skip
 
 

@@ -57,7 +57,10 @@ class Yolo(BoxedSource):
             given = content.get(split, content.get("valid") if split == "val" else None)
             if given is None:
                 continue
-            images = [image for each in (given if isinstance(given, list) else [given]) for image in _images(top / str(each), file, split)]
+            try:
+                images = [image for each in (given if isinstance(given, list) else [given]) for image in _images(top / str(each), file, split)]
+            except (OSError, ValueError) as error:  # no name that a file can have, or a list that is no text
+                raise DataError(f"{file}: {split}: {str(given)[:80]!r} can't be read: {str(error)[:80]}; give a folder or a text file") from error
             pools[split] = []
             for one in files.in_threads(lambda image: self._boxed(image, names), images):
                 if isinstance(one, Fault):
@@ -141,7 +144,7 @@ def _box(line: str, names: list[str], number: int) -> tuple[str, float]:
         values = [float(word) for word in line.split()]
     except ValueError:
         values = []
-    if len(values) < 5 or (len(values) > 5 and len(values) % 2 == 0) or values[0] != int(values[0]):
+    if len(values) < 5 or (len(values) > 5 and len(values) % 2 == 0) or not values[0].is_integer():
         raise ValueError(f"line {number}: got {line.strip()[:60]!r}, expected `class x y width height` or a polygon")
     if not 0 <= values[0] < len(names):
         raise ValueError(f"line {number}: the class {int(values[0])} is none of 0..{len(names) - 1}")
