@@ -106,7 +106,8 @@ def test_faulty_rows_and_files_are_named(tmp_path):
     ):
         assert words in str(caught.value)
     table(tmp_path / "labels.csv", [row | {"label": "cta"} if number == 3 else row for number, row in enumerate(rows_of())])
-    with pytest.raises(DataError, match=r"cat/003.png: the label 'cta' is none of the 3 classes; did you mean \"cat\"\?; see data.classes"):
+    words = r"cat/003.png: the label 'cta' is none of the 3 classes; did you mean \"cat\"\?; mend it, or add it to data.classes"
+    with pytest.raises(DataError, match=words):
         source(tmp_path, classes=("cat", "dog", "eel")).split("train")
 
 
