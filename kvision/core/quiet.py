@@ -42,13 +42,15 @@ def starting() -> Iterator[None]:
 
 @contextmanager
 def held_back() -> Iterator[None]:
-    """Holds back what is written to file descriptor 2, and lets it go when the block fails."""
+    """Holds back what is written to file descriptor 2, and lets it go when the block fails, but not when the user ends it."""
     sys.stderr.flush()
     stderr = os.dup(2)
     with tempfile.TemporaryFile() as written:
         os.dup2(written.fileno(), 2)
         try:
             yield
+        except KeyboardInterrupt:
+            raise
         except BaseException:
             sys.stderr.flush()
             os.dup2(stderr, 2)

@@ -224,7 +224,7 @@ MADE = {
     "An export of a run that still trains": "test_a_day_of_a_training",
     "A power cut, `kill -9`": "test_killed_and_resumed_gives_the_same_bits",
     "The disk is full": "test_a_full_disk",
-    "The run's folder is read-only": "test_a_read_only_folder",
+    "The run's folder is on a read-only disk": "test_a_read_only_folder",
     "Spaces and letters that are not Latin in paths": "test_any_path",
 }
 """The tests of what takes more than a line."""

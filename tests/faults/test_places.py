@@ -66,7 +66,7 @@ def test_a_full_disk(disk: Path) -> None:
 def test_a_read_only_folder(disk: Path) -> None:
     result = CliRunner().invoke(cli.app, ["train", "my.yaml", "--run-dir", "disk/run", "--devices", "cpu"])
     assert result.exit_code == 1, result.output
-    assert all(part in result.output for part in answer("The run's folder is read-only")), result.output
+    assert all(part in result.output for part in answer("The run's folder is on a read-only disk")), result.output
 
 
 def test_any_path(here: Path, capfd: pytest.CaptureFixture[str]) -> None:
