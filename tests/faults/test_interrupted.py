@@ -113,7 +113,7 @@ def test_a_day_of_a_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=SOON_S)
     assert process.returncode == 128 + signal.SIGINT, out + err
-    assert "go on with: kvision train my.yaml --run-dir run --resume --devices cpu" in err
+    assert "go on with: kvision train my.yaml --run-dir run --devices cpu --resume" in err
     assert "Traceback" not in err
     steps.append(newest(run))
     assert 0 < steps[0] < steps[1]
