@@ -16,7 +16,7 @@ from kvision.core.errors import DivergedError, RunError, UsageError
 from kvision.core.names import did_you_mean
 from kvision.core.schema import Chosen
 from kvision.data.preprocess import Preprocess
-from kvision.engine import artifacts, board, cluster, evaluation, events, runfolder, trainer
+from kvision.engine import artifacts, cluster, evaluation, events, runfolder, tensorboard, trainer
 from kvision.engine.actions import panel
 from kvision.engine.actions.early_stop import EarlyStop
 from kvision.engine.actions.track import Track
@@ -218,7 +218,7 @@ def _conclude(session: Session, run_dir: Path) -> None:
     artifacts.write(session, run_dir)
     evaluation.write(session, run_dir)
     if session.workers.chief:
-        board.write(run_dir)
+        tensorboard.write(run_dir)
         report.write(run_dir)
 
 

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from kvision.engine.session import Session
 
 WARM_UP = 2
-STAGES = ("read", "decode", "augment", "to device", "step")
 WORDS = {
     "read": "reading files",
     "decode": "decoding",
@@ -33,6 +32,7 @@ WORDS = {
     "to device": "copying to the device",
     "step": "the step",
 }
+STAGES = tuple(WORDS)
 
 
 @dataclass(frozen=True)

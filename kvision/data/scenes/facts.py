@@ -49,7 +49,8 @@ def judge(caption: str, content: Content, known: Lexicon) -> tuple[Fact, ...]:
         Its facts; none if it states nothing.
     """
     statement = parse(lexicon.words(caption), known)
-    return _judged(statement, _readings(statement, content)[0], content)
+    choice = _readings(statement, content)[0]
+    return _judged(statement, choice, _phrases(statement, choice, content), content)
 
 
 def count(caption: str, content: Content, known: Lexicon) -> dict[str, np.ndarray]:
@@ -66,7 +67,8 @@ def count(caption: str, content: Content, known: Lexicon) -> dict[str, np.ndarra
     """
     statement = parse(lexicon.words(caption), known)
     choice = _readings(statement, content)[0]
-    facts, phrases = _judged(statement, choice, content), _phrases(statement, choice, content)
+    phrases = _phrases(statement, choice, content)
+    facts = _judged(statement, choice, phrases, content)
     held = sum(fact.holds for fact in facts)
     values = {"facts_stated": len(facts), "facts_true": held, "captions_true": int(0 < held == len(facts)), "captions_judged": 1}
     values |= {"phrases_stated": len(phrases), "phrases_true": sum(all(fact.holds for fact in phrase) for phrase in phrases)}
@@ -119,9 +121,9 @@ def named_things(sentence: Sequence[str], content: Content, known: Lexicon) -> l
     return named
 
 
-def _judged(statement: Statement, choice: _Choice, content: Content) -> tuple[Fact, ...]:
-    """All facts of a caption whose phrases are taken to be about these things."""
-    facts = [fact for phrase in _phrases(statement, choice, content) for fact in phrase]
+def _judged(statement: Statement, choice: _Choice, phrases: Sequence[Sequence[Fact]], content: Content) -> tuple[Fact, ...]:
+    """All facts of a caption: those of its phrases, which are taken to be about these things, and what it says of them together."""
+    facts = [fact for phrase in phrases for fact in phrase]
     for relation, subject, other in statement.links:
         if subject is None or other is None:
             facts.append(Fact(f"{relation}, but not what of what", holds=False))

@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from kvision.engine import board
+from kvision.engine import tensorboard
 
 
 def test_pictures_and_words_by_kind_at_the_step_of_the_run(tmp_path: Path) -> None:
@@ -21,7 +21,7 @@ def test_pictures_and_words_by_kind_at_the_step_of_the_run(tmp_path: Path) -> No
         examples.append({"name": f"scene {number}", "picture": file, "kind": kind} | ({"words": "a red dot"} if kind == "worst" else {}))
     (tmp_path / "evaluation.json").write_text(json.dumps({"examples": examples}))
     (tmp_path / "summary.json").write_text(json.dumps({"steps": 40}))
-    board.write(tmp_path)
+    tensorboard.write(tmp_path)
     found = EventAccumulator(str(tmp_path / "tensorboard"), size_guidance={"tensors": 0})
     found.Reload()
     assert sorted(found.Tags()["tensors"]) == ["random/1", "worst", "worst/1", "worst/2"]
