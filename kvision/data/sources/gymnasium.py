@@ -153,10 +153,11 @@ class GymnasiumMaker(Maker):
         from kvision.data.environments import extras, wrappers
 
         options = self._options
-        kwargs = {**wrappers.arguments(options), **options.kwargs}
+        drawn = {} if render_mode is None else {"render_mode": render_mode}  # an environment that can't be drawn need not take it
+        kwargs = {**wrappers.arguments(options), **drawn, **options.kwargs}
         try:
             extras.register(options.id)
-            env = gymnasium.make(options.id, render_mode=render_mode, max_episode_steps=options.max_episode_steps, **kwargs)
+            env = gymnasium.make(options.id, max_episode_steps=options.max_episode_steps, **kwargs)
         except TypeError as error:
             raise DataError(f"data.kwargs: {options.id} does not take {options.kwargs}: {error}") from error
         except (gymnasium.error.Error, ModuleNotFoundError) as error:

@@ -46,8 +46,16 @@ class Faulty(gymnasium.Env):
         return np.array([self.count, self.total], np.float32)
 
 
+class Bare(Faulty):
+    """Takes nothing, as the first environment that one writes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+
+
 def build(what, render_mode, **options):
     return Faulty(what, render_mode=render_mode, **options)
 
 
 gymnasium.register("Faulty-v0", entry_point=f"{__name__}:Faulty")
+gymnasium.register("Bare-v0", entry_point=f"{__name__}:Bare")

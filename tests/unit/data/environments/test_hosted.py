@@ -152,11 +152,12 @@ def test_an_unknown_environment_is_named_with_the_nearest():
         _ = catalog.source("gymnasium")(catalog.source("gymnasium").Options(id="CartPoel-v1"), seed=0, base=None).info
 
 
-def test_an_environment_of_a_module_is_made_and_one_that_can_t_be_drawn_says_so():
+@pytest.mark.parametrize("name", ["Faulty-v0", "Bare-v0"])
+def test_an_environment_of_a_module_is_made_and_one_that_can_t_be_drawn_says_so(name):
     source = catalog.source("gymnasium")
-    maker = source(source.Options(id="tests.unit.data.environments.faulty:Faulty-v0"), seed=0, base=None).maker()
+    maker = source(source.Options(id=f"tests.unit.data.environments.faulty:{name}"), seed=0, base=None).maker()
     played = maker.make(1, render=True)
     played.begin(np.array([8]))
     assert played.act(np.array([0]))[1].tolist() == [1.0]
-    with pytest.raises(UsageError, match=r"Faulty-v0 can't be drawn: it has no render mode rgb_array"):
+    with pytest.raises(UsageError, match=rf"{name} can't be drawn: it has no render mode rgb_array"):
         maker.picture(played, {}, 0)
