@@ -34,13 +34,14 @@ def call(name: str, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     return {"logits": np.where(np.arange(9) == said, 5.0, 0.0)[None].astype(np.float32), "left": np.roll(left, -1, axis=1)}
 
 
-def test_what_is_written_is_what_the_steps_say(tmp_path: Path) -> None:
+@pytest.mark.parametrize("source", [[5, 6, 4, 0, 0], [5, 6, 4]], ids=["padded", "to be padded"])
+def test_what_is_written_is_what_the_steps_say(tmp_path: Path, source: list[int]) -> None:
     described = tiny.described("sequence", RULES)
     decoder = choose(described, {"encode": TEXT, "step": STEP})
     (tmp_path / vocabulary.NAME).write_text(json.dumps({"schema": 1, "kind": "word", "lower": True, "tokens": tiny.VOCABULARY}))
     bundle: Any = SimpleNamespace(content=lambda *_: None, manifest=described, folder=tmp_path)
     decoder.load(bundle)
-    answer = decoder.answer(decoder.infer(call, {"source": np.array([[5, 6, 4, 0, 0]], np.int32)}), None)
+    answer = decoder.answer(decoder.infer(call, {"source": np.array([source], np.int32)}), None)
     assert answer.tokens == ((5, 6, 4, 2),)
     assert answer.to_json()["task"] == "sequence"
     assert answer.to_json()["text"] == answer.text() == "red dog a"
