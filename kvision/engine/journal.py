@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 import os
 import time
 from typing import IO, TYPE_CHECKING, Any
@@ -46,7 +47,7 @@ class Journal(Action):
         self._run_dir = run_dir
         self._tensorboard = tensorboard
         self._writer: Any = None
-        self._last_progress = 0.0
+        self._last_progress = -math.inf
         self._summary: dict[str, Any] = {}
         with writing(run_dir, METRICS):
             self.rows = _truncate_rows(run_dir / METRICS, epoch)
@@ -90,12 +91,12 @@ class Journal(Action):
         self.rows.append(dict(row))
 
     def _append_event(self, event: Event) -> None:
-        now = time.time()
         if isinstance(event, Progress):
+            now = time.monotonic()  # the clock on the wall may be set back
             if now - self._last_progress < PROGRESS_EVERY_S:
                 return
             self._last_progress = now
-        self._events.write(json.dumps({"time": round(now, 3), **jsonable(to_json(event))}) + "\n")
+        self._events.write(json.dumps({"time": round(time.time(), 3), **jsonable(to_json(event))}) + "\n")
         self._events.flush()
 
     def _scalars(self, event: EpochEnded | Progress) -> None:

@@ -39,8 +39,9 @@ class Pace:
         Args:
             steps: Steps that it made.
             seconds: Its wall time.
-            waited_s: Of which it waited for data.
+            waited_s: Of which it waited for data, by a clock that may have been set meanwhile.
         """
+        waited_s = min(max(waited_s, 0.0), seconds)
         self._calls += 1
         if self._calls == 1:
             return
@@ -66,14 +67,14 @@ class Pace:
     def wait_share(self) -> float:
         """Share of the time spent waiting for data, lately."""
         _, seconds, waited_s = self._sums()
-        return min(1.0, waited_s / seconds) if seconds else 0.0
+        return waited_s / seconds if seconds else 0.0
 
     @property
     def overall(self) -> tuple[float, float]:
         """Examples a second and share of waiting over all calls but the first."""
         if not self._seconds:
             return 0.0, 0.0
-        return self._steps * self._batch / self._seconds, min(1.0, self._waited_s / self._seconds)
+        return self._steps * self._batch / self._seconds, self._waited_s / self._seconds
 
     def _sums(self) -> tuple[int, float, float]:
         return sum(call[0] for call in self._recent), sum(call[1] for call in self._recent), sum(call[2] for call in self._recent)

@@ -16,6 +16,7 @@ from kvision.core.disk import writing
 from kvision.core.errors import DivergedError, KvisionError, RunError
 from kvision.engine import events, runfolder, state
 from kvision.engine.checkpoint import Checkpoints, spread
+from kvision.engine.guessing import no_better
 from kvision.engine.loop import Call, Loop
 from kvision.engine.pace import Pace
 from kvision.engine.saver import Saver
@@ -226,7 +227,19 @@ class Trainer:
         standing.epoch += 1
         self._loop.begin_epoch()
         self._tell(events.EpochEnded(self._step, standing.epoch, row, best, seconds, *self._pace.overall))
+        self._warn_of_guesses(means["loss"])
         self._save("epoch", row)
+
+    def _warn_of_guesses(self, loss: float) -> None:
+        message = no_better(
+            loss,
+            self._session.system.expected_initial_loss(),
+            step=self._step,
+            epoch_steps=self._steps_per_epoch,
+            total=self._training.total,
+            warmup=self._session.recipe.optim.warmup_steps,
+        )
+        self._tell(events.Warned(message) if message else None)
 
     def _save(self, reason: events.Reason, row: events.Row | None = None) -> None:
         """Copies the state now and has it written; what goes wrong is raised by a later call. All workers hold the same: the chief writes."""

@@ -215,6 +215,7 @@ FILLED: dict[str, Callable[[], object]] = {
 }
 """What is in the working folder, where it is not `masks`."""
 MADE = {
+    "A learning rate far too large": "test_a_rate_far_too_large",
     "Ctrl-C while TensorFlow is loaded or the data is read": "test_ctrl_c_before_the_first_step",
     "Ctrl-C in training or validation": "test_a_day_of_a_training",
     "Ctrl-C in an export": "test_ctrl_c_in_an_export",

@@ -42,3 +42,16 @@ def test_the_page_has_fifty_and_each_is_made() -> None:
     assert set(mistakes.MADE) == {each.what for each in ALL if not each.line}
     tests = "".join(file.read_text(encoding="utf-8") for file in Path(__file__).parent.glob("test_*.py"))
     assert [test for test in mistakes.MADE.values() if f"def {test}(" not in tests] == []
+
+
+@pytest.mark.slow
+def test_a_rate_far_too_large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    mistakes.write(
+        "system: classification/mlp\nmodel: {}\ndata: {source: digits, size_px: 8, batch: 10}\noptim: {name: adam, lr: 10}\ntrain: {epochs: 1}\n"
+    )
+    result = CliRunner().invoke(cli.app, ["train", "my.yaml"])
+    assert result.exit_code == 0, result.output
+    assert re.search(
+        r"warning: the network has learnt nothing in \d{3} steps: .* is \d[\d.e+]*, and a guess costs 2\.303; `kvision lr-find", result.output
+    )

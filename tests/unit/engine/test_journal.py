@@ -90,8 +90,9 @@ def test_summary_follows_the_run(tmp_path: Path) -> None:
 
 
 def test_progress_is_written_down_now_and_then(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    clock = iter([100.0, 100.5, 109.0, 110.5])
-    monkeypatch.setattr(journal.time, "time", lambda: next(clock))
+    clock, wall = iter([100.0, 100.5, 109.0, 110.5]), iter([7200.0, 3600.0])  # somebody sets the wall's clock back
+    monkeypatch.setattr(journal.time, "monotonic", lambda: next(clock))
+    monkeypatch.setattr(journal.time, "time", lambda: next(wall))
     diary = Journal(tmp_path, tensorboard=False)
     for step in range(1, 5):
         diary.on_event(events.Progress(step, 12, 1, {"loss": 0.5}, 0.1, 10.0, 0.0, 100.0, None))

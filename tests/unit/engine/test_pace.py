@@ -40,3 +40,11 @@ def test_speed_and_waiting_leave_the_first_call_out() -> None:
     assert (pace.images_per_s, pace.wait_share, pace.step_s, pace.overall) == (0.0, 0.0, None, (0.0, 0.0))
     pace.record(4, 2.0, 0.5)
     assert (pace.images_per_s, pace.wait_share, pace.step_s, pace.overall) == (20.0, 0.25, 0.5, (20.0, 0.25))
+
+
+@pytest.mark.parametrize(("told", "share"), [(-3600.0, 0.0), (3600.0, 1.0)])
+def test_a_clock_that_is_set_back_or_forward_makes_no_absurd_share(told: float, share: float) -> None:
+    pace = Pace(batch=10)
+    pace.record(1, 99.0, 0.0)
+    pace.record(1, 0.5, told)
+    assert (pace.wait_share, pace.overall) == (share, (20.0, share))

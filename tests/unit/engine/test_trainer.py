@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from kvision.core.errors import DivergedError, RunError
-from kvision.engine import events, trainer
+from kvision.engine import events, guessing, trainer
 from kvision.engine.actions.early_stop import EarlyStop
 from kvision.engine.checkpoint import Checkpoints, load
 from kvision.engine.journal import Journal
@@ -85,6 +85,12 @@ def test_events_come_in_order(whole: tuple[Path, Recorder]) -> None:
     index = json.loads((run_dir / "checkpoints/index.json").read_text())
     assert index["best"] == f"step-{best.step:08d}"
     assert index["last"] == "step-00000018"
+
+
+def test_a_rate_far_too_large_is_told_at_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(guessing, "PATIENCE", 3)
+    _, recorder, _ = train(tmp_path / "run", optim={"lr": 100.0}, train={"epochs": 1})
+    assert "learnt nothing in 6 steps" in recorder.of(events.Warned)[-1].message
 
 
 @pytest.mark.parametrize(
