@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from typing import TYPE_CHECKING, Any
 
 import keras
@@ -79,7 +80,7 @@ def test_every_function_has_the_colours_of_its_weights() -> None:
     assert found["EfficientNetV2S"] == "middle"
 
 
-def test_a_preset_of_keras_hub_says_what_it_said_there(tmp_path: Path) -> None:
+def test_a_preset_of_keras_hub_says_what_it_said_there_and_without_its_weights_that_they_are_missing(tmp_path: Path) -> None:
     hub = pytest.importorskip("keras_hub")
     theirs = hub.models.ResNetBackbone(
         input_conv_filters=[64],
@@ -92,12 +93,27 @@ def test_a_preset_of_keras_hub_says_what_it_said_there(tmp_path: Path) -> None:
     )
     scattered(theirs)
     theirs.save_to_preset(str(tmp_path / "preset"))
-    system = nets.made(Backbone, 32, library="keras_hub", name=str(tmp_path / "preset"))
-    assert pretrained.put(system.networks, system.imagenet()) == ["net/logits/kernel", "net/logits/bias"]
+    system = nets.made(Backbone, 32, library="keras_hub", name=str(tmp_path / "preset"), weights="imagenet")
+    assert pretrained.put(system.networks, system.pretrained(tmp_path)) == ["net/logits/kernel", "net/logits/bias"]
     np.testing.assert_allclose(features(system.net), np.asarray(theirs(nets.images(32))).mean((1, 2)), rtol=1e-4, atol=1e-6)
+    (tmp_path / "preset" / "model.weights.h5").unlink()
+    with pytest.raises(UsageError, match=rf"keras-hub can't give the preset {tmp_path / 'preset'}: .*model\.weights.* doesn't exist"):
+        system.pretrained(tmp_path)
 
 
 def test_a_preset_that_is_not_there_is_said() -> None:
     pytest.importorskip("keras_hub")
     with pytest.raises(UsageError, match=r"keras-hub can't give the preset no_such_net: .*; presets are downloaded once, without a network give"):
         nets.made(Backbone, 32, library="keras_hub", name="no_such_net")
+
+
+def test_without_a_network_a_preset_that_must_be_downloaded_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("keras_hub")
+
+    def no_network(*_: Any, **__: Any) -> None:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setenv("KAGGLEHUB_CACHE", str(tmp_path))
+    monkeypatch.setattr(socket, "getaddrinfo", no_network)
+    with pytest.raises(UsageError, match=r"can't give the preset resnet_18_imagenet: .*kaggle\.com.*; presets are downloaded once"):
+        nets.made(Backbone, 32, library="keras_hub", name="resnet_18_imagenet", weights="imagenet")
