@@ -36,7 +36,7 @@ def ours(name: str) -> Callable[[int], None]:
     features, tokens = map(tf.constant, batch())
     seen = keras.Input((PLACES, FEATURES))
     keys = keras.Model(seen, keras.layers.Dense(ATTENTION)(seen))
-    decoder = AttentionDecoder(size=WORDS, embedding=EMBEDDING, units=UNITS, attention=ATTENTION, grid=(7, 7))
+    decoder = AttentionDecoder(size=WORDS, embedding=EMBEDDING, steps=STEPS, units=UNITS, attention=ATTENTION, grid=(7, 7))
     given = {"features": (None, PLACES, FEATURES), "keys": (None, PLACES, ATTENTION)}
     decoder.build(given)
     variables = [*keys.trainable_variables, *decoder.trainable_variables]

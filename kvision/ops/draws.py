@@ -7,13 +7,14 @@ A generator whose draws do so is marked by `of_the_batch`: then the engine seeds
 from __future__ import annotations
 
 import contextlib
+import functools
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, TypeAlias
 
 import tensorflow as tf
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     import keras
 
@@ -65,10 +66,35 @@ def uniform(shape: Sequence[Number], generator: keras.random.SeedGenerator) -> t
     References:
         Salmon et al. 2011, Parallel Random Numbers: As Easy as 1, 2, 3: a generator that counts can begin anywhere.
     """
+    return _part(tf.raw_ops.StatelessRandomUniformV2, shape, generator)
+
+
+def integers(shape: Sequence[Number], generator: keras.random.SeedGenerator) -> tf.Tensor:
+    """As `uniform`, whole numbers: int32, any of them."""
+    return _part(functools.partial(tf.raw_ops.StatelessRandomUniformFullIntV2, dtype=tf.int32), shape, generator)
+
+
+def along(shape: Sequence[Number], longest: int, generator: keras.random.SeedGenerator) -> tf.Tensor:
+    """Numbers for each step of sentences, which don't depend on how long the sentences of a replica are: those of the longest, cut.
+
+    Args:
+        shape: Rows for each example, as for `uniform`, their steps, and what else there is.
+        longest: Most steps that a sentence may have.
+        generator: Marked by `of_the_batch`.
+
+    Returns:
+        Float32 of that shape in [0, 1).
+    """
+    rows, steps, *rest = shape
+    return uniform([rows, longest, *rest], generator)[:, :steps]
+
+
+def _part(draw: Callable[..., tf.Tensor], shape: Sequence[Number], generator: keras.random.SeedGenerator) -> tf.Tensor:
+    """The numbers of these examples among those of the global batch."""
     first, count = _PLACE.get() or (0, 1)
     size = tf.reduce_prod(tf.cast(tf.stack(shape), tf.int64))
     start = tf.cast(first, tf.int64) * (size // count)
     key, counter = tf.raw_ops.StatelessRandomGetKeyCounter(seed=tf.cast(generator.next(), tf.int64))
     counter += tf.cast(tf.stack([start // _BLOCK, 0]), tf.uint64)
-    drawn = tf.raw_ops.StatelessRandomUniformV2(shape=[size + _BLOCK - 1], key=key, counter=counter, alg=_PHILOX)
+    drawn = draw(shape=[size + _BLOCK - 1], key=key, counter=counter, alg=_PHILOX)
     return tf.reshape(tf.slice(drawn, [start % _BLOCK], [size]), shape)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 FAMILIES = {
     "segmentation/unet": ("data.batch=8",),
     "classification/resnet": ("data.batch=8",),
-    "captioning/show_attend_tell": ("data.batch=8",),
+    "captioning/show_attend_tell": ("data.batch=8", "model.dropout=0.3", "loss.scheduled_sampling=0.2"),
     "sequence/char_rnn": ("data.batch=8",),
     "rl/ppo": ("data.source=cart_pole",),
 }

@@ -16,7 +16,7 @@ import tensorflow as tf
 
 from kvision.layers import recurrence
 from kvision.layers.recurrence import Deferred
-from kvision.ops import dtypes
+from kvision.ops import draws, dtypes
 from kvision.systems.captioning._decoder import ALPHA, LOGITS, TOKEN, Decoder, Said
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ class AttentionDecoder(Decoder):
         look = features.offsets(tf.zeros([steps, count, held.features.shape[-1]], self.compute_dtype))
         given = {"products": tf.concat([context.offsets(gates), aside], -1), "look": look}
         if self.hard and training:
-            given["noise"] = _gumbel([steps, count, held.features.shape[1]], self.draws)
+            given["noise"] = tf.transpose(_gumbel(draws.along([count, steps, held.features.shape[1]], self.steps, self.draws)), [1, 0, 2])
         first = {"h": self.cast(states["h"]), "c": dtypes.widened(states["c"])}
         within = held._replace(recurrent=recurrent.held, context=context.held, features=features.held)
         outputs = {"h": first["h"], "context": held.features[:, 0], ALPHA: dtypes.widened(held.keys[..., 0]), "places": held.keys[..., 0]}
@@ -177,6 +177,6 @@ def _remembering(shape: tuple[int, ...], dtype: Any = None) -> tf.Tensor:
     return tf.constant(np.repeat([0.0, 1.0, 0.0, 0.0], shape[0] // 4), dtype or tf.float32)
 
 
-def _gumbel(shape: list[Any], seeds: keras.random.SeedGenerator) -> tf.Tensor:
-    """Noise by which the greatest of log-probabilities is a draw from them (Gumbel 1954)."""
-    return -tf.math.log(-tf.math.log(keras.random.uniform(shape, 1e-7, 1.0 - 1e-7, seed=seeds)))
+def _gumbel(uniform: tf.Tensor) -> tf.Tensor:
+    """Noise by which the greatest of log-probabilities is a draw from them (Gumbel 1954), of numbers in [0, 1)."""
+    return -tf.math.log(-tf.math.log(tf.maximum(uniform, _TINY)))

@@ -17,7 +17,7 @@ from kvision.core.errors import DataError
 from kvision.data.text.vocabulary import END, PAD, START
 from kvision.losses import captions
 from kvision.metrics.captions.cider import Cider
-from kvision.ops import decoding
+from kvision.ops import decoding, draws
 from kvision.systems.captioning import _training
 
 if TYPE_CHECKING:
@@ -56,8 +56,7 @@ class Critic:
         """
         system, count = self._system, self._system.loss.samples
         states = system.encode(batch["image"])
-        key = tf.cast(system.decoder.draws.next(), tf.int64)
-        seeds = tf.random.stateless_uniform(tf.shape(batch["index"]), key, minval=None, maxval=None, dtype=tf.int32)
+        seeds = draws.integers(tf.shape(batch["index"]), system.decoder.draws)
         held = {name: tf.stop_gradient(value) for name, value in states.items()}
         greedy = decoding.search(system.step, held, self._greedy).tokens
         drawn = decoding.search(system.step, held, self._drawn, seeds).tokens

@@ -12,6 +12,9 @@ from typing import TYPE_CHECKING, Any
 import keras
 import tensorflow as tf
 
+from kvision.layers.dropout import StepDropout
+from kvision.ops import draws
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -39,6 +42,7 @@ class Decoder(keras.layers.Layer, abc.ABC):
     Args:
         size: V.
         embedding: Numbers that stand for a token.
+        steps: T of the longest sentence.
         dropout: Share of the embeddings, and of what the logits are made of, that is dropped in training.
         **kwargs: As for every layer.
 
@@ -46,13 +50,18 @@ class Decoder(keras.layers.Layer, abc.ABC):
         draws: Seeds of what is drawn in training.
     """
 
-    def __init__(self, size: int, embedding: int, dropout: float = 0.0, **kwargs: Any) -> None:
+    steps_first = True
+    """Whether what goes through it along whole sentences is `[T, N, ...]`, and not `[N, T, ...]`, until the logits are made."""
+
+    def __init__(self, size: int, embedding: int, steps: int, dropout: float = 0.0, **kwargs: Any) -> None:
         super().__init__(autocast=False, **kwargs)  # states stay as exact as they come
         self.size = size
         self.embedding = embedding
+        self.steps = steps
         self.dropout = dropout
-        self.draws = keras.random.SeedGenerator()
-        self.drop_tokens, self.drop_outputs = (keras.layers.Dropout(dropout, name=name) for name in ("drop_tokens", "drop_outputs"))
+        self.draws = draws.of_the_batch(keras.random.SeedGenerator())
+        self.drop_tokens = StepDropout(dropout, steps, self.steps_first, name="drop_tokens")
+        self.drop_outputs = StepDropout(dropout, steps, steps_first=True, name="drop_outputs")
 
     @abc.abstractmethod
     def call(self, inputs: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
@@ -84,4 +93,4 @@ class Decoder(keras.layers.Layer, abc.ABC):
 
     def get_config(self) -> dict[str, Any]:
         """What the constructor takes."""
-        return {**super().get_config(), "size": self.size, "embedding": self.embedding, "dropout": self.dropout}
+        return {**super().get_config(), "size": self.size, "embedding": self.embedding, "steps": self.steps, "dropout": self.dropout}

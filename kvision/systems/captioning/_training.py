@@ -13,6 +13,7 @@ from kvision.data.text.vocabulary import PAD
 from kvision.engine import global_mean
 from kvision.layers import recurrence
 from kvision.losses import captions
+from kvision.ops import draws
 from kvision.systems.captioning._decoder import TOKEN
 
 if TYPE_CHECKING:
@@ -103,9 +104,8 @@ def _walk(system: Captioner, states: Tensors, sentences: tf.Tensor, own: float =
     count, steps = tf.shape(sentences)[0], recurrence.length(sentences, 1) - 1
     inputs = {"target": tf.transpose(sentences[:, 1:])}
     if own:
-        seed = tf.cast(system.decoder.draws.next(), tf.int64)
-        inputs["is_own"] = tf.random.stateless_uniform([steps, count], seed) < own
-        inputs["seed"] = tf.random.stateless_uniform([steps, 2], seed + 1, minval=None, maxval=None, dtype=tf.int32)
+        chance, inputs["chance"] = (tf.transpose(draws.along([count, steps], system.steps, system.decoder.draws)) for _ in range(2))
+        inputs["is_own"] = chance < own
     constant = {name: value for name, value in states.items() if name not in system.changing}
 
     def body(states: Tensors, inputs: Tensors) -> tuple[Tensors, Tensors]:
@@ -114,14 +114,19 @@ def _walk(system: Captioner, states: Tensors, sentences: tf.Tensor, own: float =
         target = inputs["target"]
         following = target
         if own:
-            drawn = tf.random.stateless_categorical(logits, 1, inputs["seed"], dtype=tf.int32)[:, 0]
-            following = tf.where(inputs["is_own"] & (target != PAD), drawn, target)
+            following = tf.where(inputs["is_own"] & (target != PAD), _drawn(logits, inputs["chance"]), target)
         outputs = {TOKEN: token, "losses": captions.cross_entropy(logits, target)}
         return {TOKEN: following, **{name: found[name] for name in states}}, outputs
 
     changing = {TOKEN: sentences[:, 0], **{name: states[name] for name in system.changing}}
     outputs = {TOKEN: sentences[:, 0], "losses": tf.zeros([count])}
     return {name: tf.transpose(value) for name, value in recurrence.loop(body, changing, inputs, outputs).items()}
+
+
+def _drawn(logits: tf.Tensor, chance: tf.Tensor) -> tf.Tensor:
+    """Tokens int32 `[N]` drawn by the logits `[N, V]`: where their summed probabilities pass numbers in [0, 1)."""
+    sums = tf.cumsum(tf.nn.softmax(logits), axis=-1)
+    return tf.reduce_sum(tf.cast(sums <= chance[:, None] * sums[:, -1:], tf.int32), axis=-1)
 
 
 def _sentences(tokens: tf.Tensor) -> tf.Tensor:

@@ -14,6 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 from kvision.layers import attention, recurrence
+from kvision.layers.dropout import StepDropout
 from kvision.layers.normalization import LayerNormalization
 from kvision.layers.patches import PERIOD
 from kvision.layers.transformer import EPSILON
@@ -76,7 +77,7 @@ class Nothing(keras.layers.Layer):
 class _Block:
     """The layers of one block, by name; a plain holder, whose owner keeps track of them."""
 
-    def __init__(self, number: int, channels: int, wide: int, dropout: float, policy: Any) -> None:
+    def __init__(self, number: int, channels: int, wide: int, drop: Callable[[str], keras.layers.Layer], policy: Any) -> None:
         def dense(units: int, name: str, activation: str | None = None) -> keras.layers.Dense:
             return keras.layers.Dense(units, activation=activation, dtype=policy, name=f"{name}{number}")
 
@@ -84,7 +85,7 @@ class _Block:
         self.query, self.looked = dense(channels, "query"), dense(channels, "looked")
         self.wide, self.narrow = dense(wide, "wide", "gelu"), dense(channels, "narrow")
         self.norms = [LayerNormalization(epsilon=EPSILON, dtype=policy, name=f"norm{number}{part}") for part in "abc"]
-        self.drops = [keras.layers.Dropout(dropout, name=f"drop{number}{part}") for part in "abc"]
+        self.drops = [drop(f"drop{number}{part}") for part in "abc"]
         self.entering = {self.wide: channels, self.narrow: wide} | dict.fromkeys((self.qkv, self.out, self.query, self.looked), channels)
 
     @property
@@ -100,21 +101,21 @@ class TransformerDecoder(Decoder):
     Args:
         num_heads: A, a divisor of C.
         num_layers: Blocks.
-        steps: T, most steps.
         mlp_ratio: Units of the MLP, as a multiple of C.
         positions: `sinusoidal` or `learned`.
         **kwargs: Of `Decoder`.
     """
 
-    def __init__(self, *, num_heads: int, num_layers: int, steps: int, mlp_ratio: float, positions: str, **kwargs: Any) -> None:
+    steps_first = False
+
+    def __init__(self, *, num_heads: int, num_layers: int, mlp_ratio: float, positions: str, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.num_heads = num_heads
         self.num_layers = num_layers
-        self.steps = steps
         self.mlp_ratio = mlp_ratio
         self.positions = positions
         wide = max(1, round(mlp_ratio * self.embedding))
-        self._blocks = [_Block(number, self.embedding, wide, self.dropout, self.dtype_policy) for number in range(num_layers)]
+        self._blocks = [_Block(number, self.embedding, wide, self._drop, self.dtype_policy) for number in range(num_layers)]
         self.parts = [layer for block in self._blocks for layer in block.layers]
         self.last_norm = LayerNormalization(epsilon=EPSILON, dtype=self.dtype_policy, name="last_norm")
 
@@ -196,6 +197,9 @@ class TransformerDecoder(Decoder):
         """`[N, M, C]` to `[N, A, M, C / A]`."""
         return tf.transpose(tf.reshape(x, [-1, recurrence.length(x, 1), self.num_heads, self.embedding // self.num_heads]), [0, 2, 1, 3])
 
+    def _drop(self, name: str) -> StepDropout:
+        return StepDropout(self.dropout, self.steps, name=name)
+
     def _places(self) -> tf.Tensor:
         """What is added to the tokens of each place, `[T, C]`."""
         return self.cast(self.places) if self.positions == "learned" else tf.constant(sinusoids(self.steps, self.embedding), self.compute_dtype)
@@ -207,5 +211,5 @@ class TransformerDecoder(Decoder):
 
     def get_config(self) -> dict[str, Any]:
         """What the constructor takes."""
-        own = ("num_heads", "num_layers", "steps", "mlp_ratio", "positions")
+        own = ("num_heads", "num_layers", "mlp_ratio", "positions")
         return {**super().get_config(), **{name: getattr(self, name) for name in own}}

@@ -51,6 +51,6 @@ class RNNCaptioner(Captioner):
         del grid
         options: RNNCaptionerOptions = self.recipe.model  # type: ignore[assignment]
         return RecurrentDecoder(
-            size=self.vocabulary_size, embedding=options.embedding, dropout=options.dropout, cell="rnn", units=options.units,
+            size=self.vocabulary_size, embedding=options.embedding, steps=self.steps, dropout=options.dropout, cell="rnn", units=options.units,
             picture_once=options.picture_once, name="decoder",
         )  # fmt: skip

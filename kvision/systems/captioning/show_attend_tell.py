@@ -63,8 +63,8 @@ class ShowAttendTell(Captioner):
 
         options: ShowAttendTellOptions = self.recipe.model  # type: ignore[assignment]
         return AttentionDecoder(
-            size=self.vocabulary_size, embedding=options.embedding, dropout=options.dropout, units=options.units, attention=options.attention_units,
-            grid=grid, hard=options.attention == "hard", window=options.window,
+            size=self.vocabulary_size, embedding=options.embedding, steps=self.steps, dropout=options.dropout, units=options.units,
+            attention=options.attention_units, grid=grid, hard=options.attention == "hard", window=options.window,
             word=options.query == "word", name="decoder",
         )  # fmt: skip
 

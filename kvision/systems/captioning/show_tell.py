@@ -75,6 +75,6 @@ class ShowTell(Captioner):
         del grid
         options: ShowTellOptions = self.recipe.model  # type: ignore[assignment]
         return RecurrentDecoder(
-            size=self.vocabulary_size, embedding=options.embedding, dropout=options.dropout, cell=options.cell, units=options.units,
+            size=self.vocabulary_size, embedding=options.embedding, steps=self.steps, dropout=options.dropout, cell=options.cell, units=options.units,
             num_layers=options.num_layers, name="decoder",
         )  # fmt: skip

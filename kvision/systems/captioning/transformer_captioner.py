@@ -70,6 +70,6 @@ class TransformerCaptioner(Captioner):
         del grid
         options: TransformerCaptionerOptions = self.recipe.model  # type: ignore[assignment]
         return TransformerDecoder(
-            size=self.vocabulary_size, embedding=options.embedding, dropout=options.dropout, num_heads=options.num_heads,
-            num_layers=options.num_layers, steps=self.steps, mlp_ratio=options.mlp_ratio, positions=options.positions, name="decoder",
+            size=self.vocabulary_size, embedding=options.embedding, steps=self.steps, dropout=options.dropout,
+            num_heads=options.num_heads, num_layers=options.num_layers, mlp_ratio=options.mlp_ratio, positions=options.positions, name="decoder",
         )  # fmt: skip

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from kvision.layers.dropout import Dropout
+from kvision.layers.dropout import Dropout, StepDropout
 from kvision.ops import draws
 
 
@@ -24,6 +24,17 @@ def test_an_example_loses_the_same_in_any_part_of_the_batch() -> None:
     whole = Dropout(0.5, seed=5)(x, training=True).numpy()
     with draws.at(6, 2):
         np.testing.assert_array_equal(Dropout(0.5, seed=5)(x[6:], training=True), whole[6:])
+
+
+@pytest.mark.parametrize("steps_first", [False, True])
+def test_a_step_loses_the_same_however_long_the_sentences_beside_it_are(steps_first: bool) -> None:
+    x = tf.ones([7, 8, 5] if steps_first else [8, 7, 5])
+    part = x[:4, 6:] if steps_first else x[6:, :4]
+    whole, cut = (StepDropout(0.5, 7, steps_first, seed=5) for _ in range(2))
+    expected = whole(x, training=True).numpy()
+    assert set(np.unique(expected)) == {0.0, 2.0}
+    with draws.at(6, 2):
+        np.testing.assert_array_equal(cut(part, training=True), expected[:4, 6:] if steps_first else expected[6:, :4])
 
 
 def test_half_precision_stays_so() -> None:

@@ -34,6 +34,27 @@ def test_several_rows_of_an_example_go_with_it() -> None:
     np.testing.assert_array_equal(drawn((6, 4), (2, 3)), drawn((10, 4))[4:10])  # two rows each, of the examples 2 to 4
 
 
+def test_whole_numbers_go_with_their_examples_too() -> None:
+    def integers(count: int, place: tuple[int, int]) -> np.ndarray:
+        with draws.at(*place):
+            return draws.integers([count], draws.of_the_batch(keras.random.SeedGenerator(5))).numpy()
+
+    whole = integers(1000, (0, 1000))
+    assert whole.dtype == np.int32
+    assert len(np.unique(whole)) == 1000
+    assert whole.min() < -(2**30) < 2**30 < whole.max()
+    np.testing.assert_array_equal(integers(3, (501, 3)), whole[501:504])
+
+
+def test_shorter_sentences_are_given_the_beginning_of_what_longer_ones_are() -> None:
+    def along(rows: int, steps: int, place: tuple[int, int]) -> np.ndarray:
+        with draws.at(*place):
+            return draws.along([rows, steps, 3], 7, draws.of_the_batch(keras.random.SeedGenerator(5))).numpy()
+
+    whole = along(8, 7, (0, 4))  # two sentences an example
+    np.testing.assert_array_equal(along(4, 5, (1, 2)), whole[2:6, :5])
+
+
 def test_marks() -> None:
     generator = keras.random.SeedGenerator(5)
     assert not draws.is_of_the_batch(generator)

@@ -15,8 +15,9 @@ from kvision.core.errors import UsageError
 from kvision.data.preprocess import Preprocess
 from kvision.data.scenes.content import Content, Thing
 from kvision.data.source import DataInfo
-from kvision.engine import state
+from kvision.engine import randomness, state
 from kvision.losses import captions
+from kvision.ops import draws
 from kvision.systems.captioning import _judge, _picture, _training, _wording
 from kvision.systems.captioning._part import Captioner
 from kvision.systems.captioning.show_tell import ShowTell
@@ -100,6 +101,40 @@ def test_scheduled_sampling_gives_the_network_its_own_tokens_but_none_behind_the
     for each in given:
         np.testing.assert_array_equal(each[:, 1:][~inside], 0)
     assert np.isfinite(_training.losses(system, batch, tf.constant(1.0))).all()
+
+
+@pytest.mark.parametrize(
+    ("name", "loss", "model"),
+    [
+        ("show_attend_tell", {}, {"attention": "hard", "entropy": 0.1}),
+        ("show_tell", {"scheduled_sampling": 0.5}, {}),
+        ("rnn_captioner", {}, {}),
+        ("transformer_captioner", {"scheduled_sampling": 0.5}, {}),
+    ],
+)
+def test_what_is_drawn_for_an_example_depends_on_its_place_alone(name: str, loss: dict[str, Any], model: dict[str, Any]) -> None:
+    """The second half of a batch, as a replica of its own that has shorter sentences."""
+    system, batch = examples.captioner(name, loss=loss, dropout=0.5, **model), examples.batch()
+    system.networks["encode"].trainable = False  # batch norms would see which examples are computed together
+    tokens = batch["tokens"].numpy()
+    tokens[2:, :, 4:] = 0
+    batch["tokens"] = tf.constant(tokens)
+    half = {name: value[2:] for name, value in batch.items()} | {"tokens": batch["tokens"][2:, :, :5]}
+
+    def losses(part: dict[str, tf.Tensor], first: int, step: int = 3) -> np.ndarray:
+        randomness.reseed(randomness.seed_generators([system.networks["step"]]), 0, step)
+        with draws.at(first, len(part["index"])):
+            return _training.losses(system, part, tf.constant(1.0)).numpy()
+
+    whole = losses(batch, 0)
+    np.testing.assert_allclose(losses(half, 2), whole[2:], rtol=1e-5)
+    assert np.abs(losses(batch, 0, step=4) / whole - 1).min() > 1e-4
+
+
+def test_the_tokens_that_it_draws_are_as_probable_as_it_says() -> None:
+    logits, chance = tf.constant([[1.0, -20.0, 0.0, 2.0]]), np.linspace(0.0, 1.0, 10_000, endpoint=False, dtype=np.float32)
+    drawn = _training._drawn(tf.repeat(logits, len(chance), axis=0), tf.constant(chance)).numpy()
+    np.testing.assert_allclose(np.bincount(drawn, minlength=4) / len(chance), tf.nn.softmax(logits)[0], atol=2e-4)
 
 
 def test_self_critical_training_makes_a_sentence_likelier_that_scores_more_than_the_greedy_one(monkeypatch: pytest.MonkeyPatch) -> None:
