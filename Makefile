@@ -1,7 +1,7 @@
 # The short names of what a developer does all day; CONTRIBUTING.md says when.
 PYTHON ?= python
 
-.PHONY: check docs test slow format wheel
+.PHONY: check docs sbom test slow format wheel
 
 check:  ## style, types, docstrings and the direction of imports
 	$(PYTHON) -m ruff check .
@@ -12,6 +12,9 @@ check:  ## style, types, docstrings and the direction of imports
 
 docs:  ## the manual in build/site; a warning, such as a broken link, is an error
 	$(PYTHON) -m docs.build
+
+sbom:  ## what comes along by default, as CycloneDX in build/; a licence that is not permissive is an error
+	$(PYTHON) -m tests.house.sbom build/kvision.cdx.json
 
 test:  ## the default tests, under 20 minutes on 2 cores
 	$(PYTHON) -m pytest

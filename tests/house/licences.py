@@ -40,33 +40,41 @@ class Dependency:
         name: As PyPI writes it, in its normal form.
         version: The one installed.
         licence: SPDX expression; empty if it says nothing that is understood.
+        requires: Names of those that it brings along itself.
     """
 
     name: str
     version: str
     licence: str
+    requires: tuple[str, ...] = ()
 
     @property
     def permissive(self) -> bool:
         """Whether every part of it is, or one of those that can be chosen."""
         return any(all(part.strip("() ") in PERMISSIVE for part in choice.split(" AND ")) for choice in self.licence.split(" OR "))
 
+    @property
+    def accepted(self) -> bool:
+        """Whether it may come along: permissive, or one of the two that are known not to be."""
+        return self.permissive or WEAK.get(self.name) == self.licence
+
 
 def tree(root: str = "kvision") -> list[Dependency]:
     """All that is installed with a distribution, without its extras, sorted by name; it itself is left out."""
-    found: dict[str, metadata.Distribution] = {}
-    names = [canonicalize_name(root)]
+    found: dict[str, Dependency] = {}
+    names = list(required(root))
     while names:
         name = names.pop()
         if name not in found:
-            found[name] = metadata.distribution(name)
-            names += _required(found[name])
-    del found[canonicalize_name(root)]
-    return [Dependency(name, each.version, _licence(name, each.metadata)) for name, each in sorted(found.items())]
+            each = metadata.distribution(name)
+            found[name] = Dependency(name, each.version, _licence(name, each.metadata), tuple(sorted(required(name))))
+            names += found[name].requires
+    return sorted(found.values(), key=lambda each: each.name)
 
 
-def _required(of: metadata.Distribution) -> Iterator[str]:
-    for line in of.requires or []:
+def required(name: str) -> Iterator[str]:
+    """What an installed distribution asks for on this machine, without its extras, by normal names."""
+    for line in metadata.distribution(name).requires or []:
         requirement = Requirement(line)
         if requirement.marker is None or requirement.marker.evaluate({"extra": ""}):
             yield canonicalize_name(requirement.name)
