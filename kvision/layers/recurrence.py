@@ -57,9 +57,12 @@ class Deferred:
     def _gradient(self, upstream: tf.Tensor) -> tf.Tensor:
         if self._seen is None:
             raise ValueError("nobody said by saw() what the weight was multiplied by")
-        if self._weight.shape.rank == 3:
-            return tf.einsum("tnh,tnk->nhk", self._seen, upstream)
-        return tf.matmul(_flat(self._seen), _flat(upstream), transpose_a=True)
+        return self._taken(self._seen, upstream)
+
+    def _taken(self, seen: tf.Tensor, upstream: tf.Tensor) -> tf.Tensor:
+        if self.held.shape.rank == 3:
+            return tf.einsum("tnh,tnk->nhk", seen, upstream)
+        return tf.matmul(_flat(seen), _flat(upstream), transpose_a=True)
 
 
 def loop(body: Callable[[Tensors, Tensors], tuple[Tensors, Tensors]], states: Tensors, inputs: Tensors, outputs: Tensors) -> Tensors:

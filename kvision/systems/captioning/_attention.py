@@ -14,13 +14,14 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from kvision.layers import recurrence
+from kvision.layers import additive, recurrence
+from kvision.layers.additive import DeferredKeys
 from kvision.layers.recurrence import Deferred
 from kvision.ops import draws, dtypes
 from kvision.systems.captioning._decoder import ALPHA, LOGITS, TOKEN, Decoder, Said
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from kvision.layers.recurrence import Tensors
 
@@ -35,15 +36,13 @@ class _Held(NamedTuple):
         recurrent: `[H, 4H + A + 1 (+ 2)]`: of the output before, to the gates, the attention, its gate and the middle of its window.
         context: `[D, 4H]`, to the gates.
         features: `[N, G, D]`.
-        keys: `[N, G, A]`, the features as the attention sees them.
-        energy: `[A, 1]`.
+        energies: From what the attention asks with, `[N, A]`, to how much each place answers, `[N, G]`.
     """
 
     recurrent: tf.Tensor
     context: tf.Tensor
     features: tf.Tensor
-    keys: tf.Tensor
-    energy: tf.Tensor
+    energies: Callable[[tf.Tensor], tf.Tensor]
 
 
 @keras.saving.register_keras_serializable("kvision")
@@ -92,7 +91,8 @@ class AttentionDecoder(Decoder):
     def call(self, inputs: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         """One step, as `Decoder.call` says it; `h` and `c` are the states."""
         embedded = tf.gather(self.cast(self.tokens), inputs[TOKEN])
-        held = self._held(inputs)
+        keys, energy = self.cast(inputs["keys"]), self.cast(self.energy)
+        held = self._held(inputs, lambda query: additive.energies(keys, query, energy))
         states = {"h": self.cast(inputs["h"]), "c": dtypes.widened(inputs["c"])}
         states, found = self._step(states, {"products": self._of_tokens(embedded)}, held)
         logits = self._logits(embedded, found["h"], found["context"], training=False)
@@ -102,20 +102,24 @@ class AttentionDecoder(Decoder):
         """All steps, as `Decoder.sequence` says it."""
         count, steps = tf.shape(tokens)[0], recurrence.length(tokens, 1)
         embedded = self.drop_tokens(tf.gather(self.cast(self.tokens), tf.transpose(tokens)), training=training)
-        held = self._held(states)
+        keys = DeferredKeys(self.cast(states["keys"]), self.cast(self.energy))
+        held = self._held(states, keys.energies)
         recurrent, context, features = Deferred(held.recurrent), Deferred(held.context), Deferred(held.features)
         gates, aside = tf.split(recurrent.offsets(self._of_tokens(embedded)), [4 * self.units, held.recurrent.shape[1] - 4 * self.units], axis=-1)
         look = features.offsets(tf.zeros([steps, count, held.features.shape[-1]], self.compute_dtype))
-        given = {"products": tf.concat([context.offsets(gates), aside], -1), "look": look}
+        energies = keys.offsets(dtypes.widened(tf.zeros([steps, count, held.features.shape[1]], self.compute_dtype)))
+        given = {"products": tf.concat([context.offsets(gates), aside], -1), "look": look, "energies": energies}
         if self.hard and training:
             given["noise"] = tf.transpose(_gumbel(draws.along([count, steps, held.features.shape[1]], self.steps, self.draws)), [1, 0, 2])
         first = {"h": self.cast(states["h"]), "c": dtypes.widened(states["c"])}
         within = held._replace(recurrent=recurrent.held, context=context.held, features=features.held)
-        outputs = {"h": first["h"], "context": held.features[:, 0], ALPHA: dtypes.widened(held.keys[..., 0]), "places": held.keys[..., 0]}
+        place = held.features[..., 0]
+        outputs = {"h": first["h"], "context": held.features[:, 0], "query": keys.held[:, 0], ALPHA: dtypes.widened(place), "places": place}
         found = recurrence.loop(lambda states, offsets: self._step(states, offsets, within), first, given, outputs)
         recurrent.saw(tf.concat([first["h"][None], found["h"][:-1]], axis=0))
         context.saw(found["context"])
         features.saw(found["places"])
+        keys.saw(found["query"])
         logits = self._logits(embedded, found["h"], found["context"], training=training)
         return Said(logits, found[ALPHA], found["places"] if "noise" in given else None)
 
@@ -123,14 +127,12 @@ class AttentionDecoder(Decoder):
         """One step (equations 1 to 5, 9 and 13): the next states; what the logits are made of, and where it looked."""
         products = tf.matmul(states["h"], held.recurrent) + offsets["products"]
         gates, query, opening, middle = tf.split(products, [4 * self.units, self.attention, 1, 2 if self.window else 0], axis=-1)
-        seen = tf.tanh(held.keys + query[:, None])
-        energies = tf.reshape(tf.matmul(tf.reshape(seen, [-1, self.attention]), held.energy), [-1, held.keys.shape[1]])
-        alpha = tf.nn.softmax(dtypes.widened(energies) + self._near(middle))
+        alpha = tf.nn.softmax(held.energies(query) + offsets.get("energies", 0.0) + self._near(middle))
         places = tf.cast(self._places(alpha, offsets.get("noise")), held.features.dtype)
         looked = tf.squeeze(tf.matmul(places[:, None], held.features), 1)
         context = tf.sigmoid(opening + self.cast(self.aside_bias[:1])) * (looked + offsets["look"] if "look" in offsets else looked)
         h, c = recurrence.lstm(gates + tf.matmul(context, held.context), states["c"])
-        return {"h": h, "c": c}, {"h": h, "context": context, ALPHA: alpha, "places": places}
+        return {"h": h, "c": c}, {"h": h, "context": context, "query": query, ALPHA: alpha, "places": places}
 
     def _places(self, alpha: tf.Tensor, noise: tf.Tensor | None) -> tf.Tensor:
         """How much each place counts `[N, G]`: as `alpha` says, or, of hard attention, one alone."""
@@ -149,9 +151,9 @@ class AttentionDecoder(Decoder):
         deviation = self.window / 2.0
         return -tf.reduce_sum(tf.square(at[:, None] - cells), axis=-1) / (2.0 * deviation**2)
 
-    def _held(self, states: Mapping[str, tf.Tensor]) -> _Held:
+    def _held(self, states: Mapping[str, tf.Tensor], energies: Callable[[tf.Tensor], tf.Tensor]) -> _Held:
         recurrent = tf.concat([self.cast(self.recurrent_kernel), self.cast(self.aside_kernel)], axis=1)
-        return _Held(recurrent, *map(self.cast, (self.context_kernel, states["features"], states["keys"], self.energy)))
+        return _Held(recurrent, self.cast(self.context_kernel), self.cast(states["features"]), energies)
 
     def _of_tokens(self, embedded: tf.Tensor) -> tf.Tensor:
         """What the tokens `[..., E]` add to the products of a step: to the gates, and, if they decide where it looks, to what attention asks with."""
