@@ -19,7 +19,7 @@ NEW_S = 60
 
 def worker() -> dict[str, Any]:
     """This process, so that it can be told from every other one: containers may share a host's name, and process numbers come again."""
-    return {"host": _host(), "process": os.getpid(), "started": psutil.Process().create_time()}
+    return {"host": _host(), "process": os.getpid(), "started": _started(os.getpid())}
 
 
 def is_dead(who: Mapping[str, Any] | None, since: dt.datetime | None) -> bool:
@@ -37,9 +37,14 @@ def is_dead(who: Mapping[str, Any] | None, since: dt.datetime | None) -> bool:
     if who["host"] != _host():
         return False
     try:
-        return abs(psutil.Process(who["process"]).create_time() - who["started"]) > 1.0
+        return abs(_started(who["process"]) - who["started"]) > 1.0
     except psutil.NoSuchProcess:
         return True
+
+
+def _started(process: int) -> float:
+    """Seconds from the start of the machine to that of a process: the clock may be set meanwhile, which moves both."""
+    return psutil.Process(process).create_time() - psutil.boot_time()
 
 
 def _host() -> str:

@@ -6,6 +6,7 @@ import sys
 import time
 from dataclasses import replace
 
+import psutil
 import pytest
 
 from kvision.core.errors import RunError, UsageError
@@ -126,6 +127,13 @@ def test_who_is_dead():
     assert alive.is_dead({**me, "started": me["started"] - 100}, None)  # the number was given to another process since
     assert not alive.is_dead({**dead(), "host": "elsewhere"}, None)
     assert not alive.is_dead(None, None)
+
+
+def test_who_lives_does_so_by_any_clock(monkeypatch):
+    me, boot = alive.worker(), psutil.boot_time()
+    monkeypatch.setattr("psutil._pslinux.boot_time", lambda: boot + 3600)  # what the system tells once the clock is set forward by an hour
+    assert psutil.boot_time() == boot + 3600
+    assert not alive.is_dead(me, None)
 
 
 def test_the_trials_of_a_killed_worker_are_tried_once_more_in_their_folder(made):
