@@ -1,4 +1,4 @@
-"""Cart and pole in TensorFlow: the physics of Gymnasium's CartPole-v1, two to three times as fast to learn in, for whole rollouts are one program.
+"""Cart and pole in TensorFlow: Gymnasium's CartPole-v1, which `gymnasium` plays in the same way, without Gymnasium and with any time limit.
 
 Paper: Barto, Sutton and Anderson 1983, Neuronlike adaptive elements that can solve difficult learning control problems, IEEE SMC 13(5)
 """

@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from kvision.data.environments.lane import Setting
 
 
+CART_POLE = "gymnasium.envs.classic_control.cartpole:CartPoleEnv"
+"""Of CartPole-v0 and -v1, which are a world of ours as well, the same to rounding."""
+
+
 class Options(EpisodeOptions):
     """Which environment, how it is wrapped, and where its lanes run."""
 
@@ -34,7 +38,7 @@ class Options(EpisodeOptions):
     vectorize: Literal["auto", "sync", "async", "envpool"] = Field(
         "auto",
         description="`sync`: lanes one after the other in this process; `async`: a worker process each, for slow environments; `envpool`: threads of "
-        "EnvPool (extra envpool), where it has the environment; `auto`: sync, but CartPole in one numpy expression.",
+        "EnvPool (extra envpool), where it has the environment; `auto`: sync, but CartPole in the graph.",
     )
     timeout_s: float = Field(60.0, gt=0.0, le=86_400.0, description="`async`: seconds after which a worker that does not answer is given up.")
     max_episode_steps: int | None = Field(None, ge=1, le=10**9, description="Time limit of an episode; none: the environment's own.")
@@ -90,14 +94,15 @@ class GymnasiumMaker(Maker):
         env.close()
 
     def make(self, num: int, *, render: bool = False) -> Environment:
-        """Lanes of it; CartPole's in one numpy expression unless they are drawn or wrapped."""
-        from kvision.data.environments import batched, hosted
+        """Lanes of it; CartPole's are a world in the graph unless they are drawn or wrapped."""
+        from kvision.data.environments import hosted
 
         if render:
             os.environ.setdefault("SDL_VIDEODRIVER", "dummy")  # pygame would look for a screen
-        limit = self._batched_limit
-        if limit is not None and not render:
-            return batched.BatchedCartPole(self.spaces, num, limit)
+        elif self._world_limit is not None:
+            from kvision.data.environments.worlds.cart_pole import CartPole
+
+            return CartPole(num, max_steps=self._world_limit)
         return hosted.GymnasiumLanes(self._setting, self.spaces, num, render=render and self._drawn)
 
     def picture(self, environment: Environment, state: Mapping[str, Any], lane: int) -> np.ndarray:
@@ -131,12 +136,10 @@ class GymnasiumMaker(Maker):
         return Setting(options.id, self._build, options.vectorize == "async", options.timeout_s)
 
     @functools.cached_property
-    def _batched_limit(self) -> int | None:
-        """The time limit of lanes in one expression; none: there are no such lanes of this environment, or they would not be wrapped."""
-        from kvision.data.environments import batched
-
+    def _world_limit(self) -> int | None:
+        """The time limit of lanes in the graph; none: there is no world that is this environment, or it would not be wrapped."""
         options, spec = self._options, self._spec
-        if options.vectorize != "auto" or not self._plain or spec is None or not batched.serves(spec.vector_entry_point):
+        if options.vectorize != "auto" or not self._plain or spec is None or spec.entry_point != CART_POLE:
             return None
         return options.max_episode_steps or spec.max_episode_steps
 

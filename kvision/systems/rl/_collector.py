@@ -41,6 +41,12 @@ class Draw:
         """Float32 `[n, *shape]` above 0 and below 1."""
         return rows.mine(tf.random.stateless_uniform([self._lanes, *shape], self._key(), minval=1e-7))
 
+    def gumbel(self, shape: list[int]) -> tf.Tensor:
+        """Float32 `[n, *shape]` of Gumbel's distribution, the same within an XLA program: only XLA's words are TensorFlow's, its floats are not."""
+        words = tf.random.stateless_uniform([self._lanes, *shape], self._key(), None, None, tf.uint32)
+        uniform = (tf.cast(tf.bitwise.right_shift(words, tf.constant(8, tf.uint32)), tf.float32) + 0.5) * 2.0**-24
+        return rows.mine(-tf.math.log(-tf.math.log(uniform)))
+
     def normal(self, shape: list[int]) -> tf.Tensor:
         """Float32 `[n, *shape]` of mean 0 and variance 1."""
         return rows.mine(tf.random.stateless_normal([self._lanes, *shape], self._key()))
@@ -117,7 +123,7 @@ class Collector:
             act: From observations `[n, ...]` and a `Draw` to `action` and whatever else is to be kept; `taken`, if it is there, is what the
                 environment is given in place of the action.
             length: T, steps on each lane.
-            compiled: Whether `act` may be part of an XLA program; worlds then play the whole rollout in one, with random numbers of XLA's own.
+            compiled: Whether `act` may be part of an XLA program; worlds then play the whole rollout in one.
 
         Returns:
             What happened.

@@ -64,8 +64,7 @@ class Categorical:
 
     def sample(self, said: Mapping[str, tf.Tensor], draw: Draw) -> tf.Tensor:
         """Int32 `[N]`, or `[N, D]` of several."""
-        noise = -tf.math.log(-tf.math.log(draw.uniform([sum(self.sizes)])))
-        return self._argmax(said["logits"] + noise)
+        return self._argmax(said["logits"] + draw.gumbel([sum(self.sizes)]))
 
     def mode(self, said: Mapping[str, tf.Tensor]) -> tf.Tensor:
         """The actions of the largest logits."""

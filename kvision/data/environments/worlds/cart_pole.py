@@ -1,4 +1,4 @@
-"""Cart and pole: the physics of Gymnasium's CartPole-v1 (Barto, Sutton and Anderson 1983) for all lanes at once, in the graph."""
+"""Cart and pole: Gymnasium's CartPole-v1 (Barto, Sutton and Anderson 1983) for all lanes at once, in the graph."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw
 
 from kvision.data.environments.spaces import Spaces
 from kvision.data.environments.world import World
-from kvision.data.environments.worlds import chance
+from kvision.ops import pcg64
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,8 +28,8 @@ WIDTH_PX, HEIGHT_PX = 240, 120
 class CartPole(World):
     """Push a cart to the left (0) or to the right (1) so that the pole on it stays up; each step is worth 1.
 
-    The state `physics` is float64 `[N, 4]`: position, speed, angle and angular speed, one Euler step on from the last one. All is as in Gymnasium but
-    the numbers that an episode begins with, which are as uniform, but drawn in the graph.
+    The state `physics` is float64 `[N, 4]`: position, speed, angle and angular speed, one Euler step on from the last one. The episode of a seed is
+    Gymnasium's of this seed: it begins with the same numbers, and goes on to rounding in the same way.
     """
 
     def __init__(self, num: int, *, max_steps: int) -> None:
@@ -37,7 +37,7 @@ class CartPole(World):
 
     def begin(self, seeds: tf.Tensor) -> State:
         """All four within 0.05 of 0."""
-        return {"physics": 0.1 * tf.cast(chance.uniform(seeds, tf.zeros_like(seeds), 4), tf.float64) - 0.05}
+        return {"physics": 0.1 * pcg64.uniform(seeds, 4) - 0.05}
 
     def observe(self, state: Mapping[str, tf.Tensor]) -> tf.Tensor:
         """The state as float32 `[N, 4]`."""

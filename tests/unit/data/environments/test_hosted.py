@@ -8,11 +8,11 @@ import tensorflow as tf
 
 from kvision import catalog
 from kvision.core.errors import DataError, UsageError
-from kvision.data.environments import hosted, spaces
-from kvision.data.environments.batched import BatchedCartPole
+from kvision.data.environments import spaces
 from kvision.data.environments.environment import first_seeds, next_seed
 from kvision.data.environments.hosted import GymnasiumLanes
 from kvision.data.environments.lane import Setting
+from kvision.data.environments.worlds.cart_pole import CartPole
 from tests.unit.data.environments.faulty import SPACE, Faulty, build
 
 SPACES = spaces.of_gymnasium("Faulty-v0", Faulty())
@@ -116,22 +116,25 @@ def test_workers_that_hang_or_die_are_found(what, said):
         played.close()
 
 
-def test_batched_cart_poles_are_single_ones_to_the_bit():
-    maker = catalog.source("gymnasium")(catalog.source("gymnasium").Options(id="CartPole-v1"), seed=0, base=None).maker()
-    batched, single = maker.make(3), hosted.GymnasiumLanes(maker._setting, maker.spaces, 3)
-    assert isinstance(batched, BatchedCartPole)
-    seeds = first_seeds("train", 1, 3)
-    np.testing.assert_array_equal(batched.begin(seeds), single.begin(seeds))
-    ended = 0
-    for actions in np.random.default_rng(0).integers(0, 2, (120, 3)):
-        for ours, theirs in zip(batched.act(actions), single.act(actions), strict=True):
-            np.testing.assert_array_equal(ours, theirs)
-        ended += int((batched._env.steps == 0).sum())
-    assert ended > 6
-    again = maker.make(3)
-    again.put(batched.stands())
-    for ours, theirs in zip(again.act(np.array([0, 1, 0])), batched.act(np.array([0, 1, 0])), strict=True):
-        np.testing.assert_array_equal(ours, theirs)
+def test_cart_poles_in_the_graph_are_those_of_sync():
+    kind = catalog.source("gymnasium")
+    graph, sync = (kind(kind.Options(vectorize=each, max_episode_steps=60), seed=0, base=None).maker().make(4) for each in ("auto", "sync"))
+    assert isinstance(graph, CartPole)
+    seeds = first_seeds("train", 1, 4)
+    (state, observation), expected = graph.reset(tf.constant(seeds)), sync.begin(seeds)
+    step, ends, draws = tf.function(graph.step, jit_compile=True), [], np.random.default_rng(0)
+    for _ in range(300):
+        np.testing.assert_allclose(observation, expected, rtol=0, atol=1e-7)
+        # two lanes by an expert, so that time runs out; two by chance, so that poles fall
+        actions = np.where(np.arange(4) < 2, expected @ [0.05, 0.1, 1.0, 0.5] > 0, draws.integers(2, size=4)).astype(np.int32)
+        (state, found), theirs = step(state, tf.constant(actions)), sync.act(actions)
+        np.testing.assert_allclose(found.final_observation, theirs[4], rtol=0, atol=1e-7)
+        for ours, other in zip((found.reward, found.terminated, found.truncated), theirs[1:4], strict=True):
+            np.testing.assert_array_equal(ours, other)
+        ends.append([found.terminated.numpy().sum(), found.truncated.numpy().sum()])
+        observation, expected = found.observation, theirs[0]
+    assert (np.sum(ends, 0) > 8).all()
+    sync.close()
 
 
 def test_spaces_that_no_agent_takes_are_refused_with_what_to_do():
