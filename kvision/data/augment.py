@@ -55,7 +55,19 @@ def falsifying(options: AugmentOptions) -> list[str]:
     return [*(name for name in ("flip_x", "flip_y", "randaugment") if getattr(options, name)), *turned, *coloured]
 
 
-def augment(example: Mapping[str, tf.Tensor], options: AugmentOptions, seed: tf.Tensor, *, padding: tuple[int, int, int] = (127, 127, 127)) -> Fields:
+def ends_with_colour(options: AugmentOptions) -> bool:
+    """Whether colours are the last thing that changes, mixing included, so that a picture can be normalised in the same pass."""
+    return options.colour > 0.0 and not (options.blur or options.noise or options.cutout or options.mixup or options.cutmix)
+
+
+def augment(
+    example: Mapping[str, tf.Tensor],
+    options: AugmentOptions,
+    seed: tf.Tensor,
+    *,
+    padding: tuple[int, int, int] = (127, 127, 127),
+    normalise: Callable[[tf.Tensor], tf.Tensor] | None = None,
+) -> Fields:
     """The example, changed at random: a pure function of its arguments.
 
     Args:
@@ -63,9 +75,10 @@ def augment(example: Mapping[str, tf.Tensor], options: AugmentOptions, seed: tf.
         options: Which transforms, how often and how strong.
         seed: Integers `[2]`.
         padding: Colour of erased squares, 0-255.
+        normalise: Is applied to the image in the pass that changes its colours, for options that `ends_with_colour`; none: nothing is.
 
     Returns:
-        The fields with the same shapes. `image` is float32, 0-255, unless flips are all there is; all bits stay where no transform is ever drawn.
+        The same shapes. `image` is float32, 0-255 or normalised, unless flips are all there is; all bits stay where no transform is ever drawn.
     """
     fields = dict(example)
     if is_identity(options):
@@ -78,7 +91,9 @@ def augment(example: Mapping[str, tf.Tensor], options: AugmentOptions, seed: tf.
     fields["image"] = tf.cast(fields["image"], tf.float32)
     fields = _warp(fields, random)
     fields = random.maybe("randaugment", fields, lambda old: randaugment.apply(old, options, random.seed("randaugment"), warp))
-    fields["image"] = random.maybe("colour", fields["image"], lambda image: _colour(image, random))
+    if normalise is not None:
+        return {**fields, "image": _coloured(fields["image"], random, normalise)}
+    fields["image"] = random.maybe("colour", fields["image"], lambda image: _adjust(image, *_draw_colour(random)))
     fields["image"] = random.maybe("blur", fields["image"], lambda image: _blur(image, random))
     fields["image"] = random.maybe("noise", fields["image"], lambda image: _noise(image, random))
     return random.maybe("cutout", fields, lambda old: _cutout(old, random, padding))
@@ -233,16 +248,28 @@ def _resample(pictures: Fields, matrix: tf.Tensor, lens: tf.Tensor, displacement
     return out
 
 
-def _colour(image: tf.Tensor, random: _Draws) -> tf.Tensor:
-    """Brightness, contrast, saturation and hue at once."""
+def _draw_colour(random: _Draws) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor]:
+    """Brightness, contrast, saturation and hue, as `kvision.ops.colour.adjust` takes them."""
     options = random.options
-    return _adjust(
-        image,
+    return (
         random.between("colour", 1, -options.brightness, options.brightness),
         random.between("colour", 2, 1 - options.contrast, 1 + options.contrast),
         random.between("colour", 3, 1 - options.saturation, 1 + options.saturation),
         random.between("colour", 4, -options.hue, options.hue),
     )
+
+
+def _coloured(image: tf.Tensor, random: _Draws, normalise: Callable[[tf.Tensor], tf.Tensor]) -> tf.Tensor:
+    """The image normalised, its colours changed if they are drawn: in one loop of XLA's, while it is in the processor's cache."""
+
+    @tf.function(jit_compile=True)
+    def changed(image: tf.Tensor, *how: tf.Tensor) -> tf.Tensor:
+        return normalise(colour.adjust(image, *how))
+
+    if random.options.colour == 1.0:
+        return changed(image, *_draw_colour(random))
+    plain = tf.function(normalise, jit_compile=True)
+    return tf.cond(random.drawn("colour"), lambda: changed(image, *_draw_colour(random)), lambda: plain(image))
 
 
 def _blur(image: tf.Tensor, random: _Draws) -> tf.Tensor:

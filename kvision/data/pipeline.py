@@ -20,7 +20,7 @@ import tensorflow as tf
 from kvision.core.errors import DataError
 from kvision.core.progress import Count
 from kvision.data import faults, mixing, references, service
-from kvision.data.augment import augment, falsifying, is_identity, part
+from kvision.data.augment import augment, ends_with_colour, falsifying, is_identity, part
 from kvision.data.cache import Reader, Store, chosen_cache, open_store
 from kvision.data.order import Balanced, Bucketed, Lanes, Shuffled
 from kvision.data.preprocess import Preprocess
@@ -171,10 +171,10 @@ class Pipeline:
         share = Share.of(self.options.batch, context)
         if getattr(self._store("train").reader.split, "alike", False):
             return self._repeated(share)
+        first = start_step * share.mine
         if self._service is None:
-            return self._batches(share, tf.data.Dataset.range(start_step * share.mine, np.iinfo(np.int64).max))
-        first = start_step * share.mine // share.each
-        return service.ordered(self._service, first, share.each, lambda counts: self._batches(share, counts, numbered=True))
+            return self._batches(share, tf.data.Dataset.range(first, np.iinfo(np.int64).max))
+        return service.ordered(self._service, first // share.each, share.each, lambda counts: self._batches(share, counts, numbered=True))
 
     def _batches(self, share: Share, counts: tf.data.Dataset, *, numbered: bool = False) -> tf.data.Dataset:
         """Training batches of the examples at these places of the share, and of the places themselves where they are `numbered`."""
@@ -186,7 +186,7 @@ class Pipeline:
             index = self._order(within, self._epoch_seed(epoch))
             example = store.fetch(index)
             if self._varies:
-                example = self._augmented(example, epoch, index)
+                example = self._augmented(example, epoch, index, normalised=self._normalises_early)
             if self._mixes:
                 example = self._mixed(example, epoch, within)
             example = self._referred(example, epoch, index)
@@ -200,7 +200,7 @@ class Pipeline:
         if isinstance(order := self._order, Bucketed):
             longest = order.longest
             batches = batches.map(lambda batch: _trimmed(batch, longest), tf.data.AUTOTUNE)
-        return self._finish(batches)
+        return self._finish(batches, normalised=self._normalises_early)
 
     def _repeated(self, share: Share) -> tf.data.Dataset:
         """The first batch again and again, for examples that are alike: without threads, a fifth of the time where a step is a short one."""
@@ -427,14 +427,19 @@ class Pipeline:
         """Whether pictures are mixed with others."""
         return self.pictures and not mixing.is_off(self.options.augment)
 
-    def _augmented(self, example: dict[str, tf.Tensor], epoch: tf.Tensor, index: tf.Tensor) -> dict[str, tf.Tensor]:
+    @property
+    def _normalises_early(self) -> bool:
+        """Whether training pictures are normalised one by one, as their colours change, which saves going through each batch once more."""
+        return self.pictures and ends_with_colour(self.options.augment)
+
+    def _augmented(self, example: dict[str, tf.Tensor], epoch: tf.Tensor, index: tf.Tensor, *, normalised: bool = False) -> dict[str, tf.Tensor]:
         """A training example as this epoch shows it: a pure function of (seed, epoch, index)."""
-        seed = tf.stack([(self.seed << 32) + epoch, index])
+        seed, prepare = tf.stack([(self.seed << 32) + epoch, index]), self.preprocess
         if self._crops:
-            example = self.preprocess.place(example, tf.random.experimental.stateless_fold_in(seed, CROP_STREAM))
+            example = prepare.place(example, tf.random.experimental.stateless_fold_in(seed, CROP_STREAM))
         if self._fills:
-            example = part(example, self.options.augment, seed, self.preprocess)
-        return augment(example, self.options.augment, seed, padding=self.preprocess.padding)
+            example = part(example, self.options.augment, seed, prepare)
+        return augment(example, self.options.augment, seed, padding=prepare.padding, normalise=prepare.normalise if normalised else None)
 
     def _referred(self, example: dict[str, tf.Tensor], epoch: tf.Tensor, index: tf.Tensor) -> dict[str, tf.Tensor]:
         """A training example with those of its sentences that this epoch shows."""
@@ -479,9 +484,9 @@ class Pipeline:
         """Seed int64 `[2]` of an epoch's order; a batch never spans two epochs."""
         return tf.stack([tf.constant(self.seed, tf.int64), tf.reduce_max(epoch)])
 
-    def _finish(self, batches: tf.data.Dataset) -> tf.data.Dataset:
-        """Normalises pictures, in one fused pass by XLA, and reads ahead in a fixed order."""
-        if self.pictures:
+    def _finish(self, batches: tf.data.Dataset, *, normalised: bool = False) -> tf.data.Dataset:
+        """Normalises pictures that are not yet, in one fused pass by XLA, and reads ahead in a fixed order."""
+        if self.pictures and not normalised:
             normalise = tf.function(self.preprocess.normalise, jit_compile=True)
             batches = batches.map(lambda batch: {**batch, PICTURE: normalise(batch[PICTURE])}, tf.data.AUTOTUNE)
         options = tf.data.Options()

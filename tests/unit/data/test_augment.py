@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 
 from kvision.core.schema import AugmentOptions
-from kvision.data.augment import TRANSFORMS, Warp, augment, flip, is_identity, part, warp
+from kvision.data.augment import TRANSFORMS, Warp, augment, ends_with_colour, flip, is_identity, part, warp
 from kvision.data.preprocess import Preprocess
 from kvision.ops import geometry
 from tests.fakes import COLOURS
@@ -70,6 +70,12 @@ def test_probability_0_is_the_identity_bit_for_bit() -> None:
 def test_every_probability_of_the_recipe_is_a_transform() -> None:
     probabilities = {name for name, field in AugmentOptions.model_fields.items() if field.default == 0.0}
     assert probabilities == {*TRANSFORMS, "mixup", "cutmix"}  # those two are drawn for pairs, in kvision.data.mixing
+
+
+def test_a_picture_is_normalised_with_its_colours_only_where_nothing_changes_it_later() -> None:
+    assert ends_with_colour(only("colour", "flip_x", "rotate", "randaugment"))
+    assert not ends_with_colour(only("flip_x"))
+    assert not any(ends_with_colour(only("colour", later)) for later in ("blur", "noise", "cutout", "mixup", "cutmix"))
 
 
 def test_the_same_seed_gives_the_same_example_and_another_one_another() -> None:

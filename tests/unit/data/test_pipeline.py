@@ -131,6 +131,15 @@ def test_validation_covers_each_example_exactly_once_by_weight(pipelines: int, r
     np.testing.assert_array_equal(counts, np.ones(10))
 
 
+@pytest.mark.parametrize("often", [1.0, 0.5])
+def test_pictures_normalised_as_their_colours_change_equal_those_normalised_by_the_batch(often: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    options = {"augment": {"colour": often, "flip_x": 0.5, "resized_crop": 0.5}}
+    early = take(make(**options).train(0), 3)
+    monkeypatch.setattr("kvision.data.pipeline.ends_with_colour", lambda options: False)
+    for left, right in zip(early, take(make(**options).train(0), 3), strict=True):
+        assert_equal(left, right)
+
+
 def test_validation_is_in_order_and_not_augmented() -> None:
     batches = joined(take(make(augment={"flip_x": 1.0, "colour": 1.0}).val(), 3))
     plain = joined(take(usual().val(), 3))
