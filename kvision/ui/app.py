@@ -18,7 +18,7 @@ from kvision.report import alive
 from kvision.ui import answer, exports, live, pages
 from kvision.ui.guard import REPORT_POLICY, Guard
 from kvision.ui.library import Library
-from kvision_edge.errors import BundleError, EdgeError, PictureError, UsageError
+from kvision_edge.errors import EdgeError, PictureError, UsageError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -115,9 +115,11 @@ class _Pages:
         return Response(self._style, media_type="text/css")
 
     def unknown(self, request: Request, error: Exception) -> Response:
-        """An address or a method that there is not."""
+        """An address or a method that there is not; of a method, what the address knows stays in the header `Allow`."""
         status = HTTPStatus(error.status_code) if isinstance(error, HTTPException) else HTTPStatus.NOT_FOUND
-        return self._trouble(request, f"{request.method} {request.url.path}: {status.phrase.lower()}; the list of runs leads to every page", status)
+        told = self._trouble(request, f"{request.method} {request.url.path}: {status.phrase.lower()}; the list of runs leads to every page", status)
+        told.headers.update(getattr(error, "headers", None) or {})
+        return told
 
     def refused(self, request: Request, error: Exception) -> Response:
         """What the user can mend."""
@@ -141,7 +143,7 @@ class _Pages:
     def _bundle(self, name: str) -> Path:
         bundles = self._library.look().bundles
         if name not in bundles:
-            raise BundleError(f"{name or 'no bundle'}: there is no such bundle here; the page of pictures lists those that are")
+            raise RunError(f"{name or 'no bundle'}: there is no such bundle here; the page of pictures lists those that are")
         return bundles[name]
 
     def _file(self, path: Path, headers: dict[str, str] | None = None) -> Response:

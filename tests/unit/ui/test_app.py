@@ -144,7 +144,7 @@ def test_an_empty_folder_says_what_to_do(tmp_path: Path) -> None:
         ("/report/unet", 404, "not found"),
         ("/picture/unet?file=../b/pictures/worst-1.png", 404, "not found"),
         ("/picture/unet?file=resolved.json", 404, "not found"),
-        ("/sample/unet", 400, "unet: there is no such bundle here; the page of pictures lists those that are"),
+        ("/sample/unet", 404, "unet: there is no such bundle here; the page of pictures lists those that are"),
         ("/static/../app.py", 404, "not found"),
         ("/static/%2e%2e/app.py", 404, "not found"),
         ("/answer", 405, "GET /answer: method not allowed"),
@@ -158,6 +158,7 @@ def test_what_is_not_there_is_a_page_or_a_line_that_says_so(tmp_path: Path, path
     assert answer.status_code == status
     assert re.search(message, answer.text)
     assert "Traceback" not in answer.text
+    assert answer.headers.get("allow") == ("POST" if status == 405 else None)
 
 
 def test_reports_are_shown_and_nothing_in_them_is_run(exported: Path) -> None:

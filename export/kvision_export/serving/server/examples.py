@@ -40,6 +40,15 @@ def serialized(given: Any) -> np.ndarray:
     return array
 
 
+def answers(method: str, definition: Any) -> bool:
+    """Whether a signature can be asked to classify, or to regress, examples; `method` is `CLASSIFY` or `REGRESS`."""
+    try:
+        _METHODS[method][0](definition)
+    except StatusError:
+        return False
+    return dtype_name(definition.inputs["inputs"].dtype) == "string"
+
+
 def classify(model: Model, request: Any, run: Run) -> Any:
     """Answers a `ClassificationRequest`.
 

@@ -17,7 +17,7 @@ from kvision_export.serving.server.pretty import debug, is_integer
 from kvision_export.serving.server.status import Code, StatusError, invalid
 
 _INT32 = (-(2**31), 2**31 - 1)
-_RANGES = {
+RANGES = {
     "int32": _INT32,
     "int16": _INT32,
     "int8": _INT32,
@@ -60,7 +60,7 @@ def as_array(values: list[Any], shape: tuple[int, ...], dtype: str) -> np.ndarra
         flat[:] = values
     elif dtype == "bool":
         flat = np.array(values, bool)
-    elif dtype in _RANGES:
+    elif dtype in RANGES:
         flat = np.array(values, np.uint64 if dtype == "uint64" else np.int64).astype(dtype)
     else:
         with np.errstate(over="ignore"):  # a double too large for a float is infinite, as in C
@@ -134,7 +134,7 @@ def _fitting(values: list[Any], dtype: str) -> list[Any]:
     types = set(map(type, values))
     if dtype in ("float", "double") and types <= {int, float}:
         return values
-    if dtype in _RANGES and types <= {int} and (not values or (_RANGES[dtype][0] <= min(values) and max(values) <= _RANGES[dtype][1])):
+    if dtype in RANGES and types <= {int} and (not values or (RANGES[dtype][0] <= min(values) and max(values) <= RANGES[dtype][1])):
         return values
     if dtype == "bool" and types <= {bool}:
         return values
@@ -147,8 +147,8 @@ def _checked(value: object, dtype: str) -> Any:
         return decode_base64(value)
     if dtype in ("float", "double"):
         fits = type(value) in (int, float)
-    elif dtype in _RANGES:
-        fits = is_integer(value, *_RANGES[dtype])
+    elif dtype in RANGES:
+        fits = is_integer(value, *RANGES[dtype])
     elif dtype in ("string", "bool"):
         fits = type(value) is {"string": str, "bool": bool}[dtype]
     elif type(value) is not dict:

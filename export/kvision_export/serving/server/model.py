@@ -128,6 +128,8 @@ class Model:
         fetched = tuple(sorted(outputs))
         try:
             values = self._callable(signature, aliases, fetched)(*(inputs[alias] for alias in aliases))
+        except UnicodeDecodeError as error:  # TensorFlow's own error quotes bytes of the request, which its binding takes for text: its code is lost
+            raise invalid(error.object.decode("utf-8", "replace")) from None
         except Exception as error:
             code = getattr(error, "error_code", Code.INTERNAL)
             raise StatusError(Code(code), str(getattr(error, "message", None) or error)) from None

@@ -16,7 +16,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Mount, Route
 
-from kvision_export.serving.server import json_request, json_response
+from kvision_export.serving.server import json_request, json_response, openapi
 from kvision_export.serving.server.config import METRICS
 from kvision_export.serving.server.rest_proto import metadata_json, status_json
 from kvision_export.serving.server.service import check_deadline
@@ -52,7 +52,7 @@ def application(service: Service, threads: Executor) -> Starlette:
         threads: Read and answer the requests.
 
     Returns:
-        An application with the API, `/healthz` (it runs), `/readyz` (every model serves) and the metrics.
+        An application with the API, `/healthz` (it runs), `/readyz` (every model serves), the metrics and `/openapi.json`.
     """
 
     async def healthy(_: Request) -> Response:
@@ -65,7 +65,11 @@ def application(service: Service, threads: Executor) -> Starlette:
     async def prometheus(_: Request) -> Response:
         return PlainTextResponse(service.metrics.page())
 
-    routes = [Route("/healthz", healthy), Route("/readyz", ready), Route(METRICS, prometheus), Mount("/", app=_Api(service, threads))]
+    async def described(_: Request) -> Response:
+        return JSONResponse(openapi.document(service))
+
+    plain = {"/healthz": healthy, "/readyz": ready, METRICS: prometheus, openapi.PATH: described}
+    routes = [*(Route(path, endpoint) for path, endpoint in plain.items()), Mount("/", app=_Api(service, threads))]
     return Starlette(routes=routes)
 
 

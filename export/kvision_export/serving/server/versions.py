@@ -12,6 +12,7 @@ import threading
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from kvision_export.saved_model import versions
 from kvision_export.serving.server.model import Model
@@ -105,6 +106,17 @@ class Versions:
         """Whether every model has a version that serves."""
         with self._lock:
             return all(self._available(name) for name in self._sources)
+
+    def serving(self) -> dict[str, dict[str, Model]]:
+        """What answers at the moment: of each model, by what its address ends in: empty, `/versions/2`, `/labels/stable`."""
+        with self._lock:
+            found: dict[str, dict[str, Model]] = {}
+            for name, source in self._sources.items():
+                if available := self._available(name):
+                    found[name] = {"": available[max(available)], **{f"/versions/{number}": model for number, model in available.items()}}
+                    labelled = {label: available[version] for label, version in source.labels.items() if version in available}
+                    found[name] |= {f"/labels/{quote(label, safe='')}": model for label, model in labelled.items()}
+            return found
 
     @contextmanager
     def use(self, spec: Spec) -> Iterator[Model]:

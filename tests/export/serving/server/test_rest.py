@@ -78,6 +78,12 @@ def test_what_the_graph_refuses_has_its_code_and_message(site: Site) -> None:
     assert json.loads(site.predict('{"signature_name": "checked", "instances": [4.0]}')[1]) == {"predictions": [2.0]}
 
 
+def test_an_error_that_quotes_bytes_of_the_request_is_the_request_s(site: Site) -> None:
+    code, message = error(site.predict('{"signature_name": "regress_x", "instances": [{"b64": "lP8="}]}'))
+    assert code == 400
+    assert message.startswith("Could not parse example input, value: '\ufffd\ufffd'")
+
+
 def test_inputs_that_do_not_fit_each_other(site: Site) -> None:
     code, text = site.predict('{"signature_name": "difference", "instances": [{"a": 3, "b": 1}, {"a": 5.5, "b": 2}]}')
     assert (code, json.loads(text)) == (200, {"predictions": [2.0, 3.5]})
