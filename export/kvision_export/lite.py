@@ -172,7 +172,8 @@ class _Making:
     def _judged(self, chosen: Format, made: Converted, proven: Proof, kept: Collection[str] = ()) -> Finding:
         """What a file does and whether it holds; `kept` are the layers that stayed in float on purpose."""
         facts, limits = flatbuffer.inspect(made.path), self.subject.system.gates
-        failures = gates.judge(proven, chosen, limits, float_ops=facts.float_ops, kept=tuple(kept), changed=self.options.gates)
+        tunes = not self.subject.system.plays
+        failures = gates.judge(proven, chosen, limits, float_ops=facts.float_ops, kept=tuple(kept), changed=self.options.gates, tunes=tunes)
         bound = gates.limit(chosen, limits, self.options.gates)
         return finding.Finding(
             format=chosen,

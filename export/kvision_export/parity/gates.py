@@ -29,6 +29,7 @@ _ADVICE = {
     "fp16": "some values do not fit float16; use --to tflite-fp32",
     "dynamic": "use --to tflite-int8-full with calibration, or --to tflite-fp16",
     "quantized": "use --repair (keeps the worst layers in float), --qat (fine-tunes with quantization), or --to tflite-fp16",
+    "quantized, not tuned": "use --repair (keeps the worst layers in float), or --to tflite-dynamic",
 }
 
 
@@ -116,6 +117,7 @@ def judge(
     float_ops: Sequence[str] = (),
     kept: Sequence[str] = (),
     changed: Mapping[str, float] | None = None,
+    tunes: bool = True,
 ) -> list[str]:
     """What a file does not hold.
 
@@ -126,6 +128,7 @@ def judge(
         float_ops: Operations that compute in floats, as counted in the file: `OP output tensor`.
         kept: Output tensors of those that were kept in float on purpose; of a full int8 file no others may be in float.
         changed: What `overrides` gave.
+        tunes: Whether `--qat` is for this system.
 
     Returns:
         Each failure as a sentence with its figures; none: the file holds.
@@ -136,7 +139,8 @@ def judge(
         failures.append(f"{proof.not_finite:,} values of {names} are NaN or infinite; the file is broken: export it again, or report it with the run")
     else:
         others = {**gates, **(changed or {})}.get(DECISIONS)
-        found = (_lost(proof, chosen, limit(chosen, gates, changed)), "" if others is None else _decided(proof, chosen, others))
+        advice = _ADVICE[chosen.gate if tunes or chosen.gate != "quantized" else "quantized, not tuned"]
+        found = (_lost(proof, limit(chosen, gates, changed), advice), "" if others is None else _decided(proof, others, advice))
         failures += [failure for failure in found if failure]
     left = [each for each in float_ops if layers.unmarked(each.partition(" ")[2]) not in kept]
     if chosen.edges != "float32" and left:
@@ -147,7 +151,7 @@ def judge(
     return failures
 
 
-def _lost(proof: Proof, chosen: Format, bound: Limit) -> str:
+def _lost(proof: Proof, bound: Limit, advice: str) -> str:
     """The loss that is too great, or nothing; a value that is no number is too great."""
     if bound.of_range:
         if proof.largest_share <= bound.most:
@@ -156,18 +160,18 @@ def _lost(proof: Proof, chosen: Format, bound: Limit) -> str:
         error = proof.errors[worst]
         return (
             f"{worst} differs from the network's by up to {error.largest:.3g}, {error.largest_share:.2g} of its range, where {bound.most:.2g} "
-            f"is allowed; {_ADVICE['fp32']}"
+            f"is allowed; {advice}"
         )
     if proof.drop <= bound.most:
         return ""
     return (
         f"{proof.metric} falls from {proof.reference:.4f} to {proof.value:.4f}, by {proof.drop / POINT:.2f} points, where {bound.most / POINT:.2f} "
-        f"are allowed; {_ADVICE[chosen.gate]}"
+        f"are allowed; {advice}"
     )
 
 
-def _decided(proof: Proof, chosen: Format, others: float) -> str:
+def _decided(proof: Proof, others: float, advice: str) -> str:
     """That too many decisions are others than the networks', or nothing."""
     if proof.agreement is None or 1 - proof.agreement <= others:
         return ""
-    return f"only {proof.agreement:.2%} of its decisions are the network's, where {1 - others:.2%} are asked for; {_ADVICE[chosen.gate]}"
+    return f"only {proof.agreement:.2%} of its decisions are the network's, where {1 - others:.2%} are asked for; {advice}"

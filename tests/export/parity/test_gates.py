@@ -24,6 +24,12 @@ def test_just_inside_holds_and_just_outside_fails(name: str, most: float) -> Non
     assert f"miou falls from 0.8800 to {0.88 - most * 1.1:.4f}, by {110 * most:.2f} points, where {100 * most:.2f} are allowed; " in failure
 
 
+def test_who_learns_by_acting_is_not_sent_to_fine_tune() -> None:
+    (told,), (others,) = (gates.judge(proof(0.1), FORMATS["tflite-int8"], LIMITS, tunes=tunes) for tunes in (False, True))
+    assert told.endswith("; use --repair (keeps the worst layers in float), or --to tflite-dynamic")
+    assert "--qat" in others
+
+
 def test_a_gain_is_no_loss() -> None:
     assert gates.judge(proof(-0.2), FORMATS["tflite-int8"], LIMITS) == []
 
