@@ -14,6 +14,7 @@ from kvision.engine import groups, optimizers, randomness, replica
 from kvision.engine.guard import Guard
 from kvision.engine.precision import LossScale
 from kvision.engine.system import Batch
+from kvision.layers import normalization
 from kvision.ops import draws, schedules
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ class Shared:
         seed: Seed of the random layers.
         generators: Seed generators of the random layers.
         buffers: Non-trainable variables, such as moving statistics, that a skipped step must leave as they were.
+        averaged: Those of them of which each replica has its own after a forward pass, and all are to keep the mean.
     """
 
     step: tf.Variable
@@ -57,6 +59,7 @@ class Shared:
     seed: int
     generators: Sequence[keras.random.SeedGenerator]
     buffers: Sequence[keras.Variable]
+    averaged: Sequence[keras.Variable]
 
 
 class Update:
@@ -106,7 +109,9 @@ class Update:
         shared = self._shared
         before = [tf.identity(variable.value) for variable in shared.buffers]
         value, gradients = self._differentiate(loss, batch, of or shared.batch)
-        total, *gradients = _sum_over_replicas([value, *gradients])
+        statistics = [tf.identity(variable.value) for variable in shared.averaged]
+        total, *sums = _sum_over_replicas([value, *gradients, *statistics])
+        gradients, statistics = sums[: len(gradients)], sums[len(gradients) :]
         step = tf.convert_to_tensor(shared.step)
         norm = tf.linalg.global_norm(gradients) / shared.loss_scale.value
         finite = tf.math.is_finite(norm) & tf.math.is_finite(total)
@@ -114,6 +119,8 @@ class Update:
 
         def apply() -> tf.Tensor:
             self._apply(gradients, norm)
+            for variable, summed in zip(shared.averaged, statistics, strict=True):
+                replica.assign(variable, summed / tf.distribute.get_strategy().num_replicas_in_sync)
             return go
 
         def keep() -> tf.Tensor:
@@ -261,6 +268,7 @@ def make(
         seed=seed,
         generators=generators,
         buffers=buffers,
+        averaged=[variable for network in networks for variable in normalization.per_replica(network)],
     )
     parts = groups.split(options, trainables)
     for role, own in parts.items():

@@ -16,6 +16,7 @@ import keras
 import tensorflow as tf
 
 from kvision.core.errors import UsageError
+from kvision.engine import replica
 from kvision.ops import segments
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ class Segment:
 
         outputs = tf.recompute_grad(pure)(*values, *map(tf.convert_to_tensor, self.weights), *map(_as_float, self.state))
         for place, value in updates[0].items():  # those of the first time: the second one is for the gradients alone
-            self.state[place].assign(value)
+            replica.assign(self.state[place], value)
         return list(outputs)
 
 

@@ -23,7 +23,7 @@ class BatchNormalization(keras.layers.Layer):
 
     With several replicas the statistics of a synchronised layer are those of all their examples together (equal shares are assumed), so that a
     run does not depend on the number of devices. One that is not takes each replica's own, by the fused kernels and without waiting for others;
-    of its moving statistics all replicas keep the mean over the replicas.
+    of its moving statistics each replica has its own until the step ends, when all are given their mean (see `per_replica`).
 
     `momentum` is 0.9, not Keras' 0.99, which needs some thousand steps before evaluation can be trusted.
     """
@@ -39,7 +39,6 @@ class BatchNormalization(keras.layers.Layer):
         shape = (input_shape[-1],)
         self.gamma = self.add_weight(shape=shape, name="gamma", initializer="ones", autocast=False)
         self.beta = self.add_weight(shape=shape, name="beta", initializer="zeros", autocast=False)
-        # Replicas compute the same statistics, so the first one's assignment stands for all.
         moving = {"shape": shape, "trainable": False, "autocast": False, "aggregation": "only_first_replica"}
         self.moving_mean = self.add_weight(name="moving_mean", initializer="zeros", **moving)
         self.moving_variance = self.add_weight(name="moving_variance", initializer="ones", **moving)
@@ -58,10 +57,8 @@ class BatchNormalization(keras.layers.Layer):
             outputs, mean, variance = self._fused(inputs, [], [], training=True)
             count = tf.cast(tf.size(inputs, tf.int64), tf.float32) / inputs.shape[-1]
             variance *= (count - 1.0) / count
-            if several:
-                mean, variance = tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.MEAN, [mean, variance])
         for moving, value in ((self.moving_mean, mean), (self.moving_variance, variance)):
-            moving.assign(moving.value * self.momentum + value * (1.0 - self.momentum))
+            _assign(moving, moving.value * self.momentum + value * (1.0 - self.momentum))
         return outputs
 
     def _fused(self, inputs: tf.Tensor, mean: Any, variance: Any, *, training: bool) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
@@ -83,12 +80,11 @@ class BatchNormalization(keras.layers.Layer):
         return tf.reshape(outputs, tf.shape(inputs)) if flat else outputs, mean, variance
 
     def _over_replicas(self, inputs: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        """Outputs, mean and variance over all replicas; two reductions, because E[x^2] - E[x]^2 cancels in float32."""
-        replica = tf.distribute.get_replica_context()
+        """Outputs, mean and variance over all replicas, of each one's own: E[x^2] - E[x]^2 cancels in float32 (Chan et al. 1983, equation 1.5)."""
         x = tf.cast(inputs, self.gamma.dtype)
-        local_mean, local_variance = tf.nn.moments(x, list(range(inputs.shape.rank - 1)))
-        mean = replica.all_reduce(tf.distribute.ReduceOp.MEAN, local_mean)
-        variance = replica.all_reduce(tf.distribute.ReduceOp.MEAN, local_variance + tf.square(local_mean - mean))
+        means, variances = tf.unstack(_everyones(tf.stack(tf.nn.moments(x, list(range(inputs.shape.rank - 1))))), axis=1)
+        mean = tf.reduce_mean(means, axis=0)
+        variance = tf.reduce_mean(variances + tf.square(means - mean), axis=0)
         return tf.cast(self._normalise(x, mean, variance), inputs.dtype), mean, variance
 
     def _normalise(self, x: tf.Tensor, mean: tf.Tensor, variance: tf.Tensor) -> tf.Tensor:
@@ -103,6 +99,30 @@ class BatchNormalization(keras.layers.Layer):
     def get_config(self) -> dict[str, Any]:
         """What the constructor takes."""
         return {**super().get_config(), "momentum": self.momentum, "epsilon": self.epsilon, "synchronized": self.synchronized}
+
+
+def _assign(variable: keras.Variable, value: tf.Tensor) -> None:
+    """Writes this replica's copy alone, or, within `keras.StatelessScope`, what the scope holds."""
+    if isinstance(variable.value, tf.Tensor):
+        variable.assign(value)
+    else:
+        tf.raw_ops.AssignVariableOp(resource=variable.value.handle, value=value)
+
+
+def per_replica(network: keras.Model) -> list[keras.Variable]:
+    """The moving statistics of which each replica has its own after a forward pass in training.
+
+    They are linear in what each batch adds, so that the mean over the replicas can be taken at any time: by the engine, with the gradients.
+    """
+    layers = (layer for layer in network._flatten_layers() if isinstance(layer, BatchNormalization) and not layer.synchronized)
+    return [variable for layer in layers if layer.trainable for variable in (layer.moving_mean, layer.moving_variance)]
+
+
+def _everyones(value: tf.Tensor) -> tf.Tensor:
+    """The values of all replicas `[R, ...]`, of this one's `[...]`: a sum of zeros and them, so that it and its gradient are one reduction each."""
+    context = tf.distribute.get_replica_context()
+    place = tf.one_hot(context.replica_id_in_sync_group, context.num_replicas_in_sync, dtype=value.dtype)
+    return context.all_reduce(tf.distribute.ReduceOp.SUM, tf.tensordot(place, value, axes=0))
 
 
 @keras.saving.register_keras_serializable("kvision")

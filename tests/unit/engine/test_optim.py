@@ -11,7 +11,8 @@ import tensorflow as tf
 
 from kvision.core.errors import RunError, UsageError
 from kvision.engine import optimizers
-from tests.unit.engine.rig import Rig, assert_close, batch, small_net
+from kvision.layers.normalization import BatchNormalization
+from tests.unit.engine.rig import BATCH, Rig, assert_close, batch, small_net
 
 BATCHES = [batch(0), batch(1), batch(2)]
 
@@ -187,6 +188,33 @@ def with_batch_norm() -> keras.Model:
     inner = small_net()
     x = keras.layers.BatchNormalization(synchronized=False)(inner.input)
     return keras.Model(inner.input, inner(x))
+
+
+@pytest.mark.parametrize("accumulate", [1, 2])
+def test_replicas_whose_batch_norms_are_their_own_keep_the_mean_of_their_moving_statistics(accumulate: int) -> None:
+    def net() -> keras.Model:
+        inner = small_net()
+        return keras.Model(inner.input, inner(BatchNormalization(synchronized=False, momentum=0.5)(inner.input)))
+
+    whole = batch(0)
+    whole["image"][BATCH // 2 :] += 3.0  # the second replica's
+    rig = Rig("cpu:2", net=net, accumulate=accumulate)
+    rig.train(whole)
+    moving = np.stack([np.zeros(2), np.ones(2)])
+    kept = []
+    for half in np.split(whole["image"], 2):
+        each = moving
+        for part in np.split(half, accumulate):
+            each = 0.5 * each + 0.5 * np.stack([part.mean((0, 1, 2)), part.var((0, 1, 2))])
+        kept.append(each)
+    for variable, expected in zip(rig.net.layers[1].non_trainable_variables, np.mean(kept, axis=0), strict=True):
+        for copy in variable.value.values:
+            np.testing.assert_allclose(copy.numpy(), expected, rtol=1e-5)
+
+    bad = {**batch(1), "weight": np.full(BATCH, np.nan, np.float32)}
+    rig.train(bad)
+    for variable, expected in zip(rig.net.layers[1].non_trainable_variables, np.mean(kept, axis=0), strict=True):
+        np.testing.assert_allclose(variable.numpy(), expected, rtol=1e-5)
 
 
 def test_plateau_reduces_the_rate_when_the_metric_stands_still() -> None:

@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 from kvision.engine import strategy
-from kvision.layers.normalization import BatchNormalization, LayerNormalization
+from kvision.layers.normalization import BatchNormalization, LayerNormalization, per_replica
 
 
 def pair(channels: int, **options: float) -> tuple[BatchNormalization, keras.layers.BatchNormalization]:
@@ -202,10 +202,10 @@ def test_statistics_of_the_global_batch_or_of_each_replica(synchronized: bool) -
     seen = [x, x] if synchronized else halves
     expected = [(half - own.mean((0, 1, 2))) / np.sqrt(own.var((0, 1, 2)) + 1e-3) for half, own in zip(halves, seen, strict=True)]
     np.testing.assert_allclose(found, np.concatenate(expected), atol=1e-4)
-    # Whatever a replica sees, all keep the same: the statistics of all, or the means of their own.
-    for moving, values in ((layer.moving_mean, [own.mean((0, 1, 2)) for own in seen]), (layer.moving_variance, [own.var((0, 1, 2)) for own in seen])):
-        for copy in moving.value.values:
-            np.testing.assert_allclose(copy.numpy(), np.mean(values, 0), rtol=1e-4)
+    assert len(per_replica(keras.Sequential([layer]))) == (0 if synchronized else 2)
+    for moving, statistic in ((layer.moving_mean, np.mean), (layer.moving_variance, np.var)):
+        for copy, own in zip(moving.value.values, seen, strict=True):
+            np.testing.assert_allclose(copy.numpy(), statistic(own, (0, 1, 2)), rtol=1e-4)
 
 
 def test_a_copy_is_as_synchronised_as_the_layer() -> None:
