@@ -84,7 +84,7 @@ def measure(resolved: Resolved, *, devices: str = "auto", precision: str = "fp32
         precision: `fp32`, `bf16` or `fp16`.
 
     Returns:
-        Sizes in bytes, times in seconds; `layers` as `kvision.engine.profile.LayerCost` has them.
+        Sizes in bytes, times in seconds; `layers` as `kvision.engine.profile.LayerCost` has them; `synchronized`: channels of each batch norm.
     """
     import psutil
 
@@ -119,6 +119,7 @@ def measure(resolved: Resolved, *, devices: str = "auto", precision: str = "fp32
         "output": [None, *opened.system.net.outputs[0].shape[1:]],
         "parameters": sum(layer.parameters for layer in layers),
         "trainable": sum(math.prod(variable.shape) for variables in opened.system.trainables().values() for variable in variables),
+        "synchronized": _synchronized(opened),
         "multiply_adds": multiply_adds,
         "multiply_adds_per_s": round(3 * multiply_adds * recipe.data.batch / step_s),
         "num_train": pipeline.num_train,
@@ -148,6 +149,14 @@ def _disk(opened: Session, epochs: int) -> dict[str, int]:
     kept = min(3 + (epochs // every if every else 0), epochs + 2)
     exported = 3 + opened.recipe.optim.averages  # last, best, model.keras, and the average
     return {"checkpoint": checkpoint, "disk": (kept + 1) * checkpoint + exported * weights}  # one more while it is being written
+
+
+def _synchronized(opened: Session) -> list[int]:
+    """Channels of each batch normalisation whose statistics would be those of all accelerators."""
+    from kvision.layers.normalization import BatchNormalization
+
+    layers = [layer for net in opened.system.networks.values() for layer in net._flatten_layers() if isinstance(layer, BatchNormalization)]
+    return [layer.gamma.shape[0] for layer in layers if layer.synchronized and layer.trainable]
 
 
 def _timed(work: Callable[[], object]) -> float:

@@ -13,7 +13,7 @@ from kvision.core.errors import UsageError
 from kvision.ops import scaling
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from kvision.ops.scaling import Cluster
 
@@ -46,16 +46,17 @@ def measure(facts: Mapping[str, Any], devices: int, images: float | None, cluste
             f"--images {num:,}: fewer than the {batch:,} of a step on {devices} accelerators, each with data.batch={facts['batch']}; "
             "use more images, fewer --devices or a smaller data.batch"
         )
-    compute_s, gradients = facts["step_s"] / cluster.speed, GRADIENT_BYTES * facts["trainable"]
+    compute_s, gradients, channels = facts["step_s"] / cluster.speed, GRADIENT_BYTES * facts["trainable"], facts["synchronized"]
     numbers = sorted({*(2**power for power in range(devices.bit_length())), devices})
-    step_s = scaling.step(devices, compute_s, gradients, cluster)
+    step_s = scaling.step(devices, compute_s, gradients, cluster, channels)
     steps, per_s = facts["epochs"] * (num // batch), batch / step_s
     work_s = steps * step_s
     return {
         "devices": devices,
         "batch": batch,
         "gradient_bytes": gradients,
-        "efficiency": [_at(number, compute_s, gradients, facts["batch"], cluster) for number in numbers],
+        "batch_norms": len(channels),
+        "efficiency": [_at(number, compute_s, gradients, channels, facts["batch"], cluster) for number in numbers],
         "steps": steps,
         "work_s": work_s,
         **_data(num, batch, per_s, math.ceil(devices / cluster.per_node), cluster),
@@ -63,14 +64,15 @@ def measure(facts: Mapping[str, Any], devices: int, images: float | None, cluste
     }
 
 
-def _at(number: int, compute_s: float, gradients: int, batch: int, cluster: Cluster) -> dict[str, float]:
-    step_s = scaling.step(number, compute_s, gradients, cluster)
+def _at(number: int, compute_s: float, gradients: int, channels: Sequence[int], batch: int, cluster: Cluster) -> dict[str, float]:
+    step_s = scaling.step(number, compute_s, gradients, cluster, channels)
     return {
         "devices": number,
         "step_s": step_s,
         "all_reduce_s": scaling.all_reduce(number, gradients, cluster),
+        "batch_norms_s": scaling.normalisation(number, channels, cluster),
         "images_per_s": number * batch / step_s,
-        "efficiency": scaling.efficiency(number, compute_s, gradients, cluster),
+        "efficiency": scaling.efficiency(number, compute_s, gradients, cluster, channels),
     }
 
 
@@ -112,12 +114,13 @@ def show(facts: Mapping[str, Any], cluster: Cluster) -> None:
     """Prints what `measure` found, as two tables."""
     console = Console()
     table = Table(box=None, header_style="bold", pad_edge=False)
-    for heading in ("accelerators", "step", "all-reduce", "images/s", "efficiency"):
+    for heading in ("accelerators", "step", "all-reduce", "batch norms", "images/s", "efficiency"):
         table.add_column(heading, justify="right")
     for at in facts["efficiency"]:
         per_s = at["images_per_s"]
         speed = f"{per_s:,.0f}" if per_s >= 100 else f"{per_s:.3g}"
-        table.add_row(f"{at['devices']:,}", _time(at["step_s"]), _time(at["all_reduce_s"]), speed, words.percent(at["efficiency"]))
+        times = (_time(at[name]) for name in ("step_s", "all_reduce_s", "batch_norms_s"))
+        table.add_row(f"{at['devices']:,}", *times, speed, words.percent(at["efficiency"]))
     console.print("", table, "")
     summary = Table.grid(padding=(0, 2))
     for name, text in {**_work(facts, cluster), **_safety(facts, cluster)}.items():
@@ -135,6 +138,7 @@ def _work(facts: Mapping[str, Any], cluster: Cluster) -> dict[str, str]:
     return {
         "cluster": f"{counted(facts['devices'], 'accelerator')} in {nodes}, each {words.number(cluster.speed)} times as fast as this one",
         "batch": f"{facts['batch']:,} in all; {size(facts['gradient_bytes'])} of gradients a step",
+        "batch norms": f"{counted(facts['batch_norms'], 'layer')} synchronised, two sums each a step (train.batch_norm: per_replica: none)",
         "data": f"{facts['images']:,} images, {size(facts['stored_bytes'])} in {files}; a node reads {size(facts['read_bytes_per_s_of_a_node'])}/s",
         "shuffle": f"by the index a batch is of {mixed}, for {reads}; {READ_TOGETHER} files of each node at a time: of {unmixed}",
         "steps": f"{facts['steps']:,}, {words.duration(facts['work_s'])} without failures",

@@ -8,9 +8,16 @@ from __future__ import annotations
 import math
 import statistics
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 BACKWARD_SHARE = 2 / 3
 """Of a step's computation, the part in which gradients come into being: a backward pass is twice a forward pass."""
+
+STATISTICS_BYTES = 8
+"""Of a channel of a synchronised batch normalisation: mean and variance, float32, and as much of their gradients."""
 
 
 @dataclass(frozen=True)
@@ -87,6 +94,23 @@ def all_reduce(num: int, size: float, cluster: Cluster) -> float:
     return inner + ring(nodes, size, cluster.link_bandwidth, cluster.link_latency_s)
 
 
+def normalisation(num: int, channels: Sequence[int], cluster: Cluster) -> float:
+    """Time of the sums of synchronised batch normalisations, which nothing hides: the next operation waits for each.
+
+    Args:
+        num: Accelerators.
+        channels: Of each normalisation.
+        cluster: Bandwidths and latencies.
+
+    Returns:
+        Seconds; two sums for each: the statistics of every accelerator forward, and their gradients backward.
+
+    References:
+        (10): from (2), with as many rows of `kvision.layers.normalization` as there are accelerators.
+    """
+    return sum(2 * all_reduce(num, STATISTICS_BYTES * num * each, cluster) for each in channels)
+
+
 def slowest(num: int, jitter: float) -> float:
     """How many times its mean the longest of n equally distributed times lasts, for normal ones.
 
@@ -103,7 +127,7 @@ def slowest(num: int, jitter: float) -> float:
     return 1.0 + jitter * statistics.NormalDist().inv_cdf((num - 0.375) / (num + 0.25)) if num > 1 else 1.0
 
 
-def step(num: int, compute_s: float, size: float, cluster: Cluster) -> float:
+def step(num: int, compute_s: float, size: float, cluster: Cluster, channels: Sequence[int] = ()) -> float:
     """Time of a step of n accelerators, each on its own examples: the slowest one's computation, and communication as far as it does not hide.
 
     Args:
@@ -111,6 +135,7 @@ def step(num: int, compute_s: float, size: float, cluster: Cluster) -> float:
         compute_s: Of one accelerator alone.
         size: Of the gradients, bytes.
         cluster: What it runs on.
+        channels: Of each synchronised batch normalisation.
 
     Returns:
         Seconds.
@@ -119,12 +144,13 @@ def step(num: int, compute_s: float, size: float, cluster: Cluster) -> float:
         (4): Li et al. 2020, PyTorch Distributed, arXiv 2006.15704, section 3.2.3, for the part that hides.
     """
     hidden = cluster.overlap * BACKWARD_SHARE * compute_s
-    return compute_s * slowest(num, cluster.jitter) + max(0.0, all_reduce(num, size, cluster) - hidden)
+    waiting_s = max(0.0, all_reduce(num, size, cluster) - hidden) + normalisation(num, channels, cluster)
+    return compute_s * slowest(num, cluster.jitter) + waiting_s
 
 
-def efficiency(num: int, compute_s: float, size: float, cluster: Cluster) -> float:
+def efficiency(num: int, compute_s: float, size: float, cluster: Cluster, channels: Sequence[int] = ()) -> float:
     """What n accelerators do, as a share of n times what one does; (5)."""
-    return compute_s / step(num, compute_s, size, cluster)
+    return compute_s / step(num, compute_s, size, cluster, channels)
 
 
 def young(write_s: float, mtbf_s: float) -> float:

@@ -33,6 +33,7 @@ def test_counts_by_hand(facts):
     channels = 4 + 4 + 8 + 8 + 4 + 4
     assert facts["parameters"] == kernels + 4 * channels
     assert facts["trainable"] == kernels + 2 * channels
+    assert facts["synchronized"] == [4, 4, 8, 8, 4, 4]
     first = next(layer for layer in facts["layers"] if layer["kind"] == "Conv2D")
     assert first["multiply_adds"] == 16 * 16 * 9 * 3 * 4
     assert facts["multiply_adds"] == sum(layer["multiply_adds"] for layer in facts["layers"])

@@ -42,6 +42,16 @@ def test_a_step_waits_for_what_does_not_hide_behind_the_backward_pass() -> None:
     assert scaling.efficiency(1, 3.0, 100.0, SLOW) == 1.0
 
 
+def test_each_synchronised_batch_norm_sums_twice_and_hides_behind_nothing() -> None:
+    """Two accelerators of a node, 16 bytes a channel: messages of 8 bytes and 24."""
+    sums_s = 2 * 2 * (0.001 + 0.008) + 2 * 2 * (0.001 + 0.024)
+    assert scaling.normalisation(2, [1, 3], SLOW) == pytest.approx(sums_s)
+    assert scaling.normalisation(1, [1, 3], SLOW) == 0.0
+    hiding = Cluster(**{**vars(SLOW), "overlap": 1.0})
+    assert scaling.step(2, 30.0, 100.0, hiding, [1, 3]) == pytest.approx(30.0 + sums_s)
+    assert scaling.efficiency(2, 30.0, 100.0, hiding, [1, 3]) == pytest.approx(30.0 / (30.0 + sums_s))
+
+
 def test_checkpoints_by_hand() -> None:
     assert scaling.young(2.0, 100.0) == 20.0
     # ratio 2 / 200 = 0.01: 20 (1 + 0.1 / 3 + 0.01 / 9) - 2
