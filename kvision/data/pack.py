@@ -7,8 +7,10 @@ written depends on the data alone, so the files are the same to the bit, however
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import io
+import itertools
 import json
 import os
 from dataclasses import dataclass
@@ -22,6 +24,7 @@ from kvision.core.errors import DataError, UsageError
 from kvision.data import array_records, encoded, packed, records, splits
 from kvision.data.cache import reason
 from kvision.data.encoded_split import EncodedSplit
+from kvision.data.files import in_threads
 from kvision.data.headers import HeaderError, parse_header
 
 if TYPE_CHECKING:
@@ -82,20 +85,18 @@ def pack(
     names = source.info.class_names
     waiting = [shard for shard in shards if not shard.done]
     total, done = sum(len(shard.members) for shard in waiting), 0
-    for split in source.splits.values():
-        mine = [shard for shard in waiting if shard.split is split]
-        pictures = _pictures(split, np.concatenate([shard.members for shard in mine] or [np.zeros(0, np.int64)]))
-        for shard in mine:
-            for _ in _write(shard, pictures, names, writer):
-                done += 1
-                if told is not None:
-                    told(done, total)
+    pictures = _pictures(waiting)
+    for shard in waiting:
+        for _ in _write(shard, pictures, names, writer):
+            done += 1
+            if told is not None:
+                told(done, total)
     facts = {
         "classes": list(names),
         "several": "targets" in source.info.fields,
         "examples": {name: len(split) for name, split in source.splits.items()},
         "form": form,
-        "files": {shard.file.name: _checked(shard) for shard in shards},
+        "files": dict(zip((shard.file.name for shard in shards), in_threads(_checked, shards), strict=True)),
     }
     disk.replace(out / packed.FACTS, (json.dumps(facts, indent=2) + "\n").encode())
     (out / PLAN).unlink()
@@ -162,30 +163,42 @@ def _begin(out: Path, plan: dict[str, object]) -> None:
         raise UsageError(f"--out: {out} was begun with other data, another --per-file or another --format; remove it, or give a new folder")
 
 
-def _pictures(split: Labelled, members: np.ndarray) -> Iterator[bytes]:
-    """The encoded pictures of these examples in their order; each was decoded, or made PNG of an array."""
-
-    def read(number: tf.Tensor) -> tf.Tensor:
-        if not isinstance(split, EncodedSplit):
-            return _png(split.read(number, frozenset({"image"}))["image"])
-        data = split.file_bytes(number)
-        with tf.control_dependencies([encoded.stored(data)]):
-            return tf.identity(data)
-
-    numbers = tf.data.Dataset.from_tensor_slices(members.astype(np.int64))
-    chunks = numbers.map(read, tf.data.AUTOTUNE, deterministic=True).batch(CHUNK).prefetch(tf.data.AUTOTUNE)
+def _pictures(shards: Sequence[Shard]) -> Iterator[bytes]:
+    """The encoded pictures of these files' examples in their order, each of which TensorFlow could decode; those of arrays as PNG."""
+    parts = []
+    for _, group in itertools.groupby(shards, lambda shard: id(shard.split)):
+        mine = list(group)
+        numbers = tf.data.Dataset.from_tensor_slices(np.concatenate([shard.members for shard in mine]).astype(np.int64))
+        parts.append(numbers.map(functools.partial(_file_bytes, mine[0].split), tf.data.AUTOTUNE, deterministic=True))
+    if not parts:
+        return
+    # One pipeline for all splits: to build it takes as long as some hundred pictures.
+    files = functools.reduce(tf.data.Dataset.concatenate, parts)
+    chunks = files.map(_decodable, tf.data.AUTOTUNE, deterministic=True).batch(CHUNK).prefetch(tf.data.AUTOTUNE)
     done = 0
     try:
         for chunk in chunks.as_numpy_iterator():
             yield from chunk
             done += len(chunk)
     except tf.errors.OpError:
-        for number in members[done : done + CHUNK]:  # outside of the pipeline TensorFlow says what is wrong and nothing else
+        places = ((shard.split, number) for shard in shards for number in shard.members)
+        for split, number in itertools.islice(places, done, done + CHUNK):
             try:
-                read(tf.constant(number))
+                _decodable(_file_bytes(split, tf.constant(number)))  # outside of the pipeline TensorFlow says what is wrong and nothing else
             except tf.errors.OpError as error:
                 raise DataError(f"{split.names[number]}: {reason(error)}; mend or remove it, or set data.on_error: skip") from error
         raise
+
+
+def _file_bytes(split: Labelled, number: tf.Tensor) -> tf.Tensor:
+    """An encoded picture, string scalar."""
+    return split.file_bytes(number) if isinstance(split, EncodedSplit) else _png(split.read(number, frozenset({"image"}))["image"])
+
+
+def _decodable(data: tf.Tensor) -> tf.Tensor:
+    """The bytes; the op fails if no picture can be decoded from them."""
+    with tf.control_dependencies([encoded.stored(data)]):
+        return tf.identity(data)
 
 
 def _png(image: tf.Tensor) -> tf.Tensor:
