@@ -90,6 +90,8 @@ def run(
 
     options = lite.Options(batch, runtime, calibration, qat_epochs, repair, auto, allow_flex, version, changed, time_limit)
     subject = _opened(found)
+    if subject.system.not_exported:
+        raise UsageError(subject.system.not_exported)
     if qat_epochs and subject.system.plays:
         raise UsageError(f"--qat fine-tunes on labelled examples, and {subject.system.recipe.system} learns by acting; use --repair")
     if not wanted:

@@ -59,8 +59,14 @@ def run(
         raise UsageError(f"--record: got {file}; arrays are written as .npz: use {file.with_suffix('.npz')}")
     session = trained.open_session(found, devices=devices, precision=precision)
     system, count, first = session.system, episodes or EPISODES, seed or 0
-    act = tf.function(lambda seen: system.predict_step(seen)["action"])
-    made = playing.play(system.maker, lambda seen: act(tf.constant(seen)).numpy(), np.arange(first, first + count))  # type: ignore[attr-defined]
+    decide, remembered = tf.function(system.decide), system.first(count)  # type: ignore[attr-defined]
+
+    def act(seen: np.ndarray) -> np.ndarray:
+        nonlocal remembered
+        action, remembered = decide(tf.constant(seen), remembered)
+        return action.numpy()
+
+    made = playing.play(system.maker, act, np.arange(first, first + count))  # type: ignore[attr-defined]
     recorded.write(file, made)
     facts = {"file": str(file), "episodes": count, "seed": first, "steps": len(made), "return": float(made.returns.mean())}
     told = f"{words.counted(count, 'episode')}, {words.counted(len(made), 'step')}, mean return {facts['return']:.6g}: {file}"

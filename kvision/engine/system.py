@@ -337,6 +337,11 @@ class System(abc.ABC):
         """
         return {"predict": next(iter(self.networks))}
 
+    @property
+    def not_exported(self) -> str:
+        """Why there is no exported form of it, with its options, and what to do; empty: there is one."""
+        return ""
+
     def decoding(self) -> dict[str, Any]:
         """How a device makes an answer of the networks' outputs, for the decoder of `task`; plain JSON."""
         return {}

@@ -16,10 +16,12 @@ from kvision.systems.rl import _phase
 if TYPE_CHECKING:
     from kvision.data.environments.environment import Environment, Maker, Transition
     from kvision.engine.replica import AnyVariable
+    from kvision.systems.rl._play import Remembered
 
 Rollout = dict[str, "tf.Tensor"]
 """Time-major `[T, n, ...]`: observation (s_tm1), action, reward, terminated, truncated, final_observation (s_t), finished (the return where an
-episode ended, else NaN), and what `act` gave beside."""
+episode ended, else NaN), and what `act` gave beside; where there is a memory also `begun` (1 for an episode's first step), `memory` (before the step)
+and `remembered` (after it)."""
 RECENT = 100
 """Episodes whose returns are averaged."""
 
@@ -67,12 +69,13 @@ class Collector:
         maker: Of the environment.
         lanes: N over all replicas.
         seed: Of the run.
+        first: What the policy remembers at the beginning of an episode, `[N, ...]`; nothing, or zeros `memory`.
 
     Attributes:
         steps: Environment steps so far, over all lanes, int64 scalar variable.
     """
 
-    def __init__(self, maker: Maker, lanes: int, seed: int) -> None:
+    def __init__(self, maker: Maker, lanes: int, seed: int, first: Remembered | None = None) -> None:
         self._lanes, self._seed = lanes, seed
         replicas = tf.distribute.get_strategy().num_replicas_in_sync
         self._environments = [maker.make(lanes // replicas) for _ in range(replicas)]
@@ -83,13 +86,14 @@ class Collector:
         self._return = rows.variable(tf.zeros([lanes]), "return")
         self._length = rows.variable(tf.zeros([lanes], tf.int32), "length")
         self._recent = rows.variable(tf.fill([RECENT], float("nan")), "recent")
+        self._remembered = {name: rows.variable(value, name) for name, value in (first or {}).items()}
         self.steps = replica.scalar(0, tf.int64, "steps")
 
     @property
     def variables(self) -> dict[str, AnyVariable]:
         """Where everything stands, by name, for `System.carried`."""
         own = {"observation": self._observation, "return": self._return, "length": self._length, "recent": self._recent, "steps": self.steps}
-        named = {**own, **{f"state/{name}": each for name, each in self._state.items()}}
+        named = {**own, **self._remembered, **{f"state/{name}": each for name, each in self._state.items()}}
         for number, environment in enumerate(self._environments):
             for name, stand in environment.host_state().items():  # after the observations, which it may set anew
                 stand.begun = functools.partial(self._begun, number)
@@ -120,8 +124,8 @@ class Collector:
         """Plays on; in replica context.
 
         Args:
-            act: From observations `[n, ...]` and a `Draw` to `action` and whatever else is to be kept; `taken`, if it is there, is what the
-                environment is given in place of the action.
+            act: From observations `[n, ...]`, a `Draw` and, if there is one, the `memory`, to `action` and whatever else is to be kept; `taken`, if
+                it is there, is what the environment is given in place of the action, and `remembered` the memory of the next step.
             length: T, steps on each lane.
             compiled: Whether `act` may be part of an XLA program; worlds then play the whole rollout in one.
 
@@ -130,7 +134,8 @@ class Collector:
         """
         before = tf.identity(self.steps)
         lanes = {name: rows.mine(variable) for name, variable in self._state.items()}
-        at = (lanes, self.observation, rows.mine(self._return), rows.mine(self._length))
+        remembered = {name: rows.mine(variable) for name, variable in self._remembered.items()}
+        at = (lanes, self.observation, rows.mine(self._return), rows.mine(self._length), remembered)
 
         def play(at: Any, before: tf.Tensor) -> tuple[Any, Rollout]:
             at, first = self._one(act, before, at)
@@ -158,20 +163,26 @@ class Collector:
 
     def _one(self, act: Any, step: tf.Tensor, at: Any) -> tuple[Any, Rollout]:
         """One step on each lane, from where they stand (`at`) to where they stand after."""
-        state, observation, total, length = at
+        state, observation, total, length, remembered = at
         number, _ = rows.place()
-        chosen = dict(act(observation, Draw(self._seed, step, self._lanes)))
+        begun = tf.cast(tf.equal(length, 0), tf.float32)
+        before = {name: each * (1.0 - begun[:, None]) for name, each in remembered.items()}
+        chosen = dict(act(observation, Draw(self._seed, step, self._lanes), **before))
         taken = chosen.pop("taken", chosen["action"])
         state, found = self._environments[number].step(state, taken)
         over = found.terminated | found.truncated
         total, length = total + found.reward, length + 1
         kept = {"observation": observation, **chosen, **_kept(found), "finished": tf.where(over, total, float("nan"))}
-        return (state, found.observation, tf.where(over, 0.0, total), tf.where(over, 0, length)), kept
+        if before:
+            kept |= {**before, "begun": begun}
+        remembered = dict.fromkeys(before, chosen.get("remembered"))
+        return (state, found.observation, tf.where(over, 0.0, total), tf.where(over, 0, length), remembered), kept
 
     def _keep(self, at: Any, finished: tf.Tensor, steps: tf.Tensor) -> None:
         """Remembers where the lanes stand, and the returns `[T, n]` of episodes that ended (others are NaN)."""
-        state, observation, total, length = at
-        pairs = [*((self._state[name], value) for name, value in state.items())]
+        state, observation, total, length, remembered = at
+        pairs = [(self._state[name], value) for name, value in state.items()]
+        pairs += [(self._remembered[name], value) for name, value in remembered.items()]
         pairs += [(self._observation, observation), (self._return, total), (self._length, length)]
         for variable, value in pairs:
             replica.assign(variable, rows.everyones(value))

@@ -12,11 +12,12 @@ from kvision.engine import film
 from kvision.engine.system import Prediction
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     import numpy as np
 
-    from kvision.data.environments.environment import Maker
+    from kvision.data.environments.environment import Maker, State, Transition
+    from kvision.systems.rl._play import Policy, Remembered
 
 SHOWN, COLUMNS = 8, 4
 """Frames of a strip, and of one of its rows."""
@@ -44,13 +45,13 @@ class Player:
 
     Args:
         maker: Of the environment.
-        act: From observations `[1, ...]` to actions, in the graph.
+        policy: What acts, in the graph.
     """
 
-    def __init__(self, maker: Maker, act: Callable[[tf.Tensor], tf.Tensor]) -> None:
-        self._maker = maker
+    def __init__(self, maker: Maker, policy: Policy) -> None:
+        self._maker, self._policy = maker, policy
         self._environment = maker.make(1, render=True)
-        self._step = tf.function(lambda state, observation: self._environment.step(state, act(observation)))
+        self._step = tf.function(self._one)
 
     def play(self, seed: int) -> Prediction:
         """Plays an episode.
@@ -70,12 +71,17 @@ class Player:
         title = f"{self._maker.name}, seed {seed}: return {record.total:.6g}, {record.length} steps, {record.end}"
         return Prediction(facts, {"episode": strip(made.frames, title)}, films={"episode": made})
 
+    def _one(self, state: State, observation: tf.Tensor, remembered: Remembered) -> tuple[State, Transition, Remembered]:
+        action, remembered = self._policy.decide(observation, remembered)
+        return (*self._environment.step(state, action), remembered)
+
     def _frames(self, seed: int, record: Record) -> Iterator[np.ndarray]:
         """What is to be seen before each step; the record is written on the way."""
         state, observation = self._environment.reset(tf.constant([seed], tf.int64))
+        remembered = self._policy.first(1)
         while not record.end:
             yield self._maker.picture(self._environment, {name: value.numpy() for name, value in state.items()}, 0)
-            state, found = self._step(state, observation)
+            state, found, remembered = self._step(state, observation, remembered)
             observation = found.observation
             record.total, record.length = record.total + float(found.reward[0]), record.length + 1
             record.end = "terminated" if found.terminated[0] else "truncated" if found.truncated[0] else ""

@@ -45,6 +45,10 @@ def actor_critic(
     policy = keras.Model(seen, distribution.head(x), name="policy")
     if body_of(spaces, options) == "mlp":
         x = features(spaces, options, seen, normaliser, "value")
-    worth = keras.layers.Activation("linear", dtype="float32", name="value_float")(_bodies.dense(1, 1.0, "value")(x))
-    value = keras.Model(seen, {"value": keras.layers.Reshape([], dtype="float32", name="value_scalar")(worth)}, name="value")
-    return {"policy": policy, "value": value}
+    return {"policy": policy, "value": keras.Model(seen, worth(x), name="value")}
+
+
+def worth(x: keras.KerasTensor) -> dict[str, keras.KerasTensor]:
+    """`value` float32 `[B]`, of features `[B, D]`."""
+    scalar = keras.layers.Activation("linear", dtype="float32", name="value_float")(_bodies.dense(1, 1.0, "value")(x))
+    return {"value": keras.layers.Reshape([], dtype="float32", name="value_scalar")(scalar)}

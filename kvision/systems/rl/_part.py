@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from kvision.engine.replica import AnyVariable
     from kvision.systems.rl._collector import Collector
     from kvision.systems.rl._episode import Player
+    from kvision.systems.rl._play import Remembered
 
 
 class AgentOptions(Section):
@@ -107,7 +108,7 @@ class Agent(System):
         """Plays the training's lanes."""
         from kvision.systems.rl._collector import Collector
 
-        return Collector(self.maker, self.data.envs, self.recipe.train.seed)
+        return Collector(self.maker, self.data.envs, self.recipe.train.seed, self.first(self.data.envs))
 
     @property
     def rollout_length(self) -> int:
@@ -130,6 +131,15 @@ class Agent(System):
 
         return _policy.choose(self.spaces).mode(said)
 
+    def first(self, num: int) -> Remembered:
+        """What is remembered at the beginning of an episode, `[N, ...]` by name: nothing, but by recurrent policies."""
+        del num
+        return {}
+
+    def decide(self, observation: tf.Tensor, remembered: Remembered) -> tuple[tf.Tensor, Remembered]:
+        """The best actions `[N, *action_shape]` for observations `[N, ...]`, and what is remembered then."""
+        return self.act(self.net(observation, training=False)), remembered
+
     def eval_step(self, batch: Batch) -> tuple[dict[str, tf.Tensor], dict[str, tf.Tensor]]:
         """Plays the episodes of the batch to their ends."""
         import tensorflow as tf
@@ -137,7 +147,7 @@ class Agent(System):
         from kvision.systems.rl import _play
 
         environment = self.stage(batch["seed"].shape[0])
-        returns, lengths = _play.episodes(environment, lambda seen: self.act(self.net(seen, training=False)), batch["seed"])
+        returns, lengths = _play.episodes(environment, self, batch["seed"])
         weight = batch["weight"]
         sums = {
             "return": tf.reduce_sum(weight * returns),
@@ -189,7 +199,7 @@ class Agent(System):
         stage = self.stage(examples["seed"].shape[0], 1)  # not that of `eval_step`, which may be at play in the same graph
         key = (stage, each)
         if key not in self._visits:
-            self._visits[key] = tf.function(lambda seeds: _visits.visited(stage, lambda seen: self.act(self.net(seen, training=False)), seeds, each))
+            self._visits[key] = tf.function(lambda seeds: _visits.visited(stage, self, seeds, each))
         found: tf.Tensor = self._visits[key](examples["seed"])
         return found
 
@@ -205,7 +215,7 @@ class Agent(System):
     def _player(self) -> Player:
         from kvision.systems.rl._episode import Player
 
-        return Player(self.maker, lambda seen: self.act(self.net(seen, training=False)))
+        return Player(self.maker, self)
 
     def with_networks(self, networks: Mapping[str, Any]) -> Self:
         """The same agent on other networks, with which it plays."""

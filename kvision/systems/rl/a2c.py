@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, ClassVar
 from pydantic import Field
 
 from kvision.core.schema import NonNegative, Probability
-from kvision.systems.rl._on_policy import ROLE, OnPolicy
-from kvision.systems.rl._part import NetworkOptions
+from kvision.systems.rl._on_policy import ROLE, OnPolicy, RecurrentOptions
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
     from kvision.engine.system import Batch
 
 
-class A2COptions(NetworkOptions):
+class A2COptions(RecurrentOptions):
     """What the loss is made of."""
 
     gae_lambda: Probability = Field(1.0, description="Lambda of the generalised advantages; 1: all rewards of the rollout count.")

@@ -13,8 +13,7 @@ from pydantic import Field
 
 from kvision.core.errors import UsageError
 from kvision.core.schema import Count, NonNegative, Positive, Probability
-from kvision.systems.rl._on_policy import ROLE, OnPolicy
-from kvision.systems.rl._part import NetworkOptions
+from kvision.systems.rl._on_policy import ROLE, OnPolicy, RecurrentOptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -29,7 +28,7 @@ SHUFFLE_STREAM = 1_000_133
 """Keeps the order of minibatches apart from all other draws."""
 
 
-class PPOOptions(NetworkOptions):
+class PPOOptions(RecurrentOptions):
     """How far and how often the policy moves on one rollout."""
 
     gae_lambda: Probability = Field(0.95, description="Lambda of the generalised advantages (Schulman 2016).")
@@ -62,6 +61,9 @@ class PPO(OnPolicy):
         found, batch = super().check(recipe), recipe.data.batch
         if batch % options.minibatch:
             fault = f"{options.minibatch} steps don't divide data.batch={batch}; use a divisor of {batch}"
+            found.append(("model.minibatch", fault))
+        elif options.recurrent != "none" and (length := batch // recipe.data.envs) and options.minibatch % length:  # type: ignore[attr-defined]
+            fault = f"{options.minibatch} steps are no whole lanes of {length}, which model.recurrent needs; use a multiple of {length}"
             found.append(("model.minibatch", fault))
         return found
 
@@ -105,7 +107,7 @@ class PPO(OnPolicy):
         return lambda found: found["approx_kl"] <= 1.5 * limit
 
     def _order(self) -> tf.Tensor:
-        """Which steps of this replica's rollout each update is made on, int32 `[updates, m]`: each step once an epoch."""
+        """Which steps of this replica's rollout each update is made on, int32 `[updates, m]`: each once an epoch, in whole lanes with a memory."""
         import tensorflow as tf
 
         from kvision.engine import rows
@@ -116,8 +118,15 @@ class PPO(OnPolicy):
         if size == steps:
             return tf.tile(tf.range(steps)[None], [options.epochs, 1])
         seed = tf.stack([tf.constant(self.recipe.train.seed + SHUFFLE_STREAM * (1 + number), tf.int64), tf.identity(self.collector.steps)])
-        keys = tf.random.stateless_uniform([options.epochs, steps], seed)
-        return tf.reshape(tf.argsort(keys, axis=-1), [-1, size])
+        if not self.remembers:
+            keys = tf.random.stateless_uniform([options.epochs, steps], seed)
+            return tf.reshape(tf.argsort(keys, axis=-1), [-1, size])
+        length, lanes = self.rollout_length, self.data.envs // replicas
+        if size % length:
+            raise UsageError(f"model.minibatch: {size} steps a device are no whole lanes of {length}; use a multiple of {length * replicas}")
+        order = tf.argsort(tf.random.stateless_uniform([options.epochs, lanes], seed), axis=-1)
+        chosen = tf.reshape(order, [-1, 1, size // length])
+        return tf.reshape(lanes * tf.range(length)[:, None] + chosen, [-1, size])
 
     def _clip(self, update: Update) -> tf.Tensor:
         import tensorflow as tf
@@ -159,11 +168,10 @@ class PPO(OnPolicy):
         import tensorflow as tf
 
         options: PPOOptions = self.recipe.model  # type: ignore[assignment]
-        said = self.networks["policy"](part["observation"], training=True)
+        said, value = self._actor_critic.said(part)
         log_ratio = self._actor_critic.distribution.log_prob(said, part["action"]) - part["log_prob"]
         ratio, advantage = tf.exp(log_ratio), part["advantage"]
         surrogate = tf.minimum(ratio * advantage, tf.clip_by_value(ratio, 1.0 - clip, 1.0 + clip) * advantage)
-        value = self.networks["value"](part["observation"], training=True)["value"]
         error = tf.square(value - part["target"])
         if options.value_clip is not None:
             near = part["value"] + tf.clip_by_value(value - part["value"], -options.value_clip, options.value_clip)

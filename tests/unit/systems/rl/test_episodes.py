@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 
 from kvision.core.errors import UsageError
-from kvision.systems.rl import _visits
+from kvision.systems.rl import _play, _visits
 from tests.unit.systems.rl import walk
 
 if TYPE_CHECKING:
@@ -21,14 +21,14 @@ def on(seen: tf.Tensor) -> tf.Tensor:
 
 
 def test_all_observations_of_a_short_while_are_kept_also_beyond_an_episode() -> None:
-    found = _visits.visited(walk.Walk(2, 3, 100), on, tf.constant([4, 9], tf.int64), each=7).numpy().reshape(2, 7, 2)
+    found = _visits.visited(walk.Walk(2, 3, 100), _play.Reflex(on), tf.constant([4, 9], tf.int64), each=7).numpy().reshape(2, 7, 2)
     assert found[0, :3].tolist() == [[0, 3], [1, 3], [2, 3]]
     assert found[1, :4].tolist() == [[0, 4], [1, 4], [2, 4], [3, 4]]
     np.testing.assert_array_equal(found[1, 4:, 0], [0, 1, 2])
 
 
 def test_the_observations_of_a_long_episode_are_drawn_from_all_of_it() -> None:
-    found = _visits.visited(walk.Walk(1, 400, 1000), on, tf.constant([0], tf.int64), each=40).numpy()[:, 0]
+    found = _visits.visited(walk.Walk(1, 400, 1000), _play.Reflex(on), tf.constant([0], tf.int64), each=40).numpy()[:, 0]
     assert len(set(found)) == 40
     assert found.min() < 60
     assert 300 < found.max() < 400

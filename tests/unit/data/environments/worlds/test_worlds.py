@@ -14,6 +14,7 @@ from kvision.data.environments.worlds.gather import Gather
 from kvision.data.environments.worlds.grid import GridWorld
 from kvision.data.environments.worlds.identity import Identity
 from kvision.data.environments.worlds.maker import WorldMaker
+from kvision.data.environments.worlds.recall import Recall
 from tests.unit.data.environments.worlds import play
 
 MAP = ("S..S", ".O..", "...G")
@@ -24,6 +25,7 @@ WORLDS: dict[str, Callable[[int], World]] = {
     "grid pictures": lambda num: GridWorld(num, rows=MAP, slip=0.3, goal_reward=1, pit_reward=-1, step_reward=0, max_steps=7, shows="picture"),
     "identity": lambda num: Identity(num, kind="one_hot", choices=3, dims=1, max_steps=4),
     "identity of quantities": lambda num: Identity(num, kind="continuous", choices=3, dims=2, max_steps=4),
+    "recall": lambda num: Recall(num, choices=3, delay=2),
 }
 STEPS = 30
 SEEDS = np.array([4, 8, 400, 2_000_000_000], np.int64)
