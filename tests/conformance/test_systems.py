@@ -177,6 +177,17 @@ def test_the_cost_that_a_recipe_states_is_true(recipe: str) -> None:
         pytest.skip(f"its classes are not known: {error}")
 
 
+@pytest.mark.slow
+def test_the_few_scenes_that_a_cost_is_found_by_say_every_word_of_all_of_them() -> None:
+    recipes = [recipe for recipe in paths.shipped() if subject.spoken(recipe)]
+    assert recipes
+    for recipe in recipes:
+        few, many = (subject.source_of(catalog.load(recipe, changed)).info.texts for changed in (subject.spoken(recipe), []))
+        assert few is not None
+        assert many is not None
+        assert set(few.vocabulary.tokens) == set(many.vocabulary.tokens), recipe
+
+
 @pytest.mark.parametrize("name", catalog.systems())
 def test_exemptions_name_properties_and_give_reasons(name: str) -> None:
     exempt = catalog.system(name).exempt
