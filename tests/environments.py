@@ -6,6 +6,7 @@ import fcntl
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -14,11 +15,11 @@ EDGE = Path(__file__).resolve().parents[1] / "edge"
 
 
 def installed(folder: Path, python: str, *wanted: str) -> Path:
-    """The Python of a new environment with some packages; skips the test where the package index can't be reached, and only then."""
-    subprocess.run([python, "-m", "venv", folder], check=True, capture_output=True, timeout=120)
+    """The Python of a new environment with some packages, by the pip of this one; skips the test where no package index can be reached, only then."""
+    subprocess.run([python, "-m", "venv", "--without-pip", folder], check=True, capture_output=True, timeout=120)
     made = folder / "bin" / "python"
-    pip = [made, "-m", "pip", "--disable-pip-version-check", "--no-input"]
-    done = subprocess.run([*pip, "install", "-q", *wanted], capture_output=True, text=True, timeout=300)
+    pip = [sys.executable, "-m", "pip", "--python", made, "--disable-pip-version-check", "--no-input"]
+    done = subprocess.run([*pip, "install", "-q", "--no-compile", *wanted], capture_output=True, text=True, timeout=300)
     if done.returncode:
         reached = subprocess.run([*pip, "download", "-q", "--no-deps", "--no-cache-dir", "-d", folder, "pillow"], capture_output=True, timeout=120)
         if reached.returncode:

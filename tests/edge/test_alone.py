@@ -59,7 +59,8 @@ def device(python: Path, given: Path, folder: Path) -> str:
         shutil.copy(HERE / name, tests)
     (folder / "pytest.ini").write_text(INI)
     environment = {"PATH": os.environ["PATH"], "HOME": str(folder), "KVISION_EDGE_GIVEN": str(given), "PYTHONPATH": str(folder)}
-    listed = subprocess.run([python, "-m", "pip", "list", "--format=json"], check=True, capture_output=True, text=True, timeout=60)
+    listing = [sys.executable, "-m", "pip", "--python", python, "list", "--format=json"]
+    listed = subprocess.run(listing, check=True, capture_output=True, text=True, timeout=60)
     assert {each["name"] for each in json.loads(listed.stdout)} & {name.replace("_", "-") for name in HEAVY} == set()
     command = [python, "-m", "pytest", "-q", "-rs", "tests/edge/device"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300, cwd=folder, env=environment)
