@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import shutil
@@ -15,6 +16,7 @@ from typer.testing import CliRunner
 
 from kvision import catalog, cli
 from kvision_edge import cli as edge
+from kvision_export.parity import latency
 from tests.docs import folders, shell
 from tests.docs.blocks import PAGES, ROOT, Block, read
 
@@ -42,9 +44,10 @@ OTHERS = [
 
 @pytest.fixture
 def reader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """Where the reader stands, with folders of pictures and text."""
+    """Where the reader stands, with folders of pictures and text; latencies are measured by five calls."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setattr(latency, "measure", functools.partial(latency.measure, budget_s=0.0))
     folders.lay(tmp_path)
     yield shell.desk(tmp_path)
     monkeypatch.undo()
