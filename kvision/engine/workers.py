@@ -86,15 +86,16 @@ class Workers:
         """The texts of all workers, one after the other, in their order.
 
         Args:
-            values: This worker's, UTF-8 bytes `[b]`.
+            values: This worker's, UTF-8 bytes `[b, ...]`.
 
         Returns:
-            All of theirs.
+            All of theirs `[B, ...]`.
         """
         if self.count == 1:
             return values
-        mine = json.dumps([text.decode() for text in values.tolist()]).encode()
-        return np.array([text.encode() for worker in range(self.count) for text in json.loads(self._broadcast(mine, worker))], object)
+        mine = json.dumps([text.decode() for text in values.ravel().tolist()]).encode()
+        found = [text.encode() for worker in range(self.count) for text in json.loads(self._broadcast(mine, worker))]
+        return np.array(found, object).reshape(-1, *values.shape[1:])
 
     def shared(self, arrays: Mapping[str, np.ndarray] | None) -> dict[str, np.ndarray]:
         """The chief's arrays.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -26,6 +28,16 @@ def crew(count: int, index: int) -> Workers:
     found = Workers(strategy.make("cpu"))
     found.addresses, found.index = tuple(f"host{number}:2222" for number in range(count)), index
     return found
+
+
+def test_texts_of_all_stand_one_below_the_other_in_their_shape(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two references of each picture, of two workers that have two pictures and one: the second one's are what it broadcasts."""
+    workers, others = crew(2, 0), ["ein Kreis", "é"]
+    monkeypatch.setattr(workers, "_broadcast", lambda data, worker=0: data if worker == 0 else json.dumps(others).encode())
+    mine = np.array([[b"a circle", b""], [b"a star", b"two"]], object)
+    expected = [["a circle", ""], ["a star", "two"], others]
+    assert [[text.decode() for text in row] for row in workers.texts(mine).tolist()] == expected
+    assert workers.texts(mine[0]).tolist() == [*mine[0], *(text.encode() for text in others)]
 
 
 def raise_in(workers: Workers, error: Exception) -> None:
