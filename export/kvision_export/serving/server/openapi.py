@@ -45,7 +45,8 @@ _TAKEN: Mapping[str, Schema] = {
 }
 """A value of an input, by its dtype; other dtypes have no JSON."""
 _GIVEN: Mapping[str, Schema] = {**_TAKEN, "string": _TEXT}
-_FEATURE: Schema = {"anyOf": [*({"type": "array", "items": kind} for kind in (_NUMBER, _TEXT, _BYTES)), _NUMBER, _TEXT, _BYTES]}
+_SCALARS: Sequence[Schema] = ({"type": ["number", "boolean"]}, {"anyOf": [_TEXT, _BYTES]})
+_FEATURE: Schema = {"anyOf": [*_SCALARS, *({"type": "array", "items": kind} for kind in _SCALARS)]}
 _ERRORS = (400, 404, 413, 501, 503, 504)
 
 

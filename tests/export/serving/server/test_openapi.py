@@ -70,6 +70,7 @@ def test_examples_and_the_others(site: Site, document: dict[str, Any]) -> None:
     asked = {"signature_name": "classify_x", "examples": [{"x": 2.0}, {"x": [8.0]}]}
     operation = document["paths"]["/v1/models/half:classify"]["post"]
     assert fits(operation["requestBody"]["content"]["application/json"]["schema"], asked)
+    assert fits(operation["requestBody"]["content"]["application/json"]["schema"], {**asked, "context": {"flag": [True, 1]}})
     assert not fits(operation["requestBody"]["content"]["application/json"]["schema"], {**asked, "examples": [2.0]})
     assert fits(
         operation["responses"]["200"]["content"]["application/json"]["schema"],
