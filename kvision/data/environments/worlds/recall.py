@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from kvision.data.environments.environment import State
 
-GROUND, CUE, ASKED = (70, 74, 84), (255, 255, 255), (202, 152, 101)
+GROUND, CUE, KEPT, ASKED = (70, 74, 84), (255, 255, 255), (120, 126, 140), (202, 152, 101)
 
 
 class Recall(World):
@@ -47,9 +47,8 @@ class Recall(World):
         return {"cue": state["cue"]}, tf.cast(asked & (actions == state["cue"]), tf.float32), asked
 
     def render(self, state: Mapping[str, np.ndarray]) -> np.ndarray:
-        """A cell for each cue, the one that is shown bright; all are brown when it is asked for."""
-        asked = state["time"] == self.asked_at
+        """A cell for each cue: bright while it is shown, and dim after that for those who watch; the others are brown when it is asked for."""
+        asked, shown = state["time"] == self.asked_at, state["time"] == 0
         picture = np.full([1, self.choices, 3], ASKED if asked else GROUND, np.uint8)
-        if state["time"] == 0:
-            picture[0, int(state["cue"])] = CUE
+        picture[0, int(state["cue"])] = CUE if shown else KEPT
         return field.enlarged(picture)

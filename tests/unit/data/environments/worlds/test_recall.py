@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import tensorflow as tf
 
-from kvision.data.environments.worlds.recall import ASKED, CUE, GROUND, Recall
+from kvision.data.environments.worlds.recall import ASKED, CUE, GROUND, KEPT, Recall
 
 SEEDS = np.arange(0, 4000, 4)
 
@@ -34,9 +34,9 @@ def test_all_cues_are_as_likely() -> None:
     assert np.abs(np.bincount(state["cue"].numpy(), minlength=4) - 250).max() < 4 * np.sqrt(1000 * 0.25 * 0.75)
 
 
-def test_its_picture_shows_the_cue_then_nothing_then_the_question() -> None:
+def test_its_picture_shows_the_cue_then_keeps_it_for_who_watches_then_the_question() -> None:
     world = Recall(1, choices=3, delay=1)
     pictures = [world.render({"time": np.int64(time), "cue": np.int32(1)}) for time in range(3)]
     width = pictures[0].shape[1] // 3
     middles = [[tuple(picture[0, place * width + width // 2]) for place in range(3)] for picture in pictures]
-    assert middles == [[GROUND, CUE, GROUND], [GROUND] * 3, [ASKED] * 3]
+    assert middles == [[GROUND, CUE, GROUND], [GROUND, KEPT, GROUND], [ASKED, KEPT, ASKED]]
