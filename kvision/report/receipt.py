@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from kvision.core import disk, paths
+from kvision.core import disk, paths, words
 from kvision.core.errors import RunError, UsageError
 from kvision.engine.runfolder import FREE, flatten
 
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 SEED = "train.seed"
 PROOF = "bundle/proof.json"
 """Where `kvision export RUN` proves what it wrote."""
+SHOWN = 3
+"""Values that are named of a run that was trained by others."""
 
 
 class _Record(BaseModel):
@@ -189,8 +191,8 @@ def make(resolved: Resolved, metric: str, runs: Iterable[folder.RunFolder]) -> R
         kept = {path: value for path, value in kept.items() if path in values}
         other = changed(values, resolved)
         if other:
-            listed = "; ".join(f"{path}: {then!r} there, {now!r} in the recipe" for path, (then, now) in other.items())
-            raise RunError(f"{run.path}: was not trained by {paths.display(resolved.path)} as it is now ({listed}); give a run of this recipe")
+            told = words.listed([f"{path}: {then!r} there, {now!r} in the recipe" for path, (then, now) in other.items()], SHOWN)
+            raise RunError(f"{run.path}: was not trained by {paths.display(resolved.path)} as it is now ({told}); give a run of this recipe")
         trial = _trial(run, metric)
         trials[trial.key] = trial
     files = next((each for run in found if (each := _files(run.path / PROOF))), ())

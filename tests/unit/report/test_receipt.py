@@ -79,6 +79,12 @@ def test_an_option_that_came_later_counts_only_where_the_recipe_sets_it(recipe):
     ("overrides", "facts", "metric", "message"),
     [
         (["optim.lr=0.5"], {}, "val/top1", r"was not trained by .*mine.yaml as it is now \(optim.lr: 0.5 there, 0.001 in the recipe\)"),
+        (
+            ["optim.lr=0.5", "model.dropout=0.5", "data.batch=3", "optim.ema=0.5", "train.epochs=7"],
+            {},
+            "val/top1",
+            r"\(.* there, .* in the recipe, .* there, .* and 2 more\); give a run of this recipe",
+        ),
         ([], {"status": "interrupted"}, "val/top1", "this run is interrupted, and only what has finished counts"),
         ([], {}, "val/miou", "has no val/miou at its best epoch; it has val/top1, val/ece"),
         ([], {}, "val/ece", "has no val/ece"),
