@@ -30,7 +30,7 @@ class DeferredKeys(Deferred):
 
     def __init__(self, keys: tf.Tensor, weight: tf.Tensor) -> None:
         super().__init__(keys)
-        self._energy = weight
+        self._v = weight
 
     def energies(self, query: tf.Tensor) -> tf.Tensor:
         """The energies of a step, `[N, G]`, of a query `[N, A]`, as `energies` has them."""
@@ -39,10 +39,10 @@ class DeferredKeys(Deferred):
         def of(query: tf.Tensor, weight: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]]:
             return _compiled(self.held, query, weight), lambda upstream: _of_step(self.held, query, weight, upstream)
 
-        return of(query, self._energy)
+        return of(query, self._v)
 
-    def _taken(self, seen: tf.Tensor, upstream: tf.Tensor) -> tf.Tensor:
-        return _of_keys(self.held, seen, self._energy, upstream)
+    def _gradient_of(self, seen: tf.Tensor, upstream: tf.Tensor) -> tf.Tensor:
+        return _of_keys(self.held, seen, self._v, upstream)
 
 
 def energies(keys: tf.Tensor, query: tf.Tensor, weight: tf.Tensor) -> tf.Tensor:

@@ -57,9 +57,9 @@ class Deferred:
     def _gradient(self, upstream: tf.Tensor) -> tf.Tensor:
         if self._seen is None:
             raise ValueError("nobody said by saw() what the weight was multiplied by")
-        return self._taken(self._seen, upstream)
+        return self._gradient_of(self._seen, upstream)
 
-    def _taken(self, seen: tf.Tensor, upstream: tf.Tensor) -> tf.Tensor:
+    def _gradient_of(self, seen: tf.Tensor, upstream: tf.Tensor) -> tf.Tensor:
         if self.held.shape.rank == 3:
             return tf.einsum("tnh,tnk->nhk", seen, upstream)
         return tf.matmul(_flat(seen), _flat(upstream), transpose_a=True)
