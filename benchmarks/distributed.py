@@ -14,18 +14,18 @@ import argparse
 import json
 import os
 import statistics
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
+import processes
+
 from kvision.core import quiet
-from kvision.launch.local import free_addresses
 
 WARM = 3
 SMALL = ["data.train_size=512", "data.val_size=8", "train.epochs=1000"]
 PER_REPLICA = "train.batch_norm=per_replica"
-RESNET = [*SMALL, "data.source=digits", "data.size_px=32", "data.batch=64"]
+RESNET = [*SMALL, "data.source=digits", "data.size_px=32"]
 CASES = {
     "unet": ("unet", SMALL),
     "unet, batch norms per replica": ("unet", [*SMALL, PER_REPLICA]),
@@ -63,16 +63,8 @@ def worker(case: str, addresses: str, index: int, share: int, steps: int) -> dic
 
 def measure(case: str, count: int, steps: int, *, together: bool = True) -> dict[str, float]:
     """CPU seconds of so many processes, wall seconds, and images, over all of them."""
-    addresses = ",".join(free_addresses(count)) if together and count > 1 else ""
-    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": "-1"}
-    words = ["--case", case, "--steps", str(steps), "--addresses", addresses, "--share", str(1 if together else count)]
-    command = [sys.executable, __file__, *words, "--index"]
-    started = [subprocess.Popen([*command, str(i)], stdout=subprocess.PIPE, text=True, env=environment) for i in range(count)]
-    try:
-        said = [json.loads(process.communicate(timeout=3600)[0].splitlines()[-1]) for process in started]
-    finally:
-        for process in started:
-            process.kill()
+    words = ["--case", case, "--steps", str(steps), "--share", str(1 if together else count)]
+    said = processes.run([__file__, *words], count, together=together)
     return {"cpu_s": sum(each["cpu_s"] for each in said), "wall_s": max(each["wall_s"] for each in said), "images": said[0]["images"]}
 
 

@@ -18,21 +18,20 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
 
+import processes
+
 from kvision.core import quiet
-from kvision.launch.local import free_addresses
 from kvision.ops import scaling
 
 PROCESSES = (1, 2, 4)
 SUMS = {4_000: 64, 2_000_000: 8, 16_000_000: 8}
 """Bytes of a sum, and how many are measured."""
 BATCH, STEPS = 8, 20
-RECIPE = ["model.width=16", "model.depth=3", "data.size_px=64", "data.train_size=256", "data.val_size=8", "train.epochs=1000", f"data.batch={BATCH}"]
+RECIPE = ["model.width=16", "model.depth=3", "data.size_px=64", "data.train_size=256", "data.val_size=8", "train.epochs=1000"]
 
 
 def worker(addresses: str, index: int, overrides: list[str]) -> dict[str, Any]:
@@ -85,15 +84,7 @@ def _sum_cpu_s(where: Any, size: int, count: int) -> float:
 
 def measure(count: int, overrides: list[str], *, together: bool) -> dict[str, Any]:
     """What `count` processes measure: the mean of them all."""
-    addresses = ",".join(free_addresses(count)) if together and count > 1 else ""
-    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": "-1"}
-    command = [sys.executable, __file__, *overrides, "--addresses", addresses, "--index"]
-    started = [subprocess.Popen([*command, str(i)], stdout=subprocess.PIPE, text=True, env=environment) for i in range(count)]
-    try:
-        told = [json.loads(process.communicate(timeout=3600)[0].splitlines()[-1]) for process in started]
-    finally:
-        for process in started:
-            process.kill()
+    told = processes.run([__file__, *overrides], count, together=together)
     means = {name: sum(each[name] for each in told) / count for name in ("step_s", "cpu_s")}
     sums = {size: sum(each["sum_cpu_s"][size] for each in told) / count for size in told[0]["sum_cpu_s"]}
     return {**told[0], **means, "sum_cpu_s": sums, "load": os.getloadavg()[0]}
